@@ -1,0 +1,1 @@
+"""The control plane: start and stop, health, library, playback."""

@@ -1,0 +1,1 @@
+"""Feeds to durable raw segments: one process per source."""

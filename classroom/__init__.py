@@ -1,0 +1,1 @@
+"""The unattended box: settings, conductor and command line."""

@@ -1,0 +1,1 @@
+"""Raw segments and plan to HLS chunks of every rendition."""

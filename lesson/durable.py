@@ -1,0 +1,56 @@
+"""Bytes that survive a power cut: write, fsync the file, rename, fsync the folder, in that order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lesson.errors import storage_errors
+
+
+def sync_file(path: Path) -> None:
+    """Flush the data of an existing file to the disk. Raises `StorageError`."""
+    with storage_errors(path):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the names in a folder to the disk, so that a new file is found after a power cut."""
+    with storage_errors(path):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def make_folder(path: Path) -> None:
+    """Create `path` and its parents durably; an existing folder is fine."""
+    missing: list[Path] = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        with storage_errors(folder):
+            folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`: readers and power cuts see the old bytes or the new, never a mix."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with storage_errors(path), beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with storage_errors(path):
+            beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)

@@ -1,0 +1,77 @@
+"""The exception tree. Every error a user may see is a `ClassreelError` with a one-line message."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class ClassreelError(Exception):
+    """Base of all errors this product raises on purpose; `str()` is one line fit for a terminal."""
+
+
+class ConfigError(ClassreelError):
+    """A setting is missing, unknown or wrong; the message names the file and the key."""
+
+
+class LessonNotFoundError(ClassreelError):
+    """No lesson, or more than one, answers to the given name."""
+
+
+class LessonFormatError(ClassreelError):
+    """A lesson folder cannot be read: missing or damaged header, or a newer schema."""
+
+
+class JournalError(ClassreelError):
+    """A journal cannot be written any more, or has another writer."""
+
+
+class JournalBusyError(JournalError):
+    """Another process is the writer of this journal."""
+
+
+class StorageError(ClassreelError):
+    """The local disk refused to store something."""
+
+
+class DiskFullError(StorageError):
+    """No space is left on the device."""
+
+
+class MediaError(ClassreelError):
+    """Media could not be read, decoded, encoded or written."""
+
+
+class UnusableMediaError(MediaError):
+    """A file or feed holds nothing that can be recorded; retrying will not help."""
+
+
+class SourceLostError(MediaError):
+    """A live feed ended, stalled or cannot be reached; retrying may help."""
+
+
+class StoreError(ClassreelError):
+    """The object store refused or lost something; retrying may help."""
+
+
+class ObjectNotFoundError(StoreError):
+    """There is no object under this key."""
+
+
+class IntegrityError(ClassreelError):
+    """Stored bytes are not the bytes that were meant to be stored."""
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Map `OSError` while writing `path` to `DiskFullError` or `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFullError(f"{path}: no space left on the disk; free some and start again") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StorageError(f"{path}: {reason}") from error

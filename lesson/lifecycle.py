@@ -1,0 +1,99 @@
+"""Creating, starting and stopping lessons: the only writers of headers and control journals.
+
+Safe against double clicks and two phones: the decision is made under a lock on the lesson root.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesson.clock import Moment, wall_now
+from lesson.durable import make_folder
+from lesson.errors import storage_errors
+from lesson.folder import LessonFolder, lessons_in, new_lesson_id
+from lesson.journal import append_records, read_journal
+from lesson.model import LessonHeader, Rendition, SourceSpec
+from lesson.records import Start, Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonTemplate:
+    """What every new lesson of a room starts from."""
+
+    room: str
+    timezone: str
+    languages: tuple[str, ...]
+    sources: tuple[SourceSpec, ...]
+    ladder: tuple[Rendition, ...]
+
+    def header(self, title: str | None) -> LessonHeader:
+        """A header with a fresh id; an untitled lesson is named after its room."""
+        created = wall_now()
+        return LessonHeader(
+            id=new_lesson_id(),
+            title=(title or "").strip() or self.room,
+            room=self.room,
+            created_wall=created,
+            timezone=self.timezone,
+            languages=self.languages,
+            sources=self.sources,
+            ladder=self.ladder,
+        )
+
+
+@contextmanager
+def root_lock(root: Path) -> Iterator[None]:
+    """Held while deciding whether a lesson is running; blocks for the moment another process decides."""
+    make_folder(root)
+    with storage_errors(root):
+        fd = os.open(root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+
+def window(folder: LessonFolder) -> tuple[Start | None, Stop | None]:
+    """The first Start and first Stop of a lesson."""
+    records = read_journal(folder.control_journal)
+    start = next((r for r in records if isinstance(r, Start)), None)
+    stop = next((r for r in records if isinstance(r, Stop)), None)
+    return start, stop
+
+
+def running_lesson(root: Path) -> LessonFolder | None:
+    """The newest live lesson that was started and not stopped."""
+    for folder in reversed(list(lessons_in(root))):
+        start, stop = window(folder)
+        if start and not stop and not folder.header.imported:
+            return folder
+    return None
+
+
+def start_lesson(
+    root: Path, template: LessonTemplate, *, title: str | None = None, for_s: float | None = None
+) -> tuple[LessonFolder, bool]:
+    """Start a lesson, or give the one that is running; the flag says whether it is new. Raises `StorageError`."""
+    with root_lock(root):
+        running = running_lesson(root)
+        if running:
+            return running, False
+        folder = LessonFolder.create(root, template.header(title))
+        append_records(folder.control_journal, [Start(at=Moment.now(), for_s=for_s)])
+        return folder, True
+
+
+def stop_lesson(root: Path, folder: LessonFolder, *, reason: str = "asked", at: Moment | None = None) -> bool:
+    """Stop a lesson; False when it was stopped before (which is just as well). Raises `StorageError`."""
+    with root_lock(root):
+        _, stop = window(folder)
+        if stop:
+            return False
+        append_records(folder.control_journal, [Stop(at=at or Moment.now(), reason=reason)])
+        return True

@@ -1,0 +1,278 @@
+"""Every kind of line a journal may hold, and their text form.
+
+A line is one JSON object, `{"type": …, fields…, "crc": "8 hex digits"}`: readable with any JSON tool, and the CRC-32
+over the bytes before `,"crc"` makes the line a commit. Unknown fields and unknown types (of later versions) are
+skipped, so that an older version can still read what it understands.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from lesson.clock import Moment
+from lesson.errors import LessonFormatError
+from lesson.model import ChunkRecord, CropKey, Layout, Observation, SegmentRecord, StreamInfo
+from lesson.time import ClockMap, Span, Ticks
+
+_CRC_FIELD = b',"crc":"'
+_TAIL_LENGTH = len(_CRC_FIELD) + 8 + len(b'"}')
+
+
+# --- control.jsonl ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Record from now on. `for_s`: how long the lesson is to be, None = until `Stop`."""
+
+    at: Moment
+    for_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Record no more; everything recorded until now is the lesson."""
+
+    at: Moment
+    reason: str = "asked"
+
+
+# --- raw/<source>/journal.jsonl --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochStarted:
+    """A source delivers, on one uninterrupted PTS timeline, until the next epoch.
+
+    `start`: for imported media the lesson tick at which source tick `origin` lies; None for live feeds, whose
+    place follows from anchors.
+    """
+
+    source: str
+    epoch: int
+    at: Moment
+    streams: tuple[StreamInfo, ...]
+    start: Ticks | None = None
+    origin: Ticks = 0
+    reason: str = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentCommitted:
+    """The file named by `segment` is durable and whole."""
+
+    segment: SegmentRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLost:
+    """The feed stopped delivering; a new epoch may follow."""
+
+    source: str
+    epoch: int
+    at: Moment
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFinished:
+    """Nothing more will come from this source in this lesson."""
+
+    source: str
+    at: Moment
+
+
+# --- observe/<source>.jsonl ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentObserved:
+    """Everything seen in one segment. `problem`: why there are no observations, if analysis failed."""
+
+    source: str
+    epoch: int
+    seq: int
+    detector: str
+    observations: tuple[Observation, ...]
+    problem: str | None = None
+
+
+# --- plan/g<N>.jsonl -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Lesson tick 0 is this moment. `master`: the source whose sample count is the lesson clock."""
+
+    at: Moment
+    master: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """From `map.span.start` on, `map` places its epoch on the lesson clock (until a later map of that epoch)."""
+
+    map: ClockMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """What the programme shows over `span` (lesson ticks), and why."""
+
+    span: Span
+    layout: Layout
+    sources: tuple[str, ...]
+    reason: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropPath:
+    """The virtual camera of `source` over `span`; keys are in order, the first and last hold beyond their times."""
+
+    source: str
+    span: Span
+    keys: tuple[CropKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenUntil:
+    """Shots, crops and clock maps before lesson tick `at` never change. `final`: `at` is the end of the lesson."""
+
+    at: Ticks
+    final: bool = False
+
+
+# --- enc/<rendition>/journal.jsonl -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenditionStarted:
+    """Chunks of this rendition follow; its initialisation segment is durable at `init_path`."""
+
+    rendition: str
+    digest: str
+    codecs: str
+    init_path: str
+    init_bytes: int
+    init_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkEncoded:
+    """The chunk file is durable and whole."""
+
+    chunk: ChunkRecord
+
+
+# --- pub/journal.jsonl -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishStarted:
+    """Objects of this lesson go below `url` (without credentials), the lesson's own prefix in the store."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectStored:
+    """The store confirmed by checksum that `key` (relative to the lesson's prefix) holds these bytes."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaylistPublished:
+    """A playlist naming the first `chunks` chunks of its rendition is in the store; `final`: it is VOD."""
+
+    key: str
+    chunks: int
+    final: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe."""
+
+    objects: int
+    bytes: int
+    manifest_sha256: str
+
+
+Record: TypeAlias = (
+    Start
+    | Stop
+    | EpochStarted
+    | SegmentCommitted
+    | SourceLost
+    | SourceFinished
+    | SegmentObserved
+    | Origin
+    | Mapped
+    | Shot
+    | CropPath
+    | FrozenUntil
+    | RenditionStarted
+    | ChunkEncoded
+    | PublishStarted
+    | ObjectStored
+    | PlaylistPublished
+    | Verified
+)
+RECORD_TYPES: dict[str, type[Record]] = {cls.__name__: cls for cls in Record.__args__}
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A sound line of a type this version does not know."""
+
+    type: str
+
+
+class DamagedLineError(LessonFormatError):
+    """A journal line that is torn or altered: its CRC does not match."""
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(RECORD_TYPES[name])
+
+
+def encode_line(record: Record) -> bytes:
+    """The journal line of a record, newline included."""
+    name = type(record).__name__
+    fields = _adapter(name).dump_python(record, mode="json", exclude_none=True)
+    body = json.dumps({"type": name, **fields}, ensure_ascii=False, separators=(",", ":")).encode()[:-1]
+    return body + _CRC_FIELD + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
+
+
+def decode_line(line: bytes) -> Record | Unknown:
+    """The record of one complete line (newline optional).
+
+    Raises:
+        DamagedLineError: the CRC is missing or wrong.
+        LessonFormatError: the line is sound but does not hold what its type promises.
+    """
+    text = line.rstrip(b"\n")
+    body, tail = text[:-_TAIL_LENGTH], text[-_TAIL_LENGTH:]
+    if not tail.startswith(_CRC_FIELD) or tail[len(_CRC_FIELD) : -2] != f"{zlib.crc32(body):08x}".encode():
+        raise DamagedLineError("journal line is torn or altered")
+    fields = json.loads(body + b"}")
+    name = fields.pop("type", "")
+    if name not in RECORD_TYPES:
+        return Unknown(name)
+    try:
+        record: Record = _adapter(name).validate_python(fields)
+    except ValidationError as error:
+        raise LessonFormatError(f"{name} line does not fit: {error.errors()[0]['msg']}") from error
+    return record

@@ -1,0 +1,68 @@
+"""What every stage process does alike: log, die with its parent, turn signals and errors into exit codes.
+
+Exit codes: 0 the stage's work on this lesson is done; 1 something failed that may work next time; 2 trying again
+will not help (bad input); 143 told to end by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+from lesson.errors import ClassreelError, ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError
+from lesson.logs import configure_logging
+
+EXIT_DONE = 0
+EXIT_RETRY = 1
+EXIT_FATAL = 2
+EXIT_TERMINATED = 128 + signal.SIGTERM
+POLL_S = 0.2
+_PR_SET_PDEATHSIG = 1
+_FATAL = (ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError)
+
+
+def die_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when its parent ends (Linux; elsewhere nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() == 1:  # the parent ended before the call
+            sys.exit(EXIT_TERMINATED)
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    raise SystemExit(EXIT_TERMINATED)
+
+
+def run_stage(name: str, work: Callable[[], None], *, niceness: int = 0) -> int:
+    """Run `work` as the body of a stage process and give its exit code.
+
+    SIGTERM is raised inside `work` as `SystemExit`, so that `finally` clauses run.
+    """
+    configure_logging(name)
+    log = structlog.get_logger()
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the conductor's to interpret
+    if os.environ.get("CLASSREEL_SUPERVISED"):
+        die_with_parent()
+    if niceness:
+        os.nice(niceness)
+    try:
+        work()
+    except ClassreelError as error:
+        log.warning("stage failed", error=str(error), kind=type(error).__name__)
+        return EXIT_FATAL if isinstance(error, _FATAL) else EXIT_RETRY
+    return EXIT_DONE
+
+
+def repeat(step: Callable[[], bool], done: Callable[[], bool], *, poll_s: float = POLL_S) -> None:
+    """Call `step` until `done`; rest a little whenever a step made no progress."""
+    while not done():
+        if not step():
+            time.sleep(poll_s)

@@ -1,0 +1,1 @@
+"""The one room that imports av: reading, decoding, encoding and writing media."""

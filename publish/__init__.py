@@ -1,0 +1,1 @@
+"""Finished chunks to object storage, verified."""

@@ -1,0 +1,1 @@
+"""Raw segments to observations to the plan: shots, crops and clock maps."""
