@@ -1,0 +1,181 @@
+"""HLS playlists (RFC 8216, version 7) as pure text from the state of a lesson.
+
+The same functions serve the LAN from the lesson folder and fill the object store. URIs are relative: a lesson is
+`index.m3u8` beside one folder per rendition, which holds its `index.m3u8`, initialisation segment and chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+
+from lesson.model import ChunkRecord, Kind, Rendition
+from lesson.state import LessonState, RenditionState
+from lesson.time import TICKS_PER_SECOND, Ticks
+
+INDEX = "index.m3u8"
+VERSION = 7
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+MEDIA_TYPES = {Kind.VIDEO: "video/mp4", Kind.AUDIO: "audio/mp4"}
+_AUDIO_GROUP = "audio"
+_LANGUAGE = re.compile(
+    r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*"
+)  # the shape of RFC 5646 tags: nothing that needs quoting
+
+
+def target_duration(state: LessonState) -> int:
+    """EXT-X-TARGETDURATION of every media playlist of the lesson, in whole seconds: the grid's chunk rounded up."""
+    return -(-state.header.grid.chunk // TICKS_PER_SECOND)
+
+
+def playable(state: LessonState) -> list[Rendition]:
+    """Renditions a player can start on (initialisation segment and first chunk are there): audio first, then video
+    ascending, as the multivariant playlist names them.
+    """
+    ready = [r for r in state.header.ladder if state.renditions[r.name].started and state.renditions[r.name].leading]
+    return sorted(ready, key=lambda r: (r.kind is not Kind.AUDIO, r.width * r.height, r.maxrate, r.bitrate))
+
+
+def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bool) -> str:
+    """The playlist of one rendition naming its first `chunks` chunks: EVENT while live, VOD when `final`.
+
+    Raises:
+        KeyError: no such rendition.
+        ValueError: the rendition has not started, or has fewer than `chunks` chunks, or `chunks` is 0
+            (a playlist without segments stalls players).
+    """
+    progress = state.renditions[rendition]
+    if progress.started is None or not 0 < chunks <= progress.leading:
+        raise ValueError(f"{rendition}: {chunks} chunks asked for, {progress.leading} there")
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{target_duration(state)}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if final else 'EVENT'}",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{PurePosixPath(progress.started.init_path).name}"',
+    ]
+    for index in range(chunks):
+        chunk = progress.chunks[index]
+        if index == 0:
+            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{program_date_time(state, chunk.span.start)}")
+        lines.append(f"#EXTINF:{_seconds(chunk.span.duration)},")
+        lines.append(PurePosixPath(chunk.path).name)
+    if final:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def multivariant_playlist(state: LessonState, *, names: Collection[str] | None = None, final: bool = False) -> str:
+    """The playlist a player opens: an audio-only variant, then the video rungs, lowest first, sharing the audio.
+
+    `names` limits it to renditions whose media playlists exist already; None: all that are `playable`. Bit rates are
+    measured when `final`, else the caps of the ladder.
+
+    Raises:
+        ValueError: there is nothing to play.
+    """
+    ready = [r for r in playable(state) if names is None or r.name in names]
+    if not ready:
+        raise ValueError(f"{state.header.id}: no rendition has a chunk yet")
+    sounds = [r for r in ready if r.kind is Kind.AUDIO]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines += [_audio_media(state, sound, default=sound is sounds[0]) for sound in sounds]
+    for rendition in ready:
+        lines += [_stream_inf(state, rendition, sounds, final=final), f"{rendition.name}/{INDEX}"]
+    return "\n".join(lines) + "\n"
+
+
+def program_date_time(state: LessonState, at: Ticks) -> str:
+    """Wall clock at lesson tick `at` (ISO 8601, UTC, ms): of the origin, for imports of the lesson's creation."""
+    wall = state.header.created_wall if state.header.imported or state.origin is None else state.origin.at.wall
+    moment = datetime.fromisoformat(wall).astimezone(UTC) + timedelta(seconds=at / TICKS_PER_SECOND)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def peak_bps(chunks: Sequence[ChunkRecord], target_s: int) -> int:
+    """Peak segment bit rate in bit/s: the largest rate of any run of chunks lasting 0.5…1.5 target durations.
+
+    Source: RFC 8216 section 4.3.4.2. A recording shorter than that has its average.
+    """
+    shortest, longest = target_s * TICKS_PER_SECOND // 2, target_s * TICKS_PER_SECOND * 3 // 2
+    peak = 0
+    for first in range(len(chunks)):
+        size = duration = 0
+        for chunk in chunks[first:]:
+            size += chunk.bytes
+            duration += chunk.span.duration
+            if duration > longest:
+                break
+            if duration >= shortest:
+                peak = max(peak, _rate(size, duration))
+    return peak or average_bps(chunks)
+
+
+def average_bps(chunks: Sequence[ChunkRecord]) -> int:
+    """Bits of all chunks over their playing time, in bit/s, rounded up; 0 without chunks."""
+    return _rate(sum(c.bytes for c in chunks), sum(c.span.duration for c in chunks))
+
+
+def _rate(size: int, duration: Ticks) -> int:
+    return -(-size * 8 * TICKS_PER_SECOND // duration) if duration else 0
+
+
+def _seconds(duration: Ticks) -> str:
+    return f"{duration / TICKS_PER_SECOND:.6f}".rstrip("0").rstrip(".")
+
+
+def _audio_media(state: LessonState, sound: Rendition, *, default: bool) -> str:
+    attributes = [
+        "TYPE=AUDIO",
+        f'GROUP-ID="{_AUDIO_GROUP}"',
+        f'NAME="{sound.name}"',
+        f"DEFAULT={'YES' if default else 'NO'}",
+        "AUTOSELECT=YES",
+    ]
+    languages = state.header.languages
+    if len(languages) == 1 and _LANGUAGE.fullmatch(languages[0]):  # of several nobody knows which is spoken when
+        attributes.append(f'LANGUAGE="{languages[0]}"')
+    attributes += [f'CHANNELS="{sound.channels}"', f'URI="{sound.name}/{INDEX}"']
+    return "#EXT-X-MEDIA:" + ",".join(attributes)
+
+
+def _stream_inf(state: LessonState, rendition: Rendition, sounds: Sequence[Rendition], *, final: bool) -> str:
+    video = rendition.kind is Kind.VIDEO
+    together = [rendition, *sounds[:1]] if video else [rendition]
+    peak = sum(_peak(state, r, final=final) for r in together)
+    mean = sum(_mean(state, r, final=final) for r in together)
+    attributes = [
+        f"BANDWIDTH={max(peak, mean)}",
+        f"AVERAGE-BANDWIDTH={mean}",
+        f'CODECS="{",".join(_codecs(state.renditions[r.name]) for r in together)}"',
+    ]
+    if video:
+        rate = state.header.grid.fps / rendition.frame_divisor
+        attributes += [f"RESOLUTION={rendition.width}x{rendition.height}", f"FRAME-RATE={float(rate):.3f}"]
+    if sounds:
+        attributes.append(f'AUDIO="{_AUDIO_GROUP}"')
+    return "#EXT-X-STREAM-INF:" + ",".join(attributes)
+
+
+def _codecs(progress: RenditionState) -> str:
+    return progress.started.codecs if progress.started else ""
+
+
+def _leading_chunks(progress: RenditionState) -> list[ChunkRecord]:
+    return [progress.chunks[index] for index in range(progress.leading)]
+
+
+def _peak(state: LessonState, rendition: Rendition, *, final: bool) -> int:
+    if final:
+        return peak_bps(_leading_chunks(state.renditions[rendition.name]), target_duration(state))
+    return rendition.maxrate or rendition.bitrate
+
+
+def _mean(state: LessonState, rendition: Rendition, *, final: bool) -> int:
+    if final:
+        return average_bps(_leading_chunks(state.renditions[rendition.name]))
+    return rendition.maxrate or rendition.bitrate
