@@ -1,0 +1,1 @@
+"""Tests of classreel: the same rooms again, and `kit`, what they share."""

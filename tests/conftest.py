@@ -1,0 +1,76 @@
+"""What every test gets: the repository on the path, silence as a rule, the real footage where it exists."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+# stage processes started by tests must find the same rooms, wherever their working folder is
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+# a slow machine is no failure; the continuous integration must not find by luck what is not the change's fault
+settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real clips beside the repository."""
+    folder = ROOT.parent / "shared" / "footage"
+    if not folder.is_dir():
+        pytest.skip("no real footage: ../shared/footage is not here")
+    return folder
+
+
+@pytest.fixture
+def error_logs() -> list[logging.LogRecord]:
+    """Log records of level ERROR and above made during the test; a test that asks for them may cause them."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _quiet(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that logs an ERROR without asking for `error_logs`; leave logging as it was.
+
+    Counted where records are made, so that handlers and `configure_logging` may be replaced freely. Warnings,
+    unraisable exceptions and exceptions in threads fail a test through `filterwarnings = error`.
+    """
+    expected = "error_logs" in request.fixturenames
+    records: list[logging.LogRecord] = request.getfixturevalue("error_logs") if expected else []
+    make, root = logging.getLogRecordFactory(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def watched(*args: object, **kwargs: object) -> logging.LogRecord:
+        record: logging.LogRecord = make(*args, **kwargs)
+        if record.levelno >= logging.ERROR:
+            records.append(record)
+        return record
+
+    logging.setLogRecordFactory(watched)
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make)
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    if records and not expected:
+        said = "; ".join(f"{record.name}: {record.getMessage()}" for record in records)
+        pytest.fail(f"logged errors that the test did not ask for: {said}", pytrace=False)

@@ -1,0 +1,68 @@
+"""Finding clicks (1 kHz for 20 ms) in sound, to well under a millisecond, through codecs and over a voice."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesson.time import TICKS_PER_SECOND, Ticks
+
+CLICK_HZ = 1_000
+CLICK_LENGTH: Ticks = TICKS_PER_SECOND // 50
+MIN_AMPLITUDE = 0.05
+"""Of full scale. The clicks of the scenes have 0.5; a voice's partials near 1 kHz stay well below in 20 ms."""
+MIN_PURITY = 0.6
+"""Least share of the energy in the 20 ms that is the 1 kHz tone: 1 for a click alone, below 0.3 for speech."""
+
+_MIN_DISTANCE = TICKS_PER_SECOND // 4
+
+Pcm = NDArray[np.float32]
+
+
+def draw_click(pcm: Pcm, at: int, *, amplitude: float = 0.5) -> None:
+    """Put a click into mono PCM at 48 kHz, in place, its first sample at index `at`; what lies outside is cut."""
+    click = amplitude * np.sin(2 * np.pi * CLICK_HZ * np.arange(CLICK_LENGTH) / TICKS_PER_SECOND)
+    start, end = max(at, 0), min(at + CLICK_LENGTH, len(pcm))
+    if start < end:
+        pcm[start:end] = click[start - at : end - at]
+
+
+def _window_sums(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Sums over every window of one click length; result[i] is of values[i : i + CLICK_LENGTH]."""
+    total = np.concatenate([np.zeros(1, np.complex128), np.cumsum(values)])
+    sums: NDArray[np.complex128] = total[CLICK_LENGTH:] - total[:-CLICK_LENGTH]
+    return sums
+
+
+def find_clicks(pcm: Pcm, *, start: Ticks = 0) -> list[Ticks]:
+    """Times of the first samples of all clicks in mono PCM at 48 kHz whose first sample is at `start`.
+
+    A matched filter: the window of 20 ms in which the 1 kHz component is greatest is the click. Its magnitude falls
+    linearly to both sides, so that the two flanks, not the rounded top, say where the peak is.
+    """
+    if len(pcm) < CLICK_LENGTH:
+        return []
+    sound = pcm.astype(np.float64)
+    turns = np.exp(-2j * np.pi * CLICK_HZ * np.arange(len(sound)) / TICKS_PER_SECOND)
+    tone = np.abs(_window_sums(sound * turns)) * 2 / CLICK_LENGTH
+    energy = np.maximum(_window_sums((sound * sound).astype(np.complex128)).real / CLICK_LENGTH, 1e-12)
+    candidate = np.where((tone >= MIN_AMPLITUDE) & (tone**2 / 2 >= MIN_PURITY * energy), tone, 0.0)
+    found: list[Ticks] = []
+    while candidate.any():
+        peak = int(np.argmax(candidate))
+        found.append(start + _centre_of_flanks(tone, peak))
+        candidate[max(0, peak - _MIN_DISTANCE) : peak + _MIN_DISTANCE] = 0.0
+    return sorted(found)
+
+
+def _centre_of_flanks(tone: NDArray[np.float64], peak: int) -> int:
+    """The middle between the two places where the magnitude is half of the peak's; `peak` itself at the borders."""
+    half = tone[peak] / 2
+    left = tone[max(0, peak - CLICK_LENGTH) : peak]
+    right = tone[peak : peak + CLICK_LENGTH]
+    below_left, below_right = np.flatnonzero(left < half), np.flatnonzero(right < half)
+    if not len(below_left) or not len(below_right):
+        return peak
+    rise = peak - len(left) + int(below_left[-1]) + 1
+    fall = peak + int(below_right[0]) - 1
+    return round((rise + fall) / 2)
