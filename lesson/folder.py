@@ -126,9 +126,24 @@ class LessonFolder:
     def publish_journal(self) -> Path:
         return self.path / "pub" / "journal.jsonl"
 
+    def state_journals(self) -> list[Path]:
+        """The journals whose fold is the state of the lesson; observations are not among them."""
+        return [
+            self.control_journal,
+            *(self.raw_journal(source.id) for source in self.header.sources),
+            self.plan_journal(),
+            *(self.rendition_journal(rendition.name) for rendition in self.header.ladder),
+            self.publish_journal,
+        ]
+
     @property
     def manifest_path(self) -> Path:
         return self.path / "manifest.json"
+
+    @property
+    def conductor_lock(self) -> Path:
+        """Locked by the conductor that is at work on this lesson."""
+        return self.path / ".conductor"
 
     def log_path(self, process: str) -> Path:
         """Where the conductor keeps what a stage process says."""

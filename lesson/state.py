@@ -290,14 +290,8 @@ class LessonView:
 
     def __init__(self, folder: LessonFolder) -> None:
         self.folder = folder
-        header = folder.header
-        self.state = LessonState(header)
-        paths = [folder.control_journal]
-        paths += [folder.raw_journal(source.id) for source in header.sources]
-        paths += [folder.plan_journal()]
-        paths += [folder.rendition_journal(rendition.name) for rendition in header.ladder]
-        paths += [folder.publish_journal]
-        self._readers = [JournalReader(path) for path in paths]
+        self.state = LessonState(folder.header)
+        self._readers = [JournalReader(path) for path in folder.state_journals()]
 
     def poll(self) -> bool:
         """Fold in what was committed since the last poll; whether there was anything. Raises `StorageError`."""
