@@ -1,0 +1,97 @@
+"""The pre-class self-test: each check says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from classroom.settings import Settings, SourceSettings
+from lesson.durable import make_folder, write_atomic
+from lesson.errors import ClassreelError
+from media.probe import probe
+from publish.store import StoreSpec, open_store
+
+MIN_FREE_BYTES = 5 * 1024**3
+"""About two lessons of three cameras at 6 Mbit/s together."""
+CONNECT_TIMEOUT_S = 3.0
+RTSP_PORT = 554
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the self-test."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def run_checks(settings: Settings) -> dict[str, Any]:
+    """The contract's object: `{ok, checks: [{name, ok, detail, remedy}]}`."""
+    checks = [*_all(settings)]
+    return {"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]}
+
+
+def _all(settings: Settings) -> Iterator[Check]:
+    yield _attempt("disk", lambda: _disk(settings.root), "free some space, or set root to a larger disk")
+    yield _attempt("store", lambda: _store(settings), "check [store] in classroom.toml, its keys and the line")
+    if not settings.sources:
+        yield Check("sources", ok=False, detail="none configured", remedy="add [[sources]] to classroom.toml")
+    for source in settings.sources:
+        yield _attempt(f"source {source.id}", partial(_source, source), "check power, cable and address of this feed")
+
+
+def _attempt(name: str, check: Callable[[], str], remedy: str) -> Check:
+    try:
+        return Check(name, ok=True, detail=check())
+    except (ClassreelError, OSError) as error:
+        return Check(name, ok=False, detail=str(error), remedy=remedy)
+
+
+def _disk(root: Path) -> str:
+    make_folder(root)
+    trial = root / f".check-{uuid.uuid4().hex}"
+    write_atomic(trial, b"classreel")
+    trial.unlink()
+    free = shutil.disk_usage(root).free
+    if free < MIN_FREE_BYTES:
+        raise OSError(f"{root}: only {free / 1024**3:.1f} GiB free")
+    return f"{root}: {free / 1024**3:.0f} GiB free"
+
+
+def store_spec(settings: Settings) -> StoreSpec:
+    """The store of the settings, secrets still by reference."""
+    return StoreSpec(url=settings.store_url, **settings.store.model_dump(exclude={"url"}))
+
+
+def _store(settings: Settings) -> str:
+    store = open_store(store_spec(settings))
+    key = f".check/{uuid.uuid4().hex}"
+    store.put(key, b"classreel", content_type="text/plain")
+    found = store.get(key)
+    store.delete(key)
+    if found != b"classreel":
+        raise OSError(f"{settings.store_url}: gives back other bytes than were stored")
+    return f"{settings.store_url}: stores and gives back"
+
+
+def _source(source: SourceSettings) -> str:
+    kind, _, rest = source.uri.partition(":")
+    if kind == "rtsp":
+        address = urlsplit(source.uri)
+        with socket.create_connection((address.hostname or "", address.port or RTSP_PORT), CONNECT_TIMEOUT_S):
+            return f"{address.hostname} answers"
+    if kind == "file":
+        return f"{probe(Path(unquote(urlsplit(source.uri).path))).format}"
+    if kind == "v4l2" and not os.access(rest, os.R_OK | os.W_OK):
+        raise OSError(f"{rest}: no such camera, or no right to use it")
+    return "configured"

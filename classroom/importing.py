@@ -1,0 +1,130 @@
+"""Existing media as a lesson: probed first, recorded into a staging folder, then moved among the lessons whole."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from classroom.jobs import capture_jobs
+from classroom.lesson_run import LessonRun
+from classroom.settings import Settings
+from lesson.clock import Moment
+from lesson.durable import make_folder, sync_folder
+from lesson.errors import ConfigError, UnusableMediaError
+from lesson.folder import STAGING, LessonFolder
+from lesson.journal import append_records
+from lesson.lifecycle import LessonTemplate
+from lesson.model import Role, SourceSpec
+from lesson.records import Start, Stop
+from lesson.time import Ticks, ticks_from_seconds
+from media.probe import probe
+
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """One file and what it shows; `start`: lesson tick at which it begins."""
+
+    role: Role
+    path: Path
+    start: Ticks = 0
+
+
+def parse_files(sources: Sequence[str], offsets: Sequence[str]) -> list[ImportFile]:
+    """`ROLE=FILE` and `ROLE=SECONDS` arguments; an offset goes to every file of its role. Raises `ConfigError`."""
+    starts = {_role(role): _seconds(text) for role, text in (_pair(offset) for offset in offsets)}
+    pairs = [(_role(role), Path(path)) for role, path in (_pair(source) for source in sources)]
+    for role in starts:
+        if role not in {given for given, _ in pairs}:
+            raise ConfigError(f"--offset {role}=…: there is no --source {role}=…")
+    earliest = min([0, *starts.values()])  # a file that starts before the others shifts those, not itself
+    return [ImportFile(role, path, starts.get(role, 0) - earliest) for role, path in pairs]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not value:
+        raise ConfigError(f"{text!r}: write ROLE=VALUE, for example teacher=lecture.mp4")
+    return key, value
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise ConfigError(f"no role {text!r}; there is {', '.join(Role)}") from None
+
+
+def _seconds(text: str) -> Ticks:
+    try:
+        return ticks_from_seconds(float(text))
+    except (ValueError, OverflowError):
+        raise ConfigError(f"--offset {text!r}: write seconds, for example -1.5") from None
+
+
+def _specs(files: Sequence[ImportFile]) -> tuple[SourceSpec, ...]:
+    specs: list[SourceSpec] = []
+    for file in files:
+        same = sum(spec.role is file.role for spec in specs)
+        specs.append(
+            SourceSpec(
+                id=f"{file.role}-{same + 1}" if same else file.role.value,
+                role=file.role,
+                uri=file.path.resolve().as_uri(),
+                imported=True,
+                required=True,
+                start=file.start,
+            )
+        )
+    return tuple(specs)
+
+
+def import_files(files: Sequence[ImportFile], settings: Settings, title: str | None) -> LessonFolder:
+    """Record the files into a new lesson of the root and give it, ready for processing.
+
+    Raises:
+        UnusableMediaError: a file cannot be used; nothing is left behind.
+        StorageError: the disk refused; nothing is left behind.
+    """
+    if not files:
+        raise ConfigError("nothing to import: give --source ROLE=FILE")
+    for file in files:
+        probe(file.path)
+    template = LessonTemplate(
+        room=settings.room,
+        timezone=settings.timezone,
+        languages=settings.languages,
+        sources=_specs(files),
+        ladder=settings.template().ladder,
+    )
+    staging = settings.root / STAGING
+    make_folder(staging)
+    folder = LessonFolder.create(staging, template.header(title or files[0].path.stem))
+    try:
+        _record(folder, settings)
+        final = settings.root / folder.id
+        folder.path.rename(final)
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    sync_folder(settings.root)
+    return LessonFolder(final)
+
+
+def _record(folder: LessonFolder, settings: Settings) -> None:
+    """Run the capture processes of an import to their end."""
+    now = Moment.now()
+    append_records(folder.control_journal, [Start(at=now)])
+    with LessonRun(folder, settings, jobs=capture_jobs) as run:
+        while not all(source.finished for source in run.view.state.sources.values()):
+            run.step()
+            if run.problems:
+                raise UnusableMediaError(run.problems[0].partition(": ")[2])
+            time.sleep(POLL_S)
+    if not any(source.segments for source in run.view.state.sources.values()):
+        raise UnusableMediaError(f"{folder.header.sources[0].uri}: nothing could be read")
+    append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])

@@ -1,0 +1,64 @@
+"""What a waiting person sees, on stderr: bars on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from classroom.durations import format_duration
+from lesson.state import LessonState
+from lesson.time import seconds_from_ticks
+
+_LINE_EVERY_S = 15.0
+
+
+class LessonProgress:
+    """Shows how far a lesson is recorded, planned, encoded and stored."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.fields[note]}"), console=self._console
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._tasks = {
+                name: self._bars.add_task(name, total=None, note="") for name in ("recorded", "encoded", "stored")
+            }
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._bars.stop()
+
+    def update(self, state: LessonState, *, recorded_s: float) -> None:
+        """Redraw from the state; cheap enough for every poll."""
+        wanted = state.header.grid.chunks(state.duration) * len(state.header.ladder)
+        encoded = sum(len(rendition.chunks) for rendition in state.renditions.values())
+        stored = sum(key.endswith(".m4s") for key in state.objects)
+        until = state.start.for_s if state.start else None
+        length = seconds_from_ticks(state.duration)
+        if not self._tasks:
+            self._line(f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}")
+            return
+        done = length if state.stop else recorded_s
+        self._bars.update(
+            self._tasks["recorded"], completed=done, total=done if state.stop else until, note=format_duration(done)
+        )
+        for name, count in (("encoded", encoded), ("stored", stored)):
+            self._bars.update(self._tasks[name], completed=count, total=wanted or None, note=f"{count}/{wanted} chunks")
+
+    def _line(self, text: str) -> None:
+        if time.monotonic() - self._last_line >= _LINE_EVERY_S:
+            self._last_line = time.monotonic()
+            self._console.print(text, highlight=False)

@@ -1,0 +1,242 @@
+"""`classroom.toml` and `CLASSREEL_…`: parsed once, at the edge; every error names the file and the key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from classroom.durations import parse_duration
+from lesson.errors import ConfigError
+from lesson.folder import is_name
+from lesson.ladders import LADDERS, ladder
+from lesson.lifecycle import LessonTemplate
+from lesson.model import Role, SourceSpec
+
+CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
+SOURCE_KINDS = ("rtsp", "v4l2", "x11", "alsa", "file", "test")
+_ENV_PREFIX = "CLASSREEL_"
+_OWN_ENV = {"CLASSREEL_CONFIG", "CLASSREEL_SUPERVISED"}
+
+
+def default_root() -> Path:
+    """Where lessons go when nothing is configured: the user's data folder."""
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "classreel"
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"no time zone {name!r}; write for example Asia/Shanghai")
+    return name
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError(f"{text!r} is no name: use a-z, 0-9, _ and -")
+    return text
+
+
+def _source_uri(uri: str) -> str:
+    kind = uri.partition(":")[0]
+    if kind not in SOURCE_KINDS:
+        raise ValueError(f"unknown source kind {kind!r}; there is {', '.join(SOURCE_KINDS)}")
+    return _without_credentials(uri)
+
+
+def _without_credentials(uri: str) -> str:
+    if "@" in urlsplit(uri).netloc:
+        raise ValueError("no user or password in an address: name environment variables in user_env, password_env")
+    return uri
+
+
+def _store_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"file", "s3+http", "s3+https"}:
+        raise ValueError("write file:///folder, s3+http://host:port/bucket or s3+https://host/bucket")
+    return _without_credentials(url)
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("write host:port, for example 0.0.0.0:8000")
+    return text
+
+
+def _known_ladder(name: str) -> str:
+    if name not in LADDERS:
+        raise ValueError(f"no ladder {name!r}; there is {', '.join(sorted(LADDERS))}")
+    return name
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where finished lessons go. Secrets are named by reference, never written here."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = ""
+    access_key_env: str | None = None
+    secret_key_env: str | None = None
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+
+
+class SourceSettings(_Section):
+    """One feed."""
+
+    id: Annotated[str, AfterValidator(_name)]
+    role: Role
+    uri: Annotated[str, AfterValidator(_source_uri)]
+    user_env: str | None = None
+    password_env: str | None = None
+    substream: Annotated[str, AfterValidator(_without_credentials)] | None = None
+    required: bool = False
+
+    def spec(self) -> SourceSpec:
+        return SourceSpec(**self.model_dump())
+
+
+class EncodeSettings(_Section):
+    """How lessons are encoded."""
+
+    ladder: Annotated[str, AfterValidator(_known_ladder)] = "thin"
+    workers: int = Field(default=2, ge=1, le=64)
+
+
+class Settings(BaseSettings):
+    """Everything a box can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_ENV_PREFIX, env_nested_delimiter="_", env_nested_max_split=1, extra="forbid", frozen=True
+    )
+
+    root: Path = Field(default_factory=default_root)
+    room: str = "Classroom"
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    languages: tuple[str, ...] = ("en",)
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8000"
+    hls_js: Path | None = None
+    max_lesson: Annotated[float, Field(gt=0)] = 4 * 3600.0
+    store: StoreSettings = StoreSettings.model_construct(url="")
+    sources: tuple[SourceSettings, ...] = ()
+    encode: EncodeSettings = EncodeSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic-settings'
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file: what the operator sets for one run wins."""
+        return env_settings, init_settings
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL; the embedded default is a folder beside the lessons."""
+        return self.store.url or (self.root.absolute() / "store").as_uri()
+
+    def template(self) -> LessonTemplate:
+        return LessonTemplate(
+            room=self.room,
+            timezone=self.timezone,
+            languages=self.languages,
+            sources=tuple(source.spec() for source in self.sources),
+            ladder=ladder(self.encode.ladder),
+        )
+
+
+def find_config(given: Path | None) -> Path | None:
+    """The configuration file to use, if any. Raises `ConfigError` when a named one is missing."""
+    named = given or (Path(os.environ["CLASSREEL_CONFIG"]) if os.environ.get("CLASSREEL_CONFIG") else None)
+    if named:
+        if not named.is_file():
+            raise ConfigError(f"{named}: no such configuration file")
+        return named
+    return next((place for place in CONFIG_PLACES if place.is_file()), None)
+
+
+def load_settings(config: Path | None = None, **overrides: object) -> Settings:
+    """Settings from the file, the environment and `overrides` (which win). Raises `ConfigError`."""
+    path = find_config(config)
+    values: dict[str, Any] = {}
+    if path:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+    _refuse_unknown_environment()
+    if isinstance(values.get("max_lesson"), str):
+        values["max_lesson"] = _duration(values["max_lesson"])
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error, path)) from error
+    settings = settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})
+    _refuse_double_ids(settings, path)
+    return settings
+
+
+def _refuse_double_ids(settings: Settings, path: Path | None) -> None:
+    ids = [source.id for source in settings.sources]
+    for source_id in ids:
+        if ids.count(source_id) > 1:
+            raise ConfigError(f"{path or 'settings'}: sources: two sources have the id {source_id!r}")
+
+
+def _known_environment() -> set[str]:
+    names = set(_OWN_ENV)
+    for key, field in Settings.model_fields.items():
+        names.add(_ENV_PREFIX + key.upper())
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names |= {f"{_ENV_PREFIX}{key.upper()}_{inner.upper()}" for inner in field.annotation.model_fields}
+    return names
+
+
+def _refuse_unknown_environment() -> None:
+    known = _known_environment()
+    for name in os.environ:
+        if name.startswith(_ENV_PREFIX) and name not in known:
+            raise ConfigError(f"environment: unknown key {name}{_nearest(name, known)}")
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _fields_at(location: tuple[int | str, ...]) -> set[str]:
+    sections: dict[str, type[BaseModel]] = {
+        "store": StoreSettings,
+        "sources": SourceSettings,
+        "encode": EncodeSettings,
+    }
+    model = sections.get(str(location[0]), Settings) if len(location) > 1 else Settings
+    return set(model.model_fields)
+
+
+def _first_problem(error: ValidationError, path: Path | None) -> str:
+    problems = error.errors(include_url=False)
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    problem = (unknown or problems)[0]  # a misspelt key also shows up as a missing one
+    location = problem["loc"]
+    key = ".".join(str(part) for part in location)
+    where = str(path) if path else "environment"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key}{_nearest(str(location[-1]), _fields_at(location))}"
+    return f"{where}: {key}: {problem['msg'].removeprefix('Value error, ')}"
