@@ -76,7 +76,7 @@ def store_spec(settings: Settings) -> StoreSpec:
 def _store(settings: Settings) -> str:
     store = open_store(store_spec(settings))
     key = f".check/{uuid.uuid4().hex}"
-    store.put(key, b"classreel", content_type="text/plain")
+    store.put(key, b"classreel", content_type="text/plain", cache_control="no-store")
     found = store.get(key)
     store.delete(key)
     if found != b"classreel":

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from classroom.durations import parse_duration
@@ -77,7 +77,12 @@ def _known_ladder(name: str) -> str:
 
 
 def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_duration(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
 class _Section(BaseModel):
@@ -129,7 +134,7 @@ class Settings(BaseSettings):
     languages: tuple[str, ...] = ("en",)
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8000"
     hls_js: Path | None = None
-    max_lesson: Annotated[float, Field(gt=0)] = 4 * 3600.0
+    max_lesson: Annotated[float, BeforeValidator(_duration), Field(gt=0)] = 4 * 3600.0
     store: StoreSettings = StoreSettings.model_construct(url="")
     sources: tuple[SourceSettings, ...] = ()
     encode: EncodeSettings = EncodeSettings()
@@ -181,8 +186,6 @@ def load_settings(config: Path | None = None, **overrides: object) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
     _refuse_unknown_environment()
-    if isinstance(values.get("max_lesson"), str):
-        values["max_lesson"] = _duration(values["max_lesson"])
     try:
         settings = Settings(**values)
     except ValidationError as error:

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from classroom.jobs import Job
+from classroom.keeper import GIVE_UP_AFTER, Keeper, last_error, restart_pause
+from tests.kit.waiting import wait_until
+
+SLEEPER = "import signal; signal.pause()"
+
+
+def job(name: str, code: str) -> Job:
+    return Job(name, (sys.executable, "-c", code))
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_pause_grows_and_ends() -> None:
+    pauses = [restart_pause(n) for n in range(1, 12)]
+    assert pauses[:4] == [0.5, 1.0, 2.0, 4.0]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 30.0
+
+
+def test_a_killed_process_is_restarted_alone(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    jobs = [job("encode", SLEEPER), job("publish", SLEEPER)]
+    try:
+        keeper.reconcile(jobs)
+        first, other = keeper.pid("encode"), keeper.pid("publish")
+        assert first
+        assert other
+        os.kill(first, signal.SIGKILL)
+
+        def restarted() -> bool:
+            keeper.reconcile(jobs)
+            return keeper.pid("encode") not in {None, first}
+
+        wait_until(restarted, 10)
+        assert keeper.pid("publish") == other
+        assert keeper.failures("encode") == 1
+    finally:
+        keeper.stop()
+    assert not runs(other)
+
+
+def test_what_is_wanted_no_more_is_ended(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    keeper.reconcile([job("encode", SLEEPER)])
+    pid = keeper.pid("encode")
+    assert pid
+    keeper.reconcile([])
+    assert not runs(pid)
+
+
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("classroom.keeper.TERM_GRACE_S", 0.3)
+    keeper = Keeper(tmp_path)
+    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+    keeper.reconcile([job("encode", stubborn)])
+    pid = keeper.pid("encode")
+    assert pid
+    wait_until(lambda: "up" in (tmp_path / "encode.log").read_text(), 10)
+    keeper.stop()
+    assert not runs(pid)
+
+
+def test_fatal_is_given_up_at_once_with_the_logged_reason(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    jobs = [job("publish", """import sys; print('{"error": "store: wrong key"}', file=sys.stderr); sys.exit(2)""")]
+
+    def given_up() -> bool:
+        keeper.reconcile(jobs)
+        return bool(keeper.given_up)
+
+    wait_until(given_up, 10)
+    assert keeper.given_up == {"publish": "store: wrong key"}
+    keeper.stop()
+
+
+@pytest.mark.parametrize(("name", "gives_up"), [("encode", True), ("capture-teacher", False)])
+def test_failing_on_and_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, gives_up: bool) -> None:
+    monkeypatch.setattr("classroom.keeper.restart_pause", lambda failures: 0.0 * failures)
+    keeper = Keeper(tmp_path)
+    jobs = [job(name, "raise SystemExit(1)")]
+
+    def failed_often() -> bool:
+        keeper.reconcile(jobs)
+        return keeper.failures(name) >= GIVE_UP_AFTER + (0 if gives_up else 1)
+
+    wait_until(failed_often, 30)
+    assert bool(keeper.given_up) is gives_up
+    keeper.stop()
+
+
+def test_the_newest_error_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    assert last_error(log) is None
+    log.write_text('{"error": "first"}\n{"error": "second"}\n{"event": "no error"}\n\n')
+    assert last_error(log) == "second"
+    log.write_bytes(b"Traceback\nValueError: \xff bad\n")
+    assert last_error(log) == "ValueError: � bad"
