@@ -28,7 +28,7 @@ from lesson.records import (
     Stop,
     Verified,
 )
-from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, uncovered
+from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, lesson_tick, ruling_map, uncovered
 
 MIN_GAP: Ticks = TICKS_PER_SECOND // 2
 """Shorter holes (start-up skew, one late frame) are not reported as gaps."""
@@ -103,25 +103,12 @@ class SourceState:
     def map_at(self, epoch: int, at: Ticks) -> ClockMap | None:
         """The clock map that rules `epoch` at lesson tick `at`; the first map also rules everything before it."""
         maps = self.maps.get(epoch)
-        if not maps:
-            return None
-        ruling = maps[0]
-        for candidate in maps[1:]:
-            if candidate.span.start > at:
-                break
-            ruling = candidate
-        return ruling
+        return ruling_map(maps, at) if maps else None
 
     def to_lesson(self, epoch: int, at: Ticks) -> Ticks | None:
         """Lesson tick of a source tick, or None while the epoch has no clock map."""
         maps = self.maps.get(epoch)
-        if not maps:
-            return None
-        for candidate in reversed(maps):
-            mapped = candidate.to_lesson(at)
-            if mapped >= candidate.span.start:
-                return mapped
-        return maps[0].to_lesson(at)
+        return lesson_tick(maps, at) if maps else None
 
     def lesson_coverage(self, kind: Kind) -> list[Span]:
         """Covered stretches on the lesson clock; epochs without a clock map are left out."""

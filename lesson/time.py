@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -78,10 +78,10 @@ class Span:
 def merged(spans: Iterable[Span], *, slack: Ticks = 0) -> list[Span]:
     """The union of spans in order; neighbours no more than `slack` ticks apart become one."""
     union: list[Span] = []
-    for span in sorted(spans):
+    for span in sorted(span for span in spans if not span.empty):
         if union and span.start <= union[-1].end + slack:
             union[-1] = Span(union[-1].start, max(union[-1].end, span.end))
-        elif not span.empty:
+        else:
             union.append(span)
     return union
 
@@ -161,3 +161,27 @@ class ClockMap:
 
     def to_source(self, at: Ticks) -> Ticks:
         return round((at - self.offset) / (1.0 + self.ppm * 1e-6)) if self.ppm else at - self.offset
+
+
+def ruling_map(maps: Sequence[ClockMap], at: Ticks) -> ClockMap:
+    """Of the maps of one epoch, in order, the one that rules at lesson tick `at`; the first rules all before, too."""
+    ruling = maps[0]
+    for candidate in maps[1:]:
+        if candidate.span.start > at:
+            break
+        ruling = candidate
+    return ruling
+
+
+def lesson_tick(maps: Sequence[ClockMap], at: Ticks) -> Ticks:
+    """Lesson tick of source tick `at`, by the map that rules there."""
+    for candidate in reversed(maps):
+        mapped = candidate.to_lesson(at)
+        if mapped >= candidate.span.start:
+            return mapped
+    return maps[0].to_lesson(at)
+
+
+def source_tick(maps: Sequence[ClockMap], at: Ticks) -> Ticks:
+    """Source tick of lesson tick `at`, by the map that rules there."""
+    return ruling_map(maps, at).to_source(at)
