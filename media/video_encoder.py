@@ -1,0 +1,130 @@
+"""H.264 for one chunk: pictures in, one closed GOP of CMAF samples out.
+
+A chunk is coded by a fresh encoder with a capped constant rate factor. Nothing of one chunk depends on another, so that
+chunks may be made in any order, on any machine, again after a crash, and come out the same to the byte. Restarted ABR
+would lose 9 dB in the first frames of each chunk, a constant rate factor loses 1 dB.
+"""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from lesson.model import Kind, Rendition
+from lesson.time import Grid, Span, Ticks
+from media.errors import media_errors
+from media.fmp4 import TIMESCALE, Sample, avc_sample, media_segment
+from media.picture import Yuv
+
+_BT709 = 1  # ITU-T H.273: primaries, transfer and matrix all have 1 for BT.709
+_LIMITED_RANGE = 1
+_X264 = "scenecut=0:sync-lookahead=0:force-cfr=1"
+
+
+def _fps(rendition: Rendition, grid: Grid) -> Fraction:
+    return grid.fps / rendition.frame_divisor
+
+
+def _configure(context: VideoCodecContext, rendition: Rendition, grid: Grid) -> None:
+    fps = _fps(rendition, grid)
+    context.width, context.height, context.pix_fmt = rendition.width, rendition.height, "yuv420p"
+    context.framerate, context.time_base = fps, 1 / fps
+    context.thread_count = rendition.threads
+    context.flags |= Flags.global_header | Flags.closed_gop
+    context.color_primaries = context.color_trc = context.colorspace = _BT709
+    context.color_range = _LIMITED_RANGE
+    context.options = {
+        "preset": rendition.preset,
+        "crf": f"{rendition.crf:g}",
+        "maxrate": str(rendition.maxrate),
+        "bufsize": str(rendition.bufsize),
+        "g": str(grid.frames_per_chunk),  # one GOP a chunk: the first frame is the only key frame
+        "x264-params": _X264,
+    }
+
+
+def video_init(rendition: Rendition, grid: Grid) -> bytes:
+    """The initialisation segment that every chunk of `rendition` goes with. Raises `MediaError`."""
+    buffer = io.BytesIO()
+    with media_errors(f"encoder {rendition.name}"):
+        options = {"movflags": "empty_moov+default_base_moof+cmaf", "use_editlist": "0", "fflags": "+bitexact"}
+        container = av.open(buffer, "w", format="mp4", options={**options, "video_track_timescale": str(TIMESCALE)})
+        stream = container.add_stream("libx264", rate=_fps(rendition, grid))
+        _configure(stream.codec_context, rendition, grid)
+        container.start_encoding()
+        init = buffer.getvalue()  # the header alone: closing would add an index of no fragments
+        container.close()
+    return init
+
+
+class ChunkVideoEncoder:
+    """Encodes the pictures of one chunk of one rendition. Not safe to share between threads.
+
+    `pictures`: how many programme frames the chunk has; every `frame_divisor`-th of them is coded.
+    """
+
+    def __init__(self, rendition: Rendition, grid: Grid) -> None:
+        if rendition.kind is not Kind.VIDEO:
+            raise ValueError(f"{rendition.name} is no video rendition")
+        self.rendition = rendition
+        self.grid = grid
+        self._frame = VideoFrame(rendition.width, rendition.height, "yuv420p")
+        self._planes = [_view(self._frame, index) for index in range(3)]
+        self._shown: Yuv | None = None
+        self._count = 0
+        self._packets: list[tuple[int, bytes, bool]] = []
+        with media_errors(f"encoder {rendition.name}"):
+            context = av.CodecContext.create("libx264", "w")
+            _configure(context, rendition, grid)
+            context.open()
+        self._context = context
+
+    def encode(self, picture: Yuv) -> None:
+        """Code one more picture, of the rendition's size. Raises `MediaError`, `ValueError` for another size."""
+        if picture is not self._shown:
+            if picture.size != (self.rendition.width, self.rendition.height):
+                raise ValueError(f"{self.rendition.name}: a picture of {picture.size}")
+            for plane, values in zip(self._planes, (picture.y, picture.u, picture.v), strict=True):
+                plane[...] = values
+            self._shown = picture
+        self._frame.pts = self._count
+        self._frame.time_base = self._context.time_base
+        self._count += 1
+        self._take(self._frame)
+
+    def _take(self, frame: VideoFrame | None) -> None:
+        with media_errors(f"encoder {self.rendition.name}"):
+            for packet in self._context.encode(frame):
+                assert packet.pts is not None  # noqa: S101 - an encoder given PTS gives PTS
+                self._packets.append((packet.pts, bytes(packet), packet.is_keyframe))
+
+    def finish(self, index: int, span: Span) -> bytes:
+        """The chunk as a media segment: `index` on the grid, covering `span` of the lesson exactly.
+
+        Raises `MediaError`; `ValueError` when the pictures given do not fill `span`.
+        """
+        self._take(None)
+        step: Ticks = self.grid.frame * self.rendition.frame_divisor
+        if self._count != -(-span.duration // step) or len(self._packets) != self._count:
+            raise ValueError(f"{self.rendition.name}: {self._count} pictures for {span.duration} ticks")
+        last = span.duration - (self._count - 1) * step  # of a cut lesson the last frame may be shorter
+        samples = [
+            Sample(avc_sample(data), step, (shown - order) * step, key)
+            for order, (shown, data, key) in enumerate(self._packets)
+        ]
+        tail = samples[-1]
+        samples[-1] = Sample(tail.data, last, tail.offset, tail.key)
+        return media_segment(samples, sequence=index + 1, decode_time=span.start)
+
+
+def _view(frame: VideoFrame, index: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """A writable view (h, w) of one plane without the padding at the end of its lines."""
+    plane = frame.planes[index]
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)  # type: ignore[call-overload]
+    return rows[:, : plane.width]  # type: ignore[no-any-return]
