@@ -1,0 +1,53 @@
+"""Which way up a frame is to be shown, from its display matrix."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+from media.picture import Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How stored planes become upright ones: mirrored left to right if asked, then turned anticlockwise."""
+
+    quarter_turns: int = 0
+    mirrored: bool = False
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """The other size, stored for upright or upright for stored."""
+        return (height, width) if self.quarter_turns % 2 else (width, height)
+
+    def applied(self, plane: Plane) -> Plane:
+        """The plane (h, w) or (h, w, channels) upright, in a new contiguous array."""
+        if self.mirrored:
+            plane = plane[:, ::-1]
+        return np.ascontiguousarray(np.rot90(plane, self.quarter_turns))
+
+
+UPRIGHT = Orientation()
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """The orientation in the frame's display matrix, to the nearest quarter turn."""
+    # looking at side data ties frame and container into a cycle that only the garbage collector frees, with the
+    # frame's buffers: callers look once per stream, not once per frame
+    matrix = next((data for data in frame.side_data if data.type is Type.DISPLAYMATRIX), None)
+    if matrix is None:
+        return UPRIGHT
+    # ISO/IEC 14496-12, 8.2.2: {a b u, c d v, x y w} row by row, a…d in 16.16; a point (p, q) is shown at
+    # (a p + c q, b p + d q), y downwards
+    a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix)[:36])
+    if not (a or b) or not (c or d):
+        return UPRIGHT
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    quarter_turns = round(math.atan2(-b, a) / (math.pi / 2)) % 4
+    return Orientation(quarter_turns, mirrored) if quarter_turns or mirrored else UPRIGHT

@@ -1,0 +1,82 @@
+"""Opening media files with bounds, and choosing the one video and the one audio stream that are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from lesson.model import Kind
+from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
+from media.errors import media_errors
+
+OPEN_TIMEOUT_S = 20.0
+_OPTIONS = {
+    "protocol_whitelist": "file",  # a playlist in disguise reaches neither the network nor other programs
+    "probesize": "8000000",  # bytes and microseconds that libavformat may read before it decides
+    "analyzeduration": "8000000",
+}
+_NOT_A_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_NOT_THE_PROGRAMME = Disposition.visual_impaired | Disposition.hearing_impaired | Disposition.comment
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open a media file for reading; the caller closes it. Raises `MediaError`."""
+    with media_errors(str(path)):
+        return av.open(
+            f"file:{path}",
+            mode="r",
+            container_options=_OPTIONS,
+            metadata_errors="replace",
+            timeout=(OPEN_TIMEOUT_S, None),
+        )
+
+
+def candidates(container: InputContainer, kind: Kind) -> list[Stream]:
+    """Decodable streams of this kind, best first: marked default, then the largest picture or most channels.
+
+    Cover art and thumbnails are not video.
+    """
+    if kind is Kind.VIDEO:
+        videos = [s for s in container.streams.video if _decodable(s) and not s.disposition & _NOT_A_PICTURE]
+        return [*sorted(videos, key=_video_rank)]
+    return [*sorted((s for s in container.streams.audio if _decodable(s)), key=_audio_rank)]
+
+
+def best_stream(container: InputContainer, kind: Kind) -> Stream | None:
+    """The stream of this kind that is used, or None."""
+    return next(iter(candidates(container, kind)), None)
+
+
+def stream_start(stream: Stream) -> Ticks | None:
+    """Ticks of the first sample as the container declares it."""
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return ticks_from_pts(stream.start_time, stream.time_base)
+
+
+def pts_from_ticks(at: Ticks, stream: Stream) -> int:
+    """The PTS of `stream` at or just before `at`."""
+    assert stream.time_base is not None  # noqa: S101 - libavformat gives every stream one
+    return int(at / (stream.time_base * TICKS_PER_SECOND) // 1)
+
+
+def _decodable(stream: Stream) -> bool:
+    return stream.codec_context is not None
+
+
+def _video_rank(stream: VideoStream) -> tuple[bool, int, int]:
+    return not stream.disposition & Disposition.default, -stream.width * stream.height, stream.index
+
+
+def _audio_rank(stream: AudioStream) -> tuple[bool, bool, int, int]:
+    return (
+        bool(stream.disposition & _NOT_THE_PROGRAMME),
+        not stream.disposition & Disposition.default,
+        -stream.codec_context.channels,
+        stream.index,
+    )
