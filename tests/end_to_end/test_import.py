@@ -1,0 +1,78 @@
+"""Existing media: every real file is either made into a lesson or refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesson.folder import lessons_in
+from tests.kit.programme import classreel, decoding_errors, folder_of, pictures_of, result_of
+
+FOOTAGE = Path(__file__).resolve().parents[3] / "shared" / "footage"
+WHOLE = ("teacher", "slides")
+
+
+def clips(*folders: str) -> list[Path]:
+    media = {".mp4", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".mp3", ".flac", ".ogg", ".wav", ".adts", ".h264"}
+    files = [path for folder in folders for path in sorted((FOOTAGE / folder).glob("*"))]
+    return [path for path in files if path.suffix.lower() in media] or [Path("absent")]
+
+
+@pytest.mark.footage
+@pytest.mark.parametrize("clip", clips("slides"), ids=lambda clip: clip.name)
+def test_every_slide_lecture_becomes_a_lesson(footage: Path, clip: Path, tmp_path: Path) -> None:
+    assert footage.is_dir()
+    result = result_of(classreel("import", "--source", f"screen={clip}", "--root", tmp_path, "--json"))
+    store = folder_of(result["published_url"])
+    assert result["problems"] == []
+    assert decoding_errors(store / "index.m3u8") == ""
+    assert max(float(picture.luma.std()) for picture in pictures_of(store / "v360")) > 10
+
+
+@pytest.mark.footage
+@pytest.mark.parametrize("clip", clips("odd"), ids=lambda clip: clip.name)
+def test_an_odd_file_is_imported_or_refused_in_one_line(footage: Path, clip: Path, tmp_path: Path) -> None:
+    assert footage.is_dir()
+    done = classreel("import", "--source", f"teacher={clip}", "--root", tmp_path, "--json", timeout_s=150)
+    assert "Traceback" not in done.stderr
+    if done.returncode == 0:
+        result = json.loads(done.stdout)
+        store = folder_of(result["published_url"])
+        assert result["duration_s"] > 0
+        assert decoding_errors(store / "index.m3u8") == ""
+    else:
+        last = done.stderr.strip().splitlines()[-1]
+        assert clip.name in last
+        assert done.stdout == ""
+        assert list(lessons_in(tmp_path)) == []
+        assert not any((tmp_path / ".staging").glob("*"))
+
+
+@pytest.mark.footage
+def test_two_files_with_an_offset_start_where_they_are_told(footage: Path, tmp_path: Path) -> None:
+    clip = footage / "odd" / "psd_counter.mp4"
+    speech = footage / "audio" / "oc_speech_8s.mp4"
+    arguments = ["--source", f"screen={clip}", "--source", f"mic={speech}", "--offset", "screen=2.0"]
+    result = result_of(classreel("import", *arguments, "--root", tmp_path, "--json"))
+    store = folder_of(result["published_url"])
+    shown = list(pictures_of(store / "v720"))
+    # two seconds of the calm card, then the counter: the same card from the first frame on, and nothing black
+    assert np.array_equal(shown[0].luma, shown[40].luma) or abs(float(shown[0].luma.mean() - shown[40].luma.mean())) < 2
+    assert abs(float(shown[60].luma.mean()) - float(shown[0].luma.mean())) > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("empty.mp4", b""), ("text.mp4", b"This is no video.\n" * 50), ("missing.mp4", None)]
+)
+def test_what_cannot_be_used_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    done = classreel("import", "--source", f"teacher={file}", "--root", tmp_path / "root", "--json")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert name in done.stderr
