@@ -20,9 +20,7 @@ VERSION = 7
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 MEDIA_TYPES = {Kind.VIDEO: "video/mp4", Kind.AUDIO: "audio/mp4"}
 _AUDIO_GROUP = "audio"
-_LANGUAGE = re.compile(
-    r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*"
-)  # the shape of RFC 5646 tags: nothing that needs quoting
+_LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*")  # as RFC 5646 shapes tags: needs no quoting
 
 
 def target_duration(state: LessonState) -> int:

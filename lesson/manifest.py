@@ -1,0 +1,108 @@
+"""`manifest.json`: a finished lesson in one document, derived from its journals alone.
+
+It says what a catalogue wants to know and lists every published object with its digest. It holds nothing that is not
+the same on each derivation (no time of writing, no store URL), so that equal journals give equal bytes, and nothing
+private (no camera addresses).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from lesson.hls import INDEX, average_bps, media_playlist, multivariant_playlist, peak_bps, target_duration
+from lesson.model import Kind, Rendition
+from lesson.state import Gap, LessonState, SourceState
+from lesson.time import seconds_from_ticks
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+
+
+def manifest(state: LessonState) -> bytes:
+    """The manifest as UTF-8 JSON.
+
+    Raises:
+        ValueError: the lesson is not encoded to its end, or nothing was recorded.
+    """
+    if not state.encoded or state.frozen_until == 0:
+        raise ValueError(f"{state.header.id}: a manifest is derived from a finished lesson")
+    header = state.header
+    document = {
+        "schema": SCHEMA,
+        "lesson_id": header.id,
+        "title": header.title,
+        "room": header.room,
+        "created_wall": header.created_wall,
+        "timezone": header.timezone,
+        "languages": list(header.languages),
+        "duration_s": _seconds(state.duration),
+        "sources": [_source(source) for source in state.sources.values()],
+        "gaps": [_gap(gap) for gap in state.gaps()],
+        "renditions": [rendition_summary(state, rendition) for rendition in header.ladder],
+        "objects": _objects(state),
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any]:
+    """What was encoded of a rendition so far: size, frame rate, measured bit rates (bit/s) and bytes."""
+    progress = state.renditions[rendition.name]
+    chunks = [progress.chunks[index] for index in range(progress.leading)]
+    summary: dict[str, Any] = {
+        "name": rendition.name,
+        "kind": rendition.kind.value,
+        "codec": progress.started.codecs if progress.started else rendition.codec,
+        "width": rendition.width,
+        "height": rendition.height,
+        "fps": float(state.header.grid.fps / rendition.frame_divisor) if rendition.kind is Kind.VIDEO else 0.0,
+        "avg_bps": average_bps(chunks),
+        "peak_bps": peak_bps(chunks, target_duration(state)),
+        "bytes": sum(chunk.bytes for chunk in chunks),
+    }
+    return summary
+
+
+def _seconds(ticks: int) -> float:
+    return round(seconds_from_ticks(ticks), 3)
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    start, end = _seconds(gap.span.start), _seconds(gap.span.end)
+    return {"source": gap.source, "start_s": start, "end_s": end, "reason": gap.reason}
+
+
+def _source(source: SourceState) -> dict[str, Any]:
+    digest = hashlib.sha256("".join(segment.sha256 for segment in source.segments).encode())
+    return {
+        "id": source.spec.id,
+        "role": source.spec.role.value,
+        "segments": len(source.segments),
+        "bytes": sum(segment.bytes for segment in source.segments),
+        "sha256_of_sha256": digest.hexdigest(),
+    }
+
+
+def _objects(state: LessonState) -> list[dict[str, Any]]:
+    """Every object but the manifest itself, relative to the lesson's prefix."""
+    entries = [_text(INDEX, multivariant_playlist(state, final=True))]
+    for rendition in state.header.ladder:
+        progress = state.renditions[rendition.name]
+        playlist = media_playlist(state, rendition.name, chunks=progress.leading, final=True)
+        entries.append(_text(f"{rendition.name}/{INDEX}", playlist))
+        if started := progress.started:
+            entries.append(_entry(rendition.name, started.init_path, started.init_bytes, started.init_sha256))
+        chunks = [progress.chunks[index] for index in range(progress.leading)]
+        entries += [_entry(rendition.name, chunk.path, chunk.bytes, chunk.sha256) for chunk in chunks]
+    return entries
+
+
+def _text(key: str, text: str) -> dict[str, Any]:
+    data = text.encode()
+    return {"key": key, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _entry(rendition: str, path: str, size: int, sha256: str) -> dict[str, Any]:
+    return {"key": f"{rendition}/{PurePosixPath(path).name}", "bytes": size, "sha256": sha256}

@@ -1,0 +1,132 @@
+"""Is a lesson folder whole? Every file its journals name is hashed; files no journal names do not exist."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from lesson.errors import LessonFormatError, storage_errors
+from lesson.folder import LessonFolder
+from lesson.journal import JournalReader
+from lesson.records import DamagedLineError, decode_line
+from lesson.state import LessonState, LessonView
+
+_BLOCK = 1 << 20
+_NEWLINE = 0x0A
+
+
+def verify_local(folder: LessonFolder) -> list[str]:
+    """One line for each problem; none: every committed byte is what it was when it was committed.
+
+    Raises `LessonFormatError` or `LessonNotFoundError` if there is no readable header, `StorageError` if a journal
+    cannot be read.
+    """
+    view = LessonView(folder)
+    view.poll()
+    problems = view.damage + _unread(folder, view.state)
+    for path, size, sha256 in _named_files(view.state):
+        problem = _file_problem(folder, path, size, sha256)
+        if problem:
+            problems.append(problem)
+    return problems + _missing_chunks(view.state) + _manifest(folder, view.state)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file in hex, read in blocks. Raises `OSError`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _named_files(state: LessonState) -> Iterator[tuple[str, int, str]]:
+    """Path, bytes and SHA-256 of every file the journals name."""
+    for source in state.sources.values():
+        for segment in source.segments:
+            yield segment.path, segment.bytes, segment.sha256
+    for progress in state.renditions.values():
+        if progress.started:
+            yield progress.started.init_path, progress.started.init_bytes, progress.started.init_sha256
+        for chunk in progress.chunks.values():
+            yield chunk.path, chunk.bytes, chunk.sha256
+
+
+def _file_problem(folder: LessonFolder, relative: str, size: int, sha256: str) -> str | None:
+    try:
+        path = folder.absolute(relative)
+        found = path.stat().st_size
+        if found != size:
+            return f"{relative}: {found} bytes, committed were {size}"
+        if file_sha256(path) != sha256:
+            return f"{relative}: its bytes are not those that were committed (SHA-256 differs)"
+    except FileNotFoundError:
+        return f"{relative}: missing"
+    except (OSError, LessonFormatError) as error:
+        return f"{relative}: {error}"
+    return None
+
+
+def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
+    """Damage where the fold does not look: observations, and the last lines of journals nobody writes any more."""
+    problems: list[str] = []
+    quiet = [folder.raw_journal(source.spec.id) for source in state.sources.values() if source.finished]
+    if state.final:
+        quiet.append(folder.plan_journal())
+    if state.encoded:
+        quiet += [folder.rendition_journal(name) for name in state.renditions]
+    observed = [folder.observe_journal(source) for source in state.sources]
+    for path in quiet:
+        torn = _torn_bytes(path)
+        if torn:
+            problems.append(f"{folder.relative(path)}: its last {torn} bytes are no sound line")
+    for path in observed:
+        reader = JournalReader(path)
+        reader.poll()
+        if reader.damage:
+            problems.append(f"{folder.relative(path)}: {len(reader.damage)} damaged line(s)")
+    return problems
+
+
+def _torn_bytes(path: Path) -> int:
+    """How many bytes after the last line whose CRC is right: of a journal still being written, or damaged."""
+    with storage_errors(path):
+        data = path.read_bytes() if path.is_file() else b""
+    end = len(data)
+    while end:
+        start = data.rfind(b"\n", 0, end - 1) + 1
+        if data[end - 1] == _NEWLINE:
+            try:
+                decode_line(data[start:end])
+            except DamagedLineError:
+                pass
+            except LessonFormatError:
+                break
+            else:
+                break
+        end = start
+    return len(data) - end
+
+
+def _missing_chunks(state: LessonState) -> list[str]:
+    """Holes, and once the plan is final everything up to its end."""
+    problems: list[str] = []
+    for name, progress in state.renditions.items():
+        wanted = state.header.grid.chunks(state.frozen_until) if state.final else max(progress.chunks, default=-1) + 1
+        missing = [index for index in range(wanted) if index not in progress.chunks]
+        if missing:
+            problems.append(f"{name}: {len(missing)} of {wanted} chunks missing, first {missing[0]}")
+    return problems
+
+
+def _manifest(folder: LessonFolder, state: LessonState) -> list[str]:
+    if not state.verified:
+        return []
+    name = folder.relative(folder.manifest_path)
+    try:
+        if file_sha256(folder.manifest_path) != state.verified.manifest_sha256:
+            return [f"{name}: not the manifest that was published"]
+    except OSError:
+        return [f"{name}: missing"]
+    return []

@@ -1,0 +1,167 @@
+"""The shell around `publish.plan`: carries out one instruction after the other and journals what was confirmed.
+
+Killed at any instant it resumes: what the journal names is never sent again. Of the object that was under way when the
+process died nobody knows, so the first file after a start is looked for in the store before it is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from lesson.durable import write_atomic
+from lesson.errors import ClassreelError, IntegrityError, ObjectNotFoundError, StoreError
+from lesson.folder import LessonFolder
+from lesson.journal import JournalWriter
+from lesson.manifest import MANIFEST, manifest
+from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
+from lesson.stage import repeat
+from lesson.state import LessonView
+from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
+from publish.protocol import ObjectStore, md5_hex
+from publish.verify import differing, expected_objects, read_committed, read_expected
+
+_log = structlog.get_logger()
+MAX_REPAIRS = 3
+"""Rounds of sending again what the final comparison found different, before the store is said to be at fault."""
+
+
+@dataclass(slots=True)
+class Pause:
+    """Pauses between tries: doubling from `first_s` to `longest_s`, from the start again after a success."""
+
+    first_s: float = 0.5
+    longest_s: float = 30.0
+    tries: int = 0
+
+    def next_s(self) -> float:
+        self.tries += 1
+        return min(self.longest_s, self.first_s * 2.0 ** min(self.tries - 1, 16))
+
+    def reset(self) -> None:
+        self.tries = 0
+
+
+class Uploader:
+    """Brings one lesson to one store. `sleep` is given by tests."""
+
+    def __init__(
+        self,
+        folder: LessonFolder,
+        store: ObjectStore,
+        *,
+        pause: Pause | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._pause = pause or Pause()
+        self._sleep = sleep
+        self._view = LessonView(folder)
+        self._prefix = folder.header.id
+
+    def run(self) -> None:
+        """Follow the lesson until it is verified in the store.
+
+        Store failures that may pass are tried again for ever, each with a log line.
+
+        Raises:
+            ConfigError: the store refuses for good.
+            UnusableMediaError: nothing was recorded.
+            IntegrityError: a file of the lesson folder is not what was committed.
+            JournalBusyError: another process publishes this lesson.
+            StorageError: the local disk refused.
+        """
+        with JournalWriter(self._folder.publish_journal) as journal:
+            self._journal = journal
+            self._view.poll()
+            self._unsure = self._begin()
+            repeat(self._step, lambda: self._view.state.verified is not None)
+
+    def _begin(self) -> bool:
+        """Journal where this goes; whether an earlier life may have sent something it could not journal."""
+        url = self._store.url(f"{self._prefix}/{MANIFEST}").removesuffix(f"/{MANIFEST}")
+        if self._view.state.publish_url == url:
+            return True
+        self._commit(PublishStarted(url=url))
+        _log.info("publishing", lesson=self._folder.id, url=url)
+        return False
+
+    def _step(self) -> bool:
+        self._view.poll()
+        step = next_step(self._view.state)
+        if step is None:
+            return False
+        try:
+            self._carry_out(step)
+        except StoreError as error:
+            self._rest(error)
+        else:
+            self._pause.reset()
+        return True
+
+    def _carry_out(self, step: Step) -> None:
+        match step:
+            case PutFile():
+                self._put_file(step)
+            case PutPlaylist():
+                self._put(step.key, step.text.encode(), step.content_type, step.cache_control)
+                self._commit(PlaylistPublished(key=step.key, chunks=step.chunks, final=step.final, sha256=step.sha256))
+            case Seal():
+                self._seal()
+
+    def _put_file(self, step: PutFile) -> None:
+        data = read_committed(self._folder, step.path, step.sha256)
+        if not (self._unsure and self._is_there(step.key, data)):
+            self._put(step.key, data, step.content_type, step.cache_control)
+        self._unsure = False
+        self._commit(ObjectStored(key=step.key, bytes=step.bytes, sha256=step.sha256))
+
+    def _is_there(self, key: str, data: bytes) -> bool:
+        try:
+            info = self._store.head(f"{self._prefix}/{key}")
+        except ObjectNotFoundError:
+            return False
+        return info.bytes == len(data) and info.md5 == md5_hex(data)
+
+    def _put(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:
+        try:
+            self._store.put(f"{self._prefix}/{key}", data, content_type=content_type, cache_control=cache_control)
+        except IntegrityError as error:  # damaged on the way: as good a reason to send it again as a broken line
+            raise StoreError(str(error)) from error
+
+    def _seal(self) -> None:
+        state = self._view.state
+        document = manifest(state)
+        write_atomic(self._folder.manifest_path, document)
+        digest = hashlib.sha256(document).hexdigest()
+        stored = state.objects.get(MANIFEST)
+        if stored is None or stored.sha256 != digest:
+            self._put(MANIFEST, document, "application/json", CHANGING)
+            self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
+        expected = expected_objects(state)
+        for _ in range(MAX_REPAIRS):
+            wrong = differing(self._folder, self._store, expected)
+            if not wrong:
+                break
+            for item, problem in wrong:
+                _log.warning("the store has lost or changed an object, sending it again", problem=problem)
+                self._put(item.key, read_expected(self._folder, item), item.content_type, item.cache_control)
+        else:
+            raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
+        total = sum(item.bytes for item in expected)
+        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest))
+        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+
+    def _commit(self, record: Record) -> None:
+        self._journal.append(record)
+        self._view.poll()
+
+    def _rest(self, error: ClassreelError) -> None:
+        seconds = self._pause.next_s()
+        _log.warning("store failed, trying again", error=str(error), tries=self._pause.tries, pause_s=seconds)
+        self._sleep(seconds)
