@@ -1,1 +1,8 @@
-"""The control plane: start and stop, health, library, playback."""
+"""Control plane and web pages: the start and stop button, health, metrics, library, playback on the local network.
+
+It starts nothing by itself: it appends to the control journal of a lesson and reads what the journals say.
+"""
+
+from api.app import create_app
+
+__all__ = ["create_app"]

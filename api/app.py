@@ -1,0 +1,66 @@
+"""The application factory: routes, pages, problem documents and the guard around them."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from api import control, pages, playback, status
+from api.box import Box
+from api.guard import SECURITY_HEADERS, Guard
+from api.library import Library
+from api.metrics import RequestMetrics, RoomCollector
+from api.problems import Problem, install_problems
+from lesson.lifecycle import LessonTemplate
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(root: Path, template: LessonTemplate, *, hls_js: Path | None = None) -> FastAPI:
+    """The control plane of the box whose lessons lie in `root`; new lessons are made from `template`.
+
+    `hls_js`: a local copy of hls.js, served to browsers that cannot play HLS by themselves. Nothing is read or
+    written before the first request.
+    """
+    registry = CollectorRegistry()
+    app = FastAPI(
+        title="classreel",
+        summary="Start, stop, watch and find recorded lessons",
+        version=_version(),
+        docs_url=None,  # the interactive pages load scripts from another host
+        redoc_url=None,
+        middleware=[Middleware(RequestMetrics, registry=registry), Middleware(Guard)],
+    )
+    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root))
+    app.state.box = box
+    app.state.registry = registry
+    registry.register(RoomCollector(box))
+    install_problems(app, pages.problem_page, SECURITY_HEADERS)
+    for router in (pages.router, status.router, control.router, playback.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document with the schema of problem documents in it."""
+    if not app.openapi_schema:
+        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _version() -> str:
+    try:
+        return version("classreel")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

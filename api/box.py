@@ -1,0 +1,61 @@
+"""What the routes share: one object per application, handed to them by FastAPI."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.health import MIN_FREE_BYTES, RoomHealth, room_health
+from api.library import Library
+from api.thumbnails import Thumbnails
+from lesson.clock import Moment
+from lesson.durable import make_folder
+from lesson.errors import storage_errors
+from lesson.lifecycle import LessonTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Free bytes where the lessons lie; `low` when another lesson may not fit."""
+
+    free: int
+    low: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The recorder as the API sees it. `hls_js`: a local copy of hls.js for browsers that need it."""
+
+    root: Path
+    template: LessonTemplate
+    hls_js: Path | None
+    library: Library
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
+
+    def health(self) -> RoomHealth:
+        """What the room is doing now. Raises `StorageError`."""
+        running = self.library.running()
+        if running is None:
+            return room_health(None, Moment.now(), standby=self.template.sources)
+        with self.library.reading(running.id) as state:
+            return room_health(state, Moment.now())
+
+    def disk(self) -> Disk:
+        """Room for lessons. Raises `StorageError`."""
+        if not self.root.is_dir():
+            make_folder(self.root)
+        with storage_errors(self.root):
+            usage = shutil.disk_usage(self.root)
+        return Disk(usage.free, usage.free < min(MIN_FREE_BYTES, usage.total // 10))
+
+
+def _box(request: Request) -> Box:
+    box: Box = request.app.state.box
+    return box
+
+
+BoxDep = Annotated[Box, Depends(_box)]

@@ -1,0 +1,71 @@
+"""Starting and stopping: each may be repeated, by two phones or after a lost reply, and does no harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from api.box import Box, BoxDep
+from api.negotiation import FormDep, StartDep
+from api.problems import problem_docs
+from api.schema import LessonOut, StartRequest
+from lesson.lifecycle import start_lesson, stop_lesson, window
+
+router = APIRouter(tags=["control"])
+_FORM_DONE: dict[int | str, dict[str, Any]] = {303: {"description": "A form was sent: back to the teacher's page"}}
+_START_BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {"schema": StartRequest.model_json_schema()},
+            "application/x-www-form-urlencoded": {"schema": StartRequest.model_json_schema()},
+        },
+    }
+}
+
+
+def lesson_out(box: Box, lesson_id: str) -> LessonOut:
+    """Everything about a lesson. Raises `LessonNotFoundError`, `LessonFormatError`, `StorageError`."""
+    damage = box.library.damage(lesson_id)
+    with box.library.reading(lesson_id) as state:
+        return LessonOut.of_state(state, damage)
+
+
+@router.post(
+    "/lessons",
+    status_code=201,
+    response_model=LessonOut,
+    openapi_extra=_START_BODY,
+    responses={
+        200: {"model": LessonOut, "description": "A lesson is running already: this one"},
+        **_FORM_DONE,
+        **problem_docs(403, 413, 415, 422, 503, 507),
+    },
+)
+def start(box: BoxDep, wanted: StartDep, form: FormDep) -> Response:
+    """Start a lesson, or give the running one."""
+    folder, is_new = start_lesson(box.root, box.template, title=wanted.title)
+    if form:
+        return RedirectResponse("/", 303)
+    found = lesson_out(box, folder.id).model_dump(mode="json")
+    return JSONResponse(found, 201 if is_new else 200, {"Location": f"/lessons/{folder.id}"})
+
+
+@router.post(
+    "/lessons/{lesson_id}/stop",
+    response_model=LessonOut,
+    responses={**_FORM_DONE, **problem_docs(403, 404, 409, 503, 507)},
+)
+def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
+    """Stop a lesson; stopping it again changes nothing."""
+    folder = box.library.folder(lesson_id)
+    started, _ = window(folder)
+    if started is None or folder.header.imported:
+        raise HTTPException(409, "This lesson is not being recorded here.")
+    stop_lesson(box.root, folder)
+    if form:
+        return RedirectResponse("/", 303)
+    return JSONResponse(lesson_out(box, lesson_id).model_dump(mode="json"))

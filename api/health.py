@@ -1,0 +1,167 @@
+"""Is it being recorded, really? Pure rules over the state of a lesson; the light of the teacher page obeys them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lesson.clock import Moment
+from lesson.model import Kind, SegmentRecord, SourceSpec
+from lesson.records import EpochStarted
+from lesson.state import LessonState, SourceState
+from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
+
+FRESH_S = 15.0
+"""Media this old is still 'being recorded': segments close at the first key frame after 4 s, and cameras set one
+every 10 s at worst."""
+
+GRACE_S = 20.0
+"""How long a source may take to deliver its first segment before it counts as trouble."""
+
+MIN_FREE_BYTES = 5_000_000_000
+"""Free disk for about one lesson of 45 minutes with three feeds of 4 Mbit/s."""
+
+
+class Light(StrEnum):
+    """The state of the room in one word."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    RECORDING = "recording"
+    TROUBLE = "trouble"
+
+
+class Feed(StrEnum):
+    """The state of one source in one word."""
+
+    STANDBY = "standby"  # no lesson is running
+    WAITING = "waiting"  # nothing durable yet, and it may still come
+    RECORDING = "recording"
+    LATE = "late"  # delivered, but nothing durable for too long
+    LOST = "lost"  # reported lost, or never came
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceHealth:
+    """One source: `age_s` is how long ago its newest durable media ended, None before the first segment."""
+
+    id: str
+    role: str
+    required: bool
+    state: Feed
+    age_s: float | None
+    segments: int
+    bytes: int
+    has_picture: bool
+    has_sound: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomHealth:
+    """The room: no lesson means `idle` with all sources on standby."""
+
+    light: Light
+    lesson_id: str | None
+    elapsed_s: float | None
+    sources: tuple[SourceHealth, ...]
+
+
+def segment_age_s(source: SourceState, now: Moment) -> float | None:
+    """Seconds since the newest committed media of a source ended; None before the first segment.
+
+    By the arrival anchors within a boot, else by how long ago the segment's epoch started.
+    """
+    segment = max(source.segments, key=lambda s: (s.epoch, s.seq), default=None)
+    span = _span(segment) if segment else None
+    epoch = next((e for e in reversed(source.epochs) if segment and e.epoch == segment.epoch), None)
+    if segment is None or span is None or epoch is None:
+        return None
+    if segment.anchors and epoch.at.boot == now.boot:
+        ended_ns = min(
+            anchor.monotonic_ns + _ns(span.end - ticks_from_pts(anchor.pts, segment.time_base))
+            for anchor in segment.anchors
+        )
+        return max(0.0, (now.monotonic_ns - ended_ns) / NANOSECONDS_PER_SECOND)
+    return max(0.0, now.seconds_since(epoch.at) - _recorded_s(source, epoch, span))
+
+
+def source_health(source: SourceState, *, started: Moment | None, now: Moment) -> SourceHealth:
+    """Health of one source; `started` None means that no lesson is running."""
+    age = segment_age_s(source, now)
+    loss = source.losses[-1] if source.losses and source.losses[-1].epoch >= source.last_epoch else None
+    return SourceHealth(
+        id=source.spec.id,
+        role=source.spec.role.value,
+        required=source.spec.required,
+        state=_feed_state(source, age, lost=loss is not None, started=started, now=now),
+        age_s=age,
+        segments=len(source.segments),
+        bytes=sum(segment.bytes for segment in source.segments),
+        has_picture=any(segment.video for segment in source.segments),
+        has_sound=any(segment.audio for segment in source.segments),
+        reason=loss.reason if loss else None,
+    )
+
+
+def room_health(state: LessonState | None, now: Moment, *, standby: Iterable[SourceSpec] = ()) -> RoomHealth:
+    """Health of the room whose running lesson is `state`; `standby` are its sources while there is none.
+
+    `recording` only when every required source (every source, if none is required) has committed durable bytes
+    recently; a source that is not required may fail without turning the light.
+    """
+    started = state.start.at if state and state.start and not state.stop else None
+    if state is None or started is None:
+        waiting = tuple(source_health(SourceState(spec), started=None, now=now) for spec in standby)
+        return RoomHealth(light=Light.IDLE, lesson_id=None, elapsed_s=None, sources=waiting)
+    sources = tuple(source_health(source, started=started, now=now) for source in state.sources.values())
+    needed = [source for source in sources if source.required] or list(sources)
+    return RoomHealth(
+        light=_light({source.state for source in needed}),
+        lesson_id=state.header.id,
+        elapsed_s=now.seconds_since(started),
+        sources=sources,
+    )
+
+
+def _light(needed: set[Feed]) -> Light:
+    if needed and needed <= {Feed.RECORDING}:
+        return Light.RECORDING
+    return Light.STARTING if needed <= {Feed.RECORDING, Feed.WAITING} else Light.TROUBLE
+
+
+def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: Moment | None, now: Moment) -> Feed:
+    if started is None:
+        return Feed.STANDBY
+    if source.finished:
+        return Feed.FINISHED
+    if lost:
+        return Feed.LOST
+    if age is None:
+        return Feed.WAITING if now.seconds_since(started) < GRACE_S else Feed.LOST
+    if age <= _fresh_for_s(source.segments[-1]):
+        return Feed.RECORDING
+    resumed = source.epochs[-1]  # a new epoch has its own time of grace
+    fresh_epoch = resumed.epoch > source.segments[-1].epoch and now.seconds_since(resumed.at) < GRACE_S
+    return Feed.WAITING if fresh_epoch else Feed.LATE
+
+
+def _fresh_for_s(segment: SegmentRecord) -> float:
+    """A source that cuts long segments (rare key frames) commits rarely; it may be 2.5 of them late."""
+    span = _span(segment)
+    return max(FRESH_S, 2.5 * seconds_from_ticks(span.duration)) if span else FRESH_S
+
+
+def _span(segment: SegmentRecord) -> Span | None:
+    return segment.span(Kind.VIDEO) or segment.span(Kind.AUDIO)
+
+
+def _recorded_s(source: SourceState, epoch: EpochStarted, last: Span) -> float:
+    first = next((_span(segment) for segment in source.segments if segment.epoch == epoch.epoch), None)
+    return seconds_from_ticks(last.end - (first or last).start)
+
+
+def _ns(ticks: int) -> int:
+    return ticks * NANOSECONDS_PER_SECOND // TICKS_PER_SECOND

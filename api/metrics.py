@@ -1,0 +1,110 @@
+"""Figures for Prometheus: requests as they pass, everything else read from the journals when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.health import Feed, Light
+from lesson.state import LessonState
+from lesson.time import seconds_from_ticks
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.box import Box
+
+PREFIX = "classreel"
+
+
+class RequestMetrics:
+    """ASGI middleware that counts and times requests by route, so that ids in paths do not multiply series."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ("method", "route")
+        self._requests = Counter(f"{PREFIX}_http_requests", "Requests answered", (*labels, "status"), registry=registry)
+        self._seconds = Histogram(
+            f"{PREFIX}_http_request_seconds", "Time to the end of the answer", labels, registry=registry
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._requests.labels(scope["method"], route, status).inc()
+            self._seconds.labels(scope["method"], route).observe(time.monotonic() - began)
+
+
+class RoomCollector(Collector):
+    """State of the room and of the newest lesson on its way to the store."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: registering must not read the disk."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        health, disk = self._box.health(), self._box.disk()
+        yield _gauge("disk_free_bytes", "Free disk where the lessons lie", disk.free)
+        light = GaugeMetricFamily(f"{PREFIX}_room_state", "1 for the state the room is in", labels=["state"])
+        for state in Light:
+            light.add_metric([state.value], float(state is health.light))
+        yield light
+        recording = GaugeMetricFamily(
+            f"{PREFIX}_source_recording", "1 while recent media of the source is durable", labels=["source", "role"]
+        )
+        age = GaugeMetricFamily(
+            f"{PREFIX}_source_last_segment_age_seconds", "Age of the newest durable media", labels=["source", "role"]
+        )
+        for source in health.sources:
+            recording.add_metric([source.id, source.role], float(source.state is Feed.RECORDING))
+            if source.age_s is not None:
+                age.add_metric([source.id, source.role], source.age_s)
+        yield recording
+        yield age
+        newest = self._box.library.newest()
+        if newest:
+            with self._box.library.reading(newest.id) as lesson:
+                yield from _progress(lesson)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _progress(state: LessonState) -> list[Metric]:
+    """How far the newest lesson has come in each stage, in seconds of the lesson."""
+    encoded = GaugeMetricFamily(
+        f"{PREFIX}_lesson_encoded_seconds", "Encoded part of the newest lesson", labels=["rendition"]
+    )
+    for name, progress in state.renditions.items():
+        last = progress.chunks.get(progress.leading - 1)
+        encoded.add_metric([name], seconds_from_ticks(last.span.end) if last else 0.0)
+    return [
+        _gauge("lesson_duration_seconds", "Length of the newest lesson", seconds_from_ticks(state.duration)),
+        _gauge("lesson_planned_seconds", "Planned part of the newest lesson", seconds_from_ticks(state.frozen_until)),
+        encoded,
+        _gauge("lesson_objects_stored", "Objects of the newest lesson in the store", len(state.objects)),
+        _gauge("lesson_verified", "1 when the newest lesson is verified in the store", float(bool(state.verified))),
+    ]

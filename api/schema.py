@@ -1,0 +1,261 @@
+"""The JSON the API speaks: pydantic models, and how they follow from the state of a lesson."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from api.health import RoomHealth, SourceHealth
+from api.library import LessonSummary, summarise
+from lesson.hls import INDEX, average_bps, peak_bps, target_duration
+from lesson.model import Kind, Rendition, StreamInfo
+from lesson.state import Gap, LessonState, SourceState
+from lesson.time import seconds_from_ticks
+
+MAX_TITLE = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+
+def _plain(value: object) -> object:
+    """A title is one line: control characters and line ends become spaces."""
+    return _CONTROL.sub(" ", value).strip() if isinstance(value, str) else value
+
+
+class StartRequest(BaseModel):
+    """What may be said when a lesson is started."""
+
+    title: Annotated[str | None, BeforeValidator(_plain), Field(max_length=MAX_TITLE)] = None
+
+
+class SourceHealthOut(BaseModel):
+    """One source in `/health`."""
+
+    id: str
+    role: str
+    required: bool
+    state: str
+    last_segment_age_s: float | None
+    segments: int
+    bytes: int
+    has_picture: bool
+    has_sound: bool
+    reason: str | None
+
+    @classmethod
+    def of(cls, source: SourceHealth) -> SourceHealthOut:
+        return cls(
+            id=source.id,
+            role=source.role,
+            required=source.required,
+            state=source.state.value,
+            last_segment_age_s=None if source.age_s is None else round(source.age_s, 3),
+            segments=source.segments,
+            bytes=source.bytes,
+            has_picture=source.has_picture,
+            has_sound=source.has_sound,
+            reason=source.reason,
+        )
+
+
+class HealthOut(BaseModel):
+    """`/health`. `status`: idle, starting, recording (every required source has recent durable media) or trouble."""
+
+    status: str = Field(examples=["recording"])
+    ok: bool = Field(description="false when somebody should look: status is trouble, or the disk is nearly full")
+    lesson: str | None = Field(description="id of the running lesson")
+    elapsed_s: float | None
+    sources: list[SourceHealthOut]
+    disk_free_bytes: int
+    disk_low: bool
+
+    @classmethod
+    def of(cls, room: RoomHealth, *, disk_free: int, disk_low: bool) -> HealthOut:
+        return cls(
+            status=room.light.value,
+            ok=room.light.value != "trouble" and not disk_low,
+            lesson=room.lesson_id,
+            elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),
+            sources=[SourceHealthOut.of(source) for source in room.sources],
+            disk_free_bytes=disk_free,
+            disk_low=disk_low,
+        )
+
+
+class SummaryOut(BaseModel):
+    """One lesson of `GET /lessons`. `state`: created, recording, processing, published or damaged."""
+
+    lesson_id: str
+    title: str
+    state: str
+    room: str
+    started: str | None
+    stopped: str | None
+    duration_s: float
+    gap_count: int
+    playable: bool
+    verified: bool
+    published_url: str | None
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, summary: LessonSummary) -> SummaryOut:
+        return cls.model_validate(summary, from_attributes=True)
+
+
+class LessonsOut(BaseModel):
+    """`GET /lessons`, newest first. `next`: address of older lessons, if there are any."""
+
+    lessons: list[SummaryOut]
+    next: str | None = None
+
+
+class StreamOut(BaseModel):
+    """One stream of a source."""
+
+    kind: str
+    codec: str
+    width: int
+    height: int
+    fps: float | None
+    rate: int
+    channels: int
+
+    @classmethod
+    def of(cls, stream: StreamInfo) -> StreamOut:
+        fps = None if stream.fps is None else round(float(stream.fps), 3)
+        return cls(
+            kind=stream.kind.value,
+            codec=stream.codec,
+            width=stream.width,
+            height=stream.height,
+            fps=fps,
+            rate=stream.rate,
+            channels=stream.channels,
+        )
+
+
+class SourceOut(BaseModel):
+    """One source of a lesson; `streams` are those of its newest epoch."""
+
+    id: str
+    role: str
+    required: bool
+    epochs: int
+    segments: int
+    bytes: int
+    finished: bool
+    streams: list[StreamOut]
+    thumbnail: str | None
+
+    @classmethod
+    def of(cls, lesson_id: str, source: SourceState) -> SourceOut:
+        pictures = any(segment.video for segment in source.segments)
+        return cls(
+            id=source.spec.id,
+            role=source.spec.role.value,
+            required=source.spec.required,
+            epochs=len(source.epochs),
+            segments=len(source.segments),
+            bytes=sum(segment.bytes for segment in source.segments),
+            finished=source.finished,
+            streams=[StreamOut.of(stream) for stream in source.epochs[-1].streams] if source.epochs else [],
+            thumbnail=thumbnail_path(lesson_id, source.spec.id) if pictures else None,
+        )
+
+
+class RenditionOut(BaseModel):
+    """One rendition as it is so far; bit rates are measured over the chunks, `codecs` is read from its bytes."""
+
+    name: str
+    kind: str
+    codec: str
+    codecs: str | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    chunks: int
+    bytes: int
+    avg_bps: int
+    peak_bps: int
+
+    @classmethod
+    def of(cls, state: LessonState, rendition: Rendition) -> RenditionOut:
+        progress = state.renditions[rendition.name]
+        chunks = [progress.chunks[index] for index in range(progress.leading)]
+        fps = state.header.grid.fps / rendition.frame_divisor if rendition.kind is Kind.VIDEO else None
+        return cls(
+            name=rendition.name,
+            kind=rendition.kind.value,
+            codec=rendition.codec,
+            codecs=progress.started.codecs if progress.started else None,
+            width=rendition.width or None,
+            height=rendition.height or None,
+            fps=None if fps is None else round(float(fps), 3),
+            chunks=len(chunks),
+            bytes=sum(chunk.bytes for chunk in chunks),
+            avg_bps=average_bps(chunks),
+            peak_bps=peak_bps(chunks, target_duration(state)),
+        )
+
+
+class GapOut(BaseModel):
+    """A stretch in which a source delivered nothing, in seconds of the lesson."""
+
+    source: str
+    start_s: float
+    end_s: float
+    reason: str
+
+    @classmethod
+    def of(cls, gap: Gap) -> GapOut:
+        start, end = seconds_from_ticks(gap.span.start), seconds_from_ticks(gap.span.end)
+        return cls(source=gap.source, start_s=round(start, 3), end_s=round(end, 3), reason=gap.reason)
+
+
+class LessonOut(SummaryOut):
+    """`GET /lessons/{id}`. `hls` is the address of the playlist on this box once there is something to play."""
+
+    created: str
+    timezone: str
+    languages: list[str]
+    captured: bool
+    planned_s: float
+    encoded: bool
+    objects_stored: int
+    sources: list[SourceOut]
+    renditions: list[RenditionOut]
+    gaps: list[GapOut]
+    problems: list[str]
+    hls: str | None
+
+    @classmethod
+    def of_state(cls, state: LessonState, damage: list[str]) -> LessonOut:
+        header = state.header
+        summary = summarise(state)
+        return cls(
+            **SummaryOut.of(summary).model_dump(),
+            created=header.created_wall,
+            timezone=header.timezone,
+            languages=list(header.languages),
+            captured=state.captured,
+            planned_s=round(seconds_from_ticks(state.frozen_until), 3),
+            encoded=state.encoded,
+            objects_stored=len(state.objects),
+            sources=[SourceOut.of(header.id, source) for source in state.sources.values()],
+            renditions=[RenditionOut.of(state, rendition) for rendition in header.ladder],
+            gaps=[GapOut.of(gap) for gap in state.gaps()],
+            problems=damage,
+            hls=hls_path(header.id) if summary.playable else None,
+        )
+
+
+def hls_path(lesson_id: str) -> str:
+    """Address of the multivariant playlist on this box."""
+    return f"/lessons/{lesson_id}/hls/{INDEX}"
+
+
+def thumbnail_path(lesson_id: str, source_id: str) -> str:
+    """Address of the newest picture of a source."""
+    return f"/lessons/{lesson_id}/thumbs/{source_id}.jpg"

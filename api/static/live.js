@@ -1,0 +1,112 @@
+/* Keeps a page true without reloading it: fetches the same page every two seconds and carries over what changed.
+   Old browsers simply reload. The page also works with no script at all. */
+(function () {
+  'use strict';
+  var PERIOD_MS = 2000;
+  var TRIES_BEFORE_ALARM = 3;
+  var failures = 0;
+  var base = null;
+
+  function now() {
+    return window.performance && performance.now ? performance.now() : new Date().getTime();
+  }
+
+  function clockText(seconds) {
+    var s = seconds % 60, m = Math.floor(seconds / 60) % 60, h = Math.floor(seconds / 3600);
+    function two(n) { return (n < 10 ? '0' : '') + n; }
+    return h ? h + ':' + two(m) + ':' + two(s) : two(m) + ':' + two(s);
+  }
+
+  function readClock() {
+    var clock = document.getElementById('elapsed');
+    base = clock ? { seconds: Number(clock.getAttribute('data-seconds')), at: now() } : null;
+  }
+
+  function tick() {
+    var clock = document.getElementById('elapsed');
+    if (clock && base) {
+      clock.textContent = clockText(base.seconds + Math.floor((now() - base.at) / 1000));
+    }
+  }
+
+  function carryOver(here, fresh) {
+    var oldView = here.getAttribute('data-view'), newView = fresh.getAttribute('data-view');
+    if (here.tagName === 'IMG') {
+      if (here.getAttribute('src') !== fresh.getAttribute('src')) { here.src = fresh.getAttribute('src'); }
+    } else if (here.getAttribute('data-live') === 'class') {
+      here.className = fresh.className;
+    } else if (oldView !== null) {
+      if (oldView !== newView) { replace(here, fresh); }
+    } else if (here.id === 'elapsed') {
+      here.setAttribute('data-seconds', fresh.getAttribute('data-seconds'));
+    } else if (here.innerHTML !== fresh.innerHTML) {
+      here.className = fresh.className;
+      here.innerHTML = fresh.innerHTML;
+    }
+  }
+
+  function replace(here, fresh) {
+    var focused = here.contains(document.activeElement);
+    here.parentNode.replaceChild(document.importNode(fresh, true), here);
+    var button = document.getElementById('button');
+    if (focused && button) { button.focus(); }
+  }
+
+  function apply(html) {
+    var fresh = new DOMParser().parseFromString(html, 'text/html');
+    var parts = fresh.querySelectorAll('[data-live]');
+    for (var i = 0; i < parts.length; i++) {
+      var here = document.getElementById(parts[i].id);
+      if (here) { carryOver(here, parts[i]); }
+    }
+    if (document.title !== fresh.title) { document.title = fresh.title; }
+    readClock();
+    document.dispatchEvent(new CustomEvent('refreshed'));
+  }
+
+  function showConnection(works) {
+    failures = works ? 0 : failures + 1;
+    var warning = document.getElementById('offline');
+    if (warning) { warning.hidden = failures < TRIES_BEFORE_ALARM; }
+  }
+
+  function refresh() {
+    if (document.hidden) { return Promise.resolve(); }
+    return fetch(location.pathname + location.search, { headers: { Accept: 'text/html' }, cache: 'no-store' })
+      .then(function (answer) {
+        if (!answer.ok) { throw new Error(String(answer.status)); }
+        return answer.text();
+      })
+      .then(function (html) { apply(html); showConnection(true); })
+      .catch(function () { showConnection(false); });
+  }
+
+  function loop() { refresh().then(function () { setTimeout(loop, PERIOD_MS); }); }
+
+  /* a button pressed twice in a row sends one request; the server would not mind two */
+  document.addEventListener('submit', function (event) {
+    var form = event.target;
+    if (!form.hasAttribute('data-once')) { return; }
+    if (form.getAttribute('data-sent')) { event.preventDefault(); return; }
+    form.setAttribute('data-sent', 'yes');
+    form.className = 'sent';
+    setTimeout(function () { release(form); }, 8000);
+  });
+
+  function release(form) { form.removeAttribute('data-sent'); form.className = ''; }
+
+  window.addEventListener('pageshow', function () {
+    var forms = document.querySelectorAll('form[data-once]');
+    for (var i = 0; i < forms.length; i++) { release(forms[i]); }
+  });
+
+  if (!document.querySelector('[data-live]')) { return; }
+  readClock();
+  setInterval(tick, 250);
+  if (!window.fetch || !window.DOMParser || !window.Promise || typeof CustomEvent !== 'function') {
+    setTimeout(function () { location.reload(); }, 10000);
+    return;
+  }
+  document.addEventListener('visibilitychange', refresh);
+  setTimeout(loop, PERIOD_MS);
+}());

@@ -1,0 +1,27 @@
+"""Health for people and watchdogs, figures for Prometheus."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from api.box import BoxDep
+from api.problems import problem_docs
+from api.schema import HealthOut
+
+router = APIRouter(tags=["status"])
+
+
+@router.get("/health", responses=problem_docs(503))
+def health(box: BoxDep, response: Response) -> HealthOut:
+    """What the room is doing. 200 whenever the box can tell, whatever it has to tell."""
+    disk = box.disk()
+    response.headers["Cache-Control"] = "no-store"
+    return HealthOut.of(box.health(), disk_free=disk.free, disk_low=disk.low)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(request: Request) -> Response:
+    """Figures in the Prometheus text format."""
+    return Response(generate_latest(request.app.state.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
