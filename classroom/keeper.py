@@ -15,7 +15,7 @@ import structlog
 
 from classroom.jobs import Job
 from lesson.durable import make_folder
-from lesson.stage import EXIT_DONE, EXIT_FATAL
+from lesson.stage import EXIT_DONE, EXIT_FATAL, SUPERVISOR_ENV
 
 HEALTHY_S = 60.0
 """A process that lived this long has its earlier failures forgiven."""
@@ -86,7 +86,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "CLASSREEL_SUPERVISED": "1"},
+                env={**os.environ, SUPERVISOR_ENV: str(os.getpid())},
                 start_new_session=False,  # one process group: killing it kills the whole box, as a power cut would
             )
         kept.started = time.monotonic()

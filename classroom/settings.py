@@ -19,11 +19,12 @@ from lesson.folder import is_name
 from lesson.ladders import LADDERS, ladder
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Role, SourceSpec
+from lesson.stage import SUPERVISOR_ENV
 
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
 SOURCE_KINDS = ("rtsp", "v4l2", "x11", "alsa", "file", "test")
 _ENV_PREFIX = "CLASSREEL_"
-_OWN_ENV = {"CLASSREEL_CONFIG", "CLASSREEL_SUPERVISED"}
+_OWN_ENV = {"CLASSREEL_CONFIG", SUPERVISOR_ENV}
 
 
 def default_root() -> Path:
@@ -92,7 +93,7 @@ class _Section(BaseModel):
 class StoreSettings(_Section):
     """Where finished lessons go. Secrets are named by reference, never written here."""
 
-    url: Annotated[str, AfterValidator(_store_url)] = ""
+    url: Annotated[str, AfterValidator(_store_url)] | None = None
     access_key_env: str | None = None
     secret_key_env: str | None = None
     access_key_file: Path | None = None
@@ -135,7 +136,7 @@ class Settings(BaseSettings):
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8000"
     hls_js: Path | None = None
     max_lesson: Annotated[float, BeforeValidator(_duration), Field(gt=0)] = 4 * 3600.0
-    store: StoreSettings = StoreSettings.model_construct(url="")
+    store: StoreSettings = StoreSettings()
     sources: tuple[SourceSettings, ...] = ()
     encode: EncodeSettings = EncodeSettings()
 
