@@ -16,7 +16,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.rational import AVRational
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from lesson.errors import MediaError
 from lesson.model import Kind
@@ -26,6 +28,8 @@ from media.streams import best_stream, open_media, pts_from_ticks, stream_start
 
 MAX_JUMP: Ticks = TICKS_PER_SECOND
 """Files whose time stamps lie further apart than this are not consecutive: nothing is predicted across the hole."""
+MAX_WAIT = 300
+"""Pictures dropped while waiting for a key frame; codecs that never mark one are shown from then on."""
 SEEK_WORTH: Ticks = TICKS_PER_SECOND
 """Below this distance decoding from the start of a file is as quick as seeking in it."""
 _READ_ATTEMPTS = 8
@@ -33,18 +37,52 @@ _READ_ATTEMPTS = 8
 _log = structlog.get_logger()
 
 
+class Lane:
+    """A decoder and what the container says about the stream it was made for.
+
+    `period`: nominal distance of pictures, 0 if unknown.
+    """
+
+    def __init__(self, stream: Stream, *, keys_only: bool) -> None:
+        self.decoder: CodecContext = stream.codec_context
+        self.decoder.thread_count = 1  # several sources and renditions run beside each other
+        if keys_only:
+            self.decoder.skip_frame = "NONKEY"
+        self.time_base = stream.time_base or Fraction(1, TICKS_PER_SECOND)
+        self.period: Ticks = 0
+        self._aspect: Fraction | None = None
+        self._size: tuple[int, int] | None = None
+        if isinstance(stream, VideoStream):
+            rate = stream.guessed_rate or stream.average_rate
+            self.period = round(TICKS_PER_SECOND / rate) if rate else 0
+            self._aspect, self._size = stream.sample_aspect_ratio, (stream.width, stream.height)
+
+    def ticks(self, pts: int | None) -> Ticks | None:
+        return None if pts is None else ticks_from_pts(pts, self.time_base)
+
+    def aspect(self, frame: VideoFrame) -> Fraction:
+        """Width by height of one pixel: the container's word, or the bitstream's if the size has changed since."""
+        known = (frame.width, frame.height) == self._size
+        if not known and isinstance(self.decoder, VideoCodecContext):
+            return self.decoder.sample_aspect_ratio or Fraction(1)
+        return self._aspect or Fraction(1)
+
+    def continues_with(self, stream: Stream) -> bool:
+        """Whether the decoder can take the packets of `stream`: same codec, same headers."""
+        other = stream.codec_context
+        return self.decoder.name == other.name and self.decoder.extradata == other.extradata
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One frame as the decoder gave it. `at`: its time, None if the file has no time stamp for it.
+    """One frame as the decoder gave it.
 
-    `aspect`: of one pixel, as the container says; None if it does not. `period`: nominal distance of frames, 0 if
-    unknown. `flawed`: something before this frame was lost or damaged.
+    `at`: its time, None if the file has no time stamp for it. `flawed`: something before it was lost or damaged.
     """
 
     frame: VideoFrame | AudioFrame
     at: Ticks | None
-    aspect: Fraction | None
-    period: Ticks
+    lane: Lane
     flawed: bool
 
 
@@ -52,7 +90,8 @@ class Chain:
     """Iterates once over all frames of the best stream of `kind` in `paths`, in presentation order.
 
     Damaged packets and files are skipped and logged; `MediaError` is raised only if no file can be opened at all.
-    `start`: decode no more before this time than needed (the first frame may lie far before it).
+    `start`: decode no more before this time than needed (the first frame may lie far before it). `keys_only`: give
+    key frames, skip the others undecoded.
     """
 
     def __init__(
@@ -62,12 +101,10 @@ class Chain:
         self._kind = kind
         self._start = start
         self._keys_only = keys_only
-        self._decoder: CodecContext | None = None
-        self._time_base = Fraction(1, TICKS_PER_SECOND)
-        self._aspect: Fraction | None = None
-        self._period: Ticks = 0
+        self._lane: Lane | None = None
         self._flawed = False
-        self._last_dts: Ticks | None = None
+        self._waited: int | None = None  # pictures dropped since the decoder began without a key frame
+        self._last: Ticks | None = None  # decoding time of the last packet
 
     def __iter__(self) -> Iterator[Decoded]:
         opened = False
@@ -76,13 +113,13 @@ class Chain:
             try:
                 container = open_media(path)
             except MediaError as error:
-                _log.warning("segment skipped", reason=str(error))
+                _log.warning("file skipped", reason=str(error))
                 problem, self._flawed = error, True
                 continue
             opened = True
             with closing(container):
                 yield from self._file(container, path)
-        yield from self._drain()
+        yield from self._drained()
         if problem is not None and not opened:
             raise problem
 
@@ -90,43 +127,35 @@ class Chain:
         stream = best_stream(container, self._kind)
         if stream is None:
             return
-        fresh = not self._continues(stream)
-        if fresh:
-            yield from self._drain()
-            self._adopt(stream)
+        lane, fresh = self._lane, False
+        if lane is None or not lane.continues_with(stream):
+            yield from self._drained()
+            lane, fresh = Lane(stream, keys_only=self._keys_only), True
+            self._lane = lane
             self._seek(container, stream)
         first = True
         for packet in self._packets(container, stream, path):
-            if packet.time_base != self._time_base:
-                packet.rescale_ts(AVRational(self._time_base.numerator, self._time_base.denominator))
-            if first and not fresh:
-                _keep_all_samples(packet)
-                if self._jumped(packet):
-                    yield from self._drain()
-            first = False
-            self._last_dts = self._ticks(packet.dts if packet.dts is not None else packet.pts)
-            yield from self._decode(packet)
+            if packet.time_base != lane.time_base:
+                packet.rescale_ts(AVRational(lane.time_base.numerator, lane.time_base.denominator))
+            now = lane.ticks(packet.pts if packet.dts is None else packet.dts)
+            if first:
+                first = False
+                if not fresh and self._jumps_to(now):
+                    yield from self._drained()
+                    fresh = True
+                self._begin(packet, fresh=fresh)
+            self._last = now
+            yield from self._decoded(lane, packet)
 
-    def _continues(self, stream: Stream) -> bool:
-        """Whether the current decoder can take the packets of `stream`: same codec, same headers."""
-        if self._decoder is None:
-            return False
-        mine, other = self._decoder, stream.codec_context
-        return mine.name == other.name and mine.extradata == other.extradata
-
-    def _adopt(self, stream: Stream) -> None:
-        decoder = stream.codec_context
-        decoder.thread_count = 1
-        if self._keys_only:
-            decoder.skip_frame = "NONKEY"
-        self._decoder = decoder
-        assert stream.time_base is not None  # noqa: S101 - libavformat gives every stream one
-        self._time_base = stream.time_base
-        self._aspect, self._period = None, 0
-        if self._kind is Kind.VIDEO:
-            self._aspect = getattr(stream, "sample_aspect_ratio", None) or None
-            rate = stream.guessed_rate or stream.average_rate
-            self._period = round(TICKS_PER_SECOND / rate) if rate else 0
+    def _begin(self, packet: Packet[Stream], *, fresh: bool) -> None:
+        """Prepare for the first packet of a file."""
+        if fresh:
+            self._waited = None if packet.is_keyframe or self._kind is Kind.AUDIO else 0
+        elif packet.has_sidedata("skip_samples"):
+            # a file that continues another has no codec priming at its start: those are real samples
+            order = packet.get_sidedata("skip_samples")  # uint32 at the start, uint32 at the end, reasons
+            order.update(bytes(4) + bytes(order)[4:])
+            packet.set_sidedata(order, move=True)
 
     def _seek(self, container: InputContainer, stream: Stream) -> None:
         begins = stream_start(stream)
@@ -137,9 +166,8 @@ class Chain:
         except av.FFmpegError:  # without an index: read from where the file stands, its start
             return
 
-    def _jumped(self, packet: Packet[Stream]) -> bool:
-        now = self._ticks(packet.dts if packet.dts is not None else packet.pts)
-        return now is not None and self._last_dts is not None and abs(now - self._last_dts) > MAX_JUMP
+    def _jumps_to(self, now: Ticks | None) -> bool:
+        return now is not None and self._last is not None and abs(now - self._last) > MAX_JUMP
 
     def _packets(self, container: InputContainer, stream: Stream, path: Path) -> Iterator[Packet[Stream]]:
         """All packets of the stream; a demuxer that stumbles is asked again until it makes no progress."""
@@ -157,35 +185,33 @@ class Chain:
             else:
                 return
 
-    def _decode(self, packet: Packet[Stream] | None) -> Iterator[Decoded]:
-        decoder = self._decoder
-        assert decoder is not None  # noqa: S101 - called after `_adopt` only
+    def _decoded(self, lane: Lane, packet: Packet[Stream] | None) -> Iterator[Decoded]:
         try:
-            frames = decoder.decode(packet)  # type: ignore[attr-defined]
+            frames = lane.decoder.decode(packet)  # type: ignore[attr-defined] # only in the stubs of the subclasses
         except av.error.BlockingIOError:  # full after an error: only a reset gets it out of this state
-            decoder.flush_buffers()
+            lane.decoder.flush_buffers()
             self._flawed = True
             return
         except (av.FFmpegError, ValueError):
             self._flawed = True
             return
         for frame in frames:
-            flawed, self._flawed = self._flawed, False
-            yield Decoded(frame, self._ticks(frame.pts), self._aspect, self._period, flawed)
+            if self._presentable(frame):
+                flawed, self._flawed = self._flawed, False
+                yield Decoded(frame, lane.ticks(frame.pts), lane, flawed)
 
-    def _drain(self) -> Iterator[Decoded]:
+    def _presentable(self, frame: VideoFrame | AudioFrame) -> bool:
+        """False for what a decoder makes up, grey and smeared, before its first key frame."""
+        if self._waited is None:
+            return True
+        if frame.is_corrupt or (not frame.key_frame and self._waited < MAX_WAIT):
+            self._waited += 1
+            return False
+        self._waited = None
+        return True
+
+    def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""
-        if self._decoder is not None:
-            yield from self._decode(None)
-            self._decoder.flush_buffers()
-
-    def _ticks(self, pts: int | None) -> Ticks | None:
-        return None if pts is None else ticks_from_pts(pts, self._time_base)
-
-
-def _keep_all_samples(packet: Packet[Stream]) -> None:
-    """Undo the order to skip codec priming at the start of a file that continues another: those are real samples."""
-    if packet.has_sidedata("skip_samples"):
-        order = packet.get_sidedata("skip_samples")  # uint32 at the start, uint32 at the end, reasons
-        order.update(bytes(4) + bytes(order)[4:])
-        packet.set_sidedata(order, move=True)
+        if self._lane is not None:
+            yield from self._decoded(self._lane, None)
+            self._lane.decoder.flush_buffers()

@@ -14,13 +14,14 @@ from lesson.model import Kind
 from lesson.time import Ticks
 from media.chain import Chain, Decoded
 from media.deinterlace import Deinterlacer
+from media.errors import media_errors
 from media.orientation import UPRIGHT, Orientation, orientation_of
 from media.picture import Plane, Yuv, resized
 
 _HD_HEIGHT = 720  # pictures without a stated matrix are BT.709 from here on, BT.601 below, as players take them
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+# AVCOL_SPC_ (ITU-T H.273 matrix coefficients) that swscale knows: BT.709, FCC, BT.601 twice, SMPTE 240M, BT.2020
+_KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 _SANE_ASPECT = Fraction(8)
-_DIRECT = frozenset({"yuv420p", "yuvj420p"})
 
 
 class _Scalers:
@@ -49,7 +50,10 @@ class Picture:
         self.width, self.height = orientation.size(width, height)
 
     def yuv(self, width: int, height: int) -> Yuv:
-        """The whole picture at exactly this even size; planes are read-only, without a copy where none is needed."""
+        """The whole picture at exactly this even size; planes are read-only, without a copy where none is needed.
+
+        Plain 8-bit limited-range 4:2:0 keeps its matrix; what must be converted anyway comes out as BT.709.
+        """
         stored = self._orientation.size(width, height)
         frame = self._frame
         if not _is_plain(frame) or (frame.width & ~1, frame.height & ~1) != stored:
@@ -83,20 +87,22 @@ class Picture:
     def _converted(self, width: int, height: int, layout: str) -> VideoFrame:
         frame = self._frame
         matrix = None
-        if frame.colorspace == _UNSPECIFIED:
+        if frame.colorspace not in _KNOWN_MATRICES:
             matrix = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
-        return self._scalers.get(width, height, layout).reformat(
-            frame,
-            width,
-            height,
-            layout,
-            src_colorspace=matrix,
-            dst_colorspace=matrix,
-            interpolation=Interpolation.BICUBIC,
-            src_color_range=ColorRange.JPEG if _is_full_range(frame) else None,
-            dst_color_range=ColorRange.MPEG if layout == "yuv420p" else ColorRange.JPEG,
-            threads=1,
-        )
+        keep = _is_plain(frame) or layout == "bgr24"
+        with media_errors("picture cannot be converted"):
+            return self._scalers.get(width, height, layout).reformat(
+                frame,
+                width,
+                height,
+                layout,
+                src_colorspace=matrix,
+                dst_colorspace=matrix if keep else Colorspace.ITU709,
+                interpolation=Interpolation.BICUBIC,
+                src_color_range=ColorRange.JPEG if _is_full_range(frame) else None,
+                dst_color_range=ColorRange.MPEG if layout == "yuv420p" else ColorRange.JPEG,
+                threads=1,
+            )
 
 
 def pictures(
@@ -156,7 +162,7 @@ def _ordered(paths: Sequence[Path], start: Ticks | None, keys_only: bool) -> Gen
     deinterlacer, look = Deinterlacer(), _Look()
     for item, at in _timed(Chain(paths, Kind.VIDEO, start=start, keys_only=keys_only)):
         assert isinstance(item.frame, VideoFrame)  # noqa: S101 - a video chain gives nothing else
-        look.learn(item)
+        look.learn(item, item.frame)
         for shown_at, frame in deinterlacer.push(at, item.frame):
             if last is None or shown_at > last:
                 last = shown_at
@@ -168,16 +174,12 @@ def _ordered(paths: Sequence[Path], start: Ticks | None, keys_only: bool) -> Gen
 
 
 def _timed(chain: Chain) -> Iterator[tuple[Decoded, Ticks]]:
-    """Frames fit to be shown, with a time each: a missing one is a frame period after the last."""
+    """Frames with a time each: a missing one is a frame period after the last."""
     last: Ticks | None = None
-    sound_seen = False
     for item in chain:
-        if not sound_seen and item.frame.is_corrupt:
-            continue  # what is decoded before the first key frame is grey mud
-        sound_seen = True
         at = item.at
         if at is None:
-            at = 0 if last is None else last + (item.period or 1)
+            at = 0 if last is None else last + (item.lane.period or 1)
         last = at
         yield item, at
 
@@ -191,12 +193,11 @@ class _Look:
         self._turn: int | None = None
         self._orientation = UPRIGHT
 
-    def learn(self, item: Decoded) -> None:
-        aspect = item.aspect
-        self._aspect = aspect if aspect and 1 / _SANE_ASPECT <= aspect <= _SANE_ASPECT else Fraction(1)
-        turn = item.frame.rotation  # type: ignore[union-attr]
-        if turn != self._turn:
-            self._turn, self._orientation = turn, orientation_of(item.frame)  # type: ignore[arg-type]
+    def learn(self, item: Decoded, frame: VideoFrame) -> None:
+        aspect = item.lane.aspect(frame)
+        self._aspect = aspect if 1 / _SANE_ASPECT <= aspect <= _SANE_ASPECT else Fraction(1)
+        if frame.rotation != self._turn:
+            self._turn, self._orientation = frame.rotation, orientation_of(frame)
 
     def picture(self, at: Ticks, frame: VideoFrame) -> Picture:
         return Picture(at, frame, self._aspect, self._orientation, self._scalers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -38,7 +39,8 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     """The orientation in the frame's display matrix, to the nearest quarter turn."""
     # looking at side data ties frame and container into a cycle that only the garbage collector frees, with the
     # frame's buffers: callers look once per stream, not once per frame
-    matrix = next((data for data in frame.side_data if data.type is Type.DISPLAYMATRIX), None)
+    data: Any = frame.side_data  # typed as a dictionary of one known key
+    matrix = data.get(Type.DISPLAYMATRIX)
     if matrix is None:
         return UPRIGHT
     # ISO/IEC 14496-12, 8.2.2: {a b u, c d v, x y w} row by row, a…d in 16.16; a point (p, q) is shown at
