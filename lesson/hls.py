@@ -80,10 +80,11 @@ def multivariant_playlist(state: LessonState, *, names: Collection[str] | None =
     if not ready:
         raise ValueError(f"{state.header.id}: no rendition has a chunk yet")
     sounds = [r for r in ready if r.kind is Kind.AUDIO]
+    variants = [_Variant(state, r, sounds[:1], final=final) for r in ready]
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [_audio_media(state, sound, default=sound is sounds[0]) for sound in sounds]
-    for rendition in ready:
-        lines += [_stream_inf(state, rendition, sounds, final=final), f"{rendition.name}/{INDEX}"]
+    for variant in sorted(variants, key=lambda v: (v.rendition.kind is not Kind.AUDIO, v.peak)):
+        lines += [variant.tag(), f"{variant.rendition.name}/{INDEX}"]
     return "\n".join(lines) + "\n"
 
 
@@ -141,22 +142,28 @@ def _audio_media(state: LessonState, sound: Rendition, *, default: bool) -> str:
     return "#EXT-X-MEDIA:" + ",".join(attributes)
 
 
-def _stream_inf(state: LessonState, rendition: Rendition, sounds: Sequence[Rendition], *, final: bool) -> str:
-    video = rendition.kind is Kind.VIDEO
-    together = [rendition, *sounds[:1]] if video else [rendition]
-    peak = sum(_peak(state, r, final=final) for r in together)
-    mean = sum(_mean(state, r, final=final) for r in together)
-    attributes = [
-        f"BANDWIDTH={max(peak, mean)}",
-        f"AVERAGE-BANDWIDTH={mean}",
-        f'CODECS="{",".join(_codecs(state.renditions[r.name]) for r in together)}"',
-    ]
-    if video:
-        rate = state.header.grid.fps / rendition.frame_divisor
-        attributes += [f"RESOLUTION={rendition.width}x{rendition.height}", f"FRAME-RATE={float(rate):.3f}"]
-    if sounds:
-        attributes.append(f'AUDIO="{_AUDIO_GROUP}"')
-    return "#EXT-X-STREAM-INF:" + ",".join(attributes)
+class _Variant:
+    """One entry of the multivariant playlist: a rendition, and for pictures the sound that goes with it."""
+
+    def __init__(self, state: LessonState, rendition: Rendition, sounds: Sequence[Rendition], *, final: bool) -> None:
+        self.rendition = rendition
+        self.video = rendition.kind is Kind.VIDEO
+        together = [rendition, *sounds] if self.video else [rendition]
+        self.mean = sum(_mean(state, r, final=final) for r in together)
+        self.peak = max(self.mean, sum(_peak(state, r, final=final) for r in together))
+        self.codecs = ",".join(_codecs(state.renditions[r.name]) for r in together)
+        self.frame_rate = float(state.header.grid.fps / rendition.frame_divisor)
+        self.has_sound = bool(sounds)
+
+    def tag(self) -> str:
+        """The EXT-X-STREAM-INF line."""
+        attributes = [f"BANDWIDTH={self.peak}", f"AVERAGE-BANDWIDTH={self.mean}", f'CODECS="{self.codecs}"']
+        if self.video:
+            size = f"{self.rendition.width}x{self.rendition.height}"
+            attributes += [f"RESOLUTION={size}", f"FRAME-RATE={self.frame_rate:.3f}"]
+        if self.has_sound:
+            attributes.append(f'AUDIO="{_AUDIO_GROUP}"')
+        return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 
 def _codecs(progress: RenditionState) -> str:
