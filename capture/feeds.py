@@ -1,0 +1,48 @@
+"""Opening what a source's URI names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+from capture.address import Address, parse_address
+from lesson.errors import ConfigError
+from lesson.model import SourceSpec
+from lesson.time import Ticks, ticks_from_seconds
+from media.file_feed import FileFeed
+from media.packets import Feed
+from media.scene import make_scene
+from media.scene_feed import SceneToneFeed, SceneVideoFeed
+
+_SCENE_FPS = {"teacher": 25, "students": 15, "board": 10}
+_SCENE_ORIGIN_S = {"teacher": 1.0, "students": 7.4, "board": 3.2, "tone": 2.5}
+"""PTS at which each scene starts: real devices do not agree on one either."""
+
+
+def open_feed(spec: SourceSpec, environ: Mapping[str, str]) -> Feed:
+    """Open the feed of a source; blocks until it is there.
+
+    Raises:
+        ConfigError: the URI makes no sense, or an environment variable for credentials is missing.
+        UnusableMediaError: there is nothing in it that can be recorded.
+        MediaError: it cannot be opened now.
+    """
+    address = parse_address(spec.uri, imported=spec.imported)
+    match address.kind:
+        case "file":
+            return FileFeed(Path(address.target), paced=not spec.imported, loop="loop" in address.options)
+        case "test":
+            return _scene(address)
+        case _:
+            raise ConfigError(f"{spec.id}: no feed of kind {address.kind}")
+
+
+def _scene(address: Address) -> Feed:
+    name = address.target
+    origin: Ticks = ticks_from_seconds(_SCENE_ORIGIN_S.get(name, 1.0))
+    if name == "tone":
+        return SceneToneFeed(origin)
+    size = address.size() or (1280, 720)
+    fps = address.fps(Fraction(_SCENE_FPS.get(name, 25)))
+    return SceneVideoFeed(make_scene(name, *size), fps, origin)

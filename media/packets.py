@@ -1,0 +1,70 @@
+"""What a feed gives: coded packets on one timeline, whatever they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import av
+from av.stream import Stream
+
+from lesson.model import Kind, StreamInfo
+from lesson.time import TICKS_PER_SECOND, Ticks
+
+HEADROOM: Ticks = TICKS_PER_SECOND
+"""A timeline that would start before this is shifted to it: codec priming, edit lists and leading pictures lie before
+the first sample, and Matroska holds no negative times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One elementary stream of a feed. `template` is what a muxer copies the codec parameters from."""
+
+    info: StreamInfo
+    template: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPacket:
+    """One coded packet. `pts`, `dts` and `duration` are ticks of the feed's own timeline, never negative.
+
+    `arrival_ns`: CLOCK_MONOTONIC when the packet was there; for audio that is the instant of its last sample.
+    `key`: a decoder may start here.
+    """
+
+    kind: Kind
+    pts: Ticks
+    dts: Ticks
+    duration: Ticks
+    key: bool
+    arrival_ns: int
+    coded: av.Packet[Stream]
+
+    @property
+    def end(self) -> Ticks:
+        return self.pts + self.duration
+
+
+class Feed(Protocol):
+    """An open feed. `packets` blocks for the next packet and ends when the feed does.
+
+    `origin`: tick of the first sample, for files. `stall_s`: silence of one stream that means the feed is lost;
+    None where silence is normal (a file of slides). `settle`: whether streams may be announced that never deliver.
+    """
+
+    @property
+    def tracks(self) -> Mapping[Kind, Track]: ...
+
+    @property
+    def origin(self) -> Ticks: ...
+
+    @property
+    def stall_s(self) -> float | None: ...
+
+    @property
+    def settle(self) -> bool: ...
+
+    def packets(self) -> Iterator[FeedPacket]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,195 @@
+"""Raw segments: Matroska files of copied packets that lose at most a quarter of a second to a killed process.
+
+Clusters are closed after 0.2 s of media and flushed at once, so a torn file is readable up to its last cluster
+(measured beside the alternatives in docs/adr/0003). Times in the file are milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from lesson.durable import sync_file, sync_folder
+from lesson.errors import MediaError, StorageError, storage_errors
+from lesson.model import Anchor, Kind, PtsRange, StreamInfo
+from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
+from media.errors import media_errors
+from media.packets import FeedPacket, Track
+
+TIME_BASE = Fraction(1, 1000)
+_TICK = Fraction(1, TICKS_PER_SECOND)
+_MUXER_OPTIONS = {
+    "cluster_time_limit": "200",  # ms: what a kill may lose
+    "flush_packets": "1",  # a closed cluster leaves the process at once
+    "max_interleave_delta": "100000",  # µs: a silent stream must not hold back the other
+    "avoid_negative_ts": "disabled",  # times in the file are times of the feed
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """What a finished segment file holds; times in `TIME_BASE`."""
+
+    bytes: int
+    sha256: str
+    ranges: Mapping[Kind, PtsRange]
+    anchors: tuple[Anchor, ...] = ()
+
+
+class RangeCounter:
+    """Collects the `PtsRange` of one stream, packet by packet. Times in any one unit."""
+
+    def __init__(self) -> None:
+        self._range: PtsRange | None = None
+        self._known_duration = 0
+        self._step = 0
+
+    def add(self, pts: int, duration: int, *, key: bool) -> None:
+        self._known_duration = duration or self._known_duration
+        if self._range is None:
+            self._range = PtsRange(first=pts, last=pts, end=pts, key=pts if key else -1, packets=1)
+            return
+        found = self._range
+        if pts > found.last:
+            self._step = pts - found.last
+        self._range = replace(
+            found,
+            first=min(found.first, pts),
+            last=max(found.last, pts),
+            key=pts if key and found.key < 0 else found.key,
+            packets=found.packets + 1,
+        )
+
+    def result(self) -> PtsRange | None:
+        """The range so far; None before the first packet. A last packet of unknown length lasts as its neighbour."""
+        if self._range is None:
+            return None
+        found = self._range
+        key = found.key if found.key >= 0 else found.last  # no packet to start at: a decoder learns that at the end
+        return replace(found, key=key, end=found.last + (self._known_duration or self._step or 1))
+
+
+class SegmentWriter:
+    """Writes one segment file. Not thread-safe.
+
+    Raises:
+        MediaError: the packets cannot be stored.
+        StorageError: the disk refused (`DiskFullError` when it is full); what was flushed stays readable.
+    """
+
+    def __init__(self, path: Path, tracks: Mapping[Kind, Track]) -> None:
+        self.path = path
+        self._ranges = {kind: RangeCounter() for kind in tracks}
+        self._last_dts: dict[Kind, int] = {}
+        self._best_offset: int | None = None
+        self._anchor: Anchor | None = None
+        with media_errors(str(path)):
+            self._container = av.open(str(path), "w", format="matroska", container_options=_MUXER_OPTIONS)
+            self._streams = {
+                kind: self._container.add_stream_from_template(track.template, opaque=True)
+                for kind, track in tracks.items()
+            }
+            self._container.start_encoding()
+
+    def write(self, packet: FeedPacket) -> bool:
+        """Store a packet; False when it lies before one of its stream that is stored already, and was dropped."""
+        dts = max(packet.dts, self._last_dts.get(packet.kind, packet.dts))
+        if packet.pts < dts:
+            return False
+        self._last_dts[packet.kind] = dts
+        coded = packet.coded
+        coded.stream = self._streams[packet.kind]
+        coded.time_base = _TICK
+        coded.pts, coded.dts, coded.duration = packet.pts, dts, packet.duration
+        with media_errors(str(self.path)):
+            self._container.mux_one(coded)  # leaves the packet in the time base of the file
+        self._ranges[packet.kind].add(coded.pts, coded.duration or 0, key=packet.key)
+        self._remember_prompt_arrival(packet)
+        return True
+
+    def _remember_prompt_arrival(self, packet: FeedPacket) -> None:
+        at = packet.end if packet.kind is Kind.AUDIO else packet.pts
+        offset = packet.arrival_ns - at * NANOSECONDS_PER_SECOND // TICKS_PER_SECOND
+        if self._best_offset is None or offset < self._best_offset:
+            self._best_offset = offset
+            rounded = round(at * _TICK / TIME_BASE)
+            self._anchor = Anchor(pts=rounded, monotonic_ns=offset + rounded * int(NANOSECONDS_PER_SECOND * TIME_BASE))
+
+    def finish(self) -> StoredSegment:
+        """Complete the file and make it durable: when this returns, it may be named in a journal."""
+        with media_errors(str(self.path)):
+            self._container.close()
+        sync_file(self.path)
+        sync_folder(self.path.parent)
+        size, digest = file_digest(self.path)
+        ranges = {kind: found for kind, counter in self._ranges.items() if (found := counter.result())}
+        return StoredSegment(size, digest, ranges, (self._anchor,) if self._anchor else ())
+
+    def abandon(self) -> None:
+        """Close the file without vouching for it."""
+        try:
+            with media_errors(str(self.path)):
+                self._container.close()
+        except (MediaError, StorageError):
+            return  # that is why it is abandoned
+
+
+def file_digest(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 (hex) of a file. Raises `StorageError`."""
+    with storage_errors(path), path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What can be read of a segment file that may be torn: streams and ranges in `TIME_BASE`."""
+
+    streams: tuple[StreamInfo, ...]
+    ranges: Mapping[Kind, PtsRange]
+
+
+def inspect_segment(path: Path) -> Inspection:
+    """Read a segment file, torn or whole, packet by packet, up to where it makes no sense any more.
+
+    Raises `MediaError` when nothing can be read, not even the header.
+    """
+    with media_errors(str(path)), av.open(str(path), "r", format="matroska") as container:
+        counters = {Kind(stream.type): RangeCounter() for stream in _known(container)}
+        infos = tuple(stream_info(stream) for stream in _known(container))
+        try:
+            for packet in container.demux(_known(container)):
+                if packet.size and packet.pts is not None and not packet.is_corrupt:
+                    counters[Kind(packet.stream.type)].add(packet.pts, packet.duration or 0, key=packet.is_keyframe)
+        except av.FFmpegError:
+            pass
+        return Inspection(infos, {kind: found for kind, counter in counters.items() if (found := counter.result())})
+
+
+def _known(container: InputContainer) -> list[Stream]:
+    return [*container.streams.video, *container.streams.audio]
+
+
+def stream_info(stream: Stream) -> StreamInfo:
+    """The facts about an av stream that outlive it."""
+    codec = stream.codec_context.codec.canonical_name
+    if isinstance(stream, VideoStream):
+        return StreamInfo(
+            kind=Kind.VIDEO,
+            codec=codec,
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            fps=stream.average_rate or stream.guessed_rate,
+        )
+    assert isinstance(stream, AudioStream)  # noqa: S101 - a feed has no other streams
+    sound = stream.codec_context
+    return StreamInfo(kind=Kind.AUDIO, codec=codec, rate=sound.sample_rate, channels=sound.channels)
