@@ -90,6 +90,7 @@ class SummaryOut(BaseModel):
     title: str
     state: str
     room: str
+    timezone: str
     started: str | None
     stopped: str | None
     duration_s: float
@@ -218,7 +219,6 @@ class LessonOut(SummaryOut):
     """`GET /lessons/{id}`. `hls` is the address of the playlist on this box once there is something to play."""
 
     created: str
-    timezone: str
     languages: list[str]
     captured: bool
     planned_s: float
@@ -237,7 +237,6 @@ class LessonOut(SummaryOut):
         return cls(
             **SummaryOut.of(summary).model_dump(),
             created=header.created_wall,
-            timezone=header.timezone,
             languages=list(header.languages),
             captured=state.captured,
             planned_s=round(seconds_from_ticks(state.frozen_until), 3),

@@ -1,0 +1,109 @@
+"""A classroom whose lessons are recorded by hand: real journals, real small pictures, no cameras."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from lesson.clock import Moment, boot_id, wall_now
+from lesson.folder import LessonFolder
+from lesson.journal import append_records
+from lesson.ladders import ladder
+from lesson.lifecycle import LessonTemplate
+from lesson.model import Anchor, PtsRange, Role, SegmentRecord, SourceSpec
+from lesson.records import EpochStarted, Record, SegmentCommitted, SourceLost
+from tests.kit.lessons import MILLISECOND, epoch_started, source
+
+TEACHER = source("teacher", required=True)
+STUDENTS = source("students")
+BOARD = source("board", required=True)
+MIC = source("mic", uri="test:tone", required=True)
+
+
+def template(*sources: SourceSpec) -> LessonTemplate:
+    """Room 3 with a teacher's camera and a microphone, or the `sources` given."""
+    return LessonTemplate(
+        room="Room 3",
+        timezone="Asia/Shanghai",
+        languages=("bo", "zh", "en"),
+        sources=sources or (TEACHER, MIC),
+        ladder=ladder("thin"),
+    )
+
+
+def draw_segment(path: Path, *, seconds: int = 4, luma: int = 120, size: tuple[int, int] = (320, 180)) -> Path:
+    """A Matroska file of a plain grey with a brighter square in it, 5 pictures a second."""
+    width, height = size
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(path, "w", format="matroska") as file:
+        stream = file.add_stream("libx264", rate=5, options={"preset": "ultrafast", "g": "5"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index in range(seconds * 5):
+            picture = np.full((height * 3 // 2, width), 128, np.uint8)
+            picture[:height] = luma
+            picture[height // 4 : height // 2, width // 4 : width // 2] = 220
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 5)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def committed(folder: LessonFolder, spec: SourceSpec, seq: int, *, age_s: float = 1.0, media: Path | None = None,
+              epoch: int = 0, seconds: float = 4.0) -> SegmentCommitted:  # fmt: skip
+    """The record of a segment of `seconds` whose last sample arrived `age_s` ago; its file is a copy of `media`, or
+    is drawn.
+    """
+    path = folder.segment_path(spec.id, epoch, seq)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if media is not None:
+        path.write_bytes(media.read_bytes())
+    elif spec.role is Role.MIC:
+        path.write_bytes(b"no sound in here, nobody listens")
+    else:
+        draw_segment(path)
+    first, length = seq * round(seconds * 1000), round(seconds * 1000)
+    pts = PtsRange(first=first, last=first + length - 40, end=first + length, key=first, packets=20)
+    sound = spec.role is Role.MIC
+    arrived = Moment.now().monotonic_ns - round((age_s + seconds) * 1e9)
+    data = path.read_bytes()
+    return SegmentCommitted(
+        segment=SegmentRecord(
+            source=spec.id,
+            epoch=epoch,
+            seq=seq,
+            path=folder.relative(path),
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            time_base=MILLISECOND,
+            video=None if sound else pts,
+            audio=pts if sound else None,
+            anchors=(Anchor(pts=first, monotonic_ns=arrived),),
+        )
+    )
+
+
+def ago(seconds: float) -> Moment:
+    """The moment `seconds` before now."""
+    now = Moment.now()
+    return Moment(boot_id(), now.monotonic_ns - round(seconds * 1e9), wall_now())
+
+
+def began(spec: SourceSpec, *, seconds_ago: float = 10.0, epoch: int = 0) -> EpochStarted:
+    return epoch_started(spec, epoch, at=ago(seconds_ago))
+
+
+def lost(spec: SourceSpec, reason: str = "no packets for 5 s", *, epoch: int = 0) -> SourceLost:
+    return SourceLost(source=spec.id, epoch=epoch, at=Moment.now(), reason=reason)
+
+
+def deliver(folder: LessonFolder, spec: SourceSpec, *, segments: int = 1, age_s: float = 1.0, media: Path | None = None) -> None:  # fmt: skip
+    """Let a source of a running lesson start and commit `segments`, the newest of which ended `age_s` ago."""
+    records: list[Record] = [began(spec, seconds_ago=age_s + 4.0 * segments)]
+    for seq in range(segments):
+        records.append(committed(folder, spec, seq, age_s=age_s + 4.0 * (segments - 1 - seq), media=media))
+    append_records(folder.raw_journal(spec.id), records)
