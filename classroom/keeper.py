@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -15,7 +14,7 @@ import structlog
 
 from classroom.jobs import Job
 from lesson.durable import make_folder
-from lesson.stage import EXIT_DONE, EXIT_FATAL, SUPERVISOR_ENV
+from lesson.stage import EXIT_DONE, EXIT_FATAL, child_environment
 
 HEALTHY_S = 60.0
 """A process that lived this long has its earlier failures forgiven."""
@@ -86,7 +85,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, SUPERVISOR_ENV: str(os.getpid())},
+                env=child_environment(),
                 start_new_session=False,  # one process group: killing it kills the whole box, as a power cut would
             )
         kept.started = time.monotonic()

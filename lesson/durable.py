@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from lesson.errors import storage_errors
@@ -31,9 +32,10 @@ def sync_folder(path: Path) -> None:
 def make_folder(path: Path) -> None:
     """Create `path` and its parents durably; an existing folder is fine."""
     missing: list[Path] = []
-    while not path.is_dir():
-        missing.append(path)
-        path = path.parent
+    with storage_errors(path):
+        while not path.is_dir():
+            missing.append(path)
+            path = path.parent
     for folder in reversed(missing):
         with storage_errors(folder):
             folder.mkdir(exist_ok=True)
@@ -42,7 +44,7 @@ def make_folder(path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the file at `path` by `data`: readers and power cuts see the old bytes or the new, never a mix."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with storage_errors(path), beside.open("wb") as file:
             file.write(data)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from lesson.durable import make_folder, write_atomic
-from lesson.errors import LessonFormatError, LessonNotFoundError
+from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
 from lesson.model import SCHEMA, LessonHeader
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -30,6 +30,18 @@ def new_lesson_id(created: datetime | None = None) -> str:
     return f"{created or datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def _check_names(header: LessonHeader) -> None:
+    """Ids become paths and object keys. Raises `LessonFormatError` for one that is no name or stands twice."""
+    sources, rungs = [s.id for s in header.sources], [r.name for r in header.ladder]
+    for name in (header.id, *sources, *rungs):
+        if not is_name(name):
+            raise LessonFormatError(f"{name!r} is no name: use a-z, 0-9, _ and -, 64 at most")
+    for names in (sources, rungs):
+        for name in names:
+            if names.count(name) > 1:
+                raise LessonFormatError(f"{name!r} names two of the lesson's sources or renditions")
+
+
 class LessonFolder:
     """A lesson on disk. Cheap to make; reads nothing but the header."""
 
@@ -43,15 +55,13 @@ class LessonFolder:
     @classmethod
     def create(cls, root: Path, header: LessonHeader) -> LessonFolder:
         """Make the folder and its header. Raises `LessonFormatError` for ids that are not names, `StorageError`."""
-        names = [header.id, *(s.id for s in header.sources), *(r.name for r in header.ladder)]
-        for name in names:
-            if not is_name(name):
-                raise LessonFormatError(f"{name!r} is no name: use a-z, 0-9, _ and -, 64 at most")
+        _check_names(header)
         folder = cls(root / header.id)
         if folder.header_path.exists():
             raise LessonFormatError(f"lesson {header.id} exists already")
         make_folder(folder.path)
-        write_atomic(folder.header_path, _HEADER.dump_json(header, indent=1, exclude_defaults=False) + b"\n")
+        text = json.dumps(_HEADER.dump_python(header, mode="json"), ensure_ascii=False, indent=1) + "\n"
+        write_atomic(folder.header_path, text.encode(errors="backslashreplace"))  # as in lesson.records
         return folder
 
     @property
@@ -60,27 +70,39 @@ class LessonFolder:
 
     @property
     def header(self) -> LessonHeader:
-        """The header, read once. Raises `LessonFormatError`."""
+        """The header, read once. Raises `LessonFormatError`, `LessonNotFoundError`, `StorageError`."""
         if self._header is None:
             self._header = self._read_header()
         return self._header
 
     def _read_header(self) -> LessonHeader:
         try:
-            data = json.loads(self.header_path.read_bytes())
+            with storage_errors(self.header_path):
+                text = self._header_text()
+            data = json.loads(text)
             schema = data.get("schema") if isinstance(data, dict) else None
             if not isinstance(schema, int) or schema > SCHEMA:
                 raise LessonFormatError(f"{self.header_path}: schema {schema} is newer than this version knows")
-            return _HEADER.validate_python(data)
-        except FileNotFoundError as error:
-            raise LessonNotFoundError(f"{self.path} is no lesson folder: it has no lesson.json") from error
-        except (ValidationError, ValueError) as error:
+            header = _HEADER.validate_python(data)
+        except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
             raise LessonFormatError(f"{self.header_path}: not a lesson header") from error
+        _check_names(header)
+        return header
+
+    def _header_text(self) -> bytes:
+        try:
+            return self.header_path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise LessonNotFoundError(f"{self.path} is no lesson folder: it has no lesson.json") from error
 
     def absolute(self, relative: str) -> Path:
-        """The file a record names. Raises `LessonFormatError` if it points outside the folder."""
-        path = (self.path / relative).resolve()
-        if not path.is_relative_to(self.path.resolve()):
+        """The file a record names. Raises `LessonFormatError` if that is no place inside the folder."""
+        home = self.path.resolve()
+        try:
+            path = (home / relative).resolve()
+        except (ValueError, RuntimeError) as error:  # a NUL in the name; symbolic links in a circle
+            raise LessonFormatError(f"{self.id}: a record names {relative!r}, which can be no file") from error
+        if home not in path.parents:
             raise LessonFormatError(f"{self.id}: a record names {relative!r}, outside the lesson")
         return path
 
@@ -154,15 +176,24 @@ def lessons_in(root: Path) -> Iterator[LessonFolder]:
     """All lesson folders below `root`, oldest first; folders without a header are not lessons."""
     if root.is_dir():
         for path in sorted(root.iterdir()):
-            if is_name(path.name) and (path / "lesson.json").is_file():
+            if is_name(path.name) and _holds_header(path):
                 yield LessonFolder(path)
+
+
+def _holds_header(path: Path) -> bool:
+    try:
+        return LessonFolder(path).header_path.is_file()
+    except OSError:  # such as a name too long for the file system
+        return False
 
 
 def find_lesson(root: Path, name: str) -> LessonFolder:
     """The lesson of this id, unique id prefix, or folder path. Raises `LessonNotFoundError`."""
-    if "/" in name or Path(name, "lesson.json").is_file():
+    if not name:
+        raise LessonNotFoundError("a lesson has a name: its id, a beginning of it, or its folder")
+    if "/" in name or _holds_header(Path(name)):
         folder = LessonFolder(Path(name).resolve())
-        if folder.header_path.is_file():
+        if _holds_header(folder.path):
             return folder
         raise LessonNotFoundError(f"{name} is no lesson folder")
     found = [folder for folder in lessons_in(root) if folder.id.startswith(name)]

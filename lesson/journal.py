@@ -1,7 +1,8 @@
 """Append-only journals: one writer, a line is a commit, readers follow while it grows.
 
 A line is appended in one `write` and fsynced; what it names must be durable before. After a crash the torn tail is cut
-by the next writer. Damage in the middle (a bad disk) loses only the damaged line and is reported, never silent.
+by the next writer. Damage in the middle (a bad disk) loses only the damaged line and is reported, never silent. A whole
+line that this version cannot read is reported too, and never cut.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
+from weakref import WeakSet
 
 from lesson.durable import make_folder, sync_folder
 from lesson.errors import JournalBusyError, JournalError, LessonFormatError, storage_errors
-from lesson.records import Record, Unknown, decode_line, encode_line
+from lesson.records import DamagedLineError, Record, Unknown, decode_line, encode_line
+
+_CRC_TAIL = 11
+"""Bytes at the end of a line that tell it from any other in its place: the CRC, `"}` and the newline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,61 +33,82 @@ class Damage:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Parsed:
-    records: list[Record]
-    damage: list[Damage]
-    sound_bytes: int
+    """`ends`: (offset after it, last bytes) of every whole line. `sound_bytes`: what follows may still be torn."""
+
+    records: list[Record] = field(default_factory=list)
+    damage: list[Damage] = field(default_factory=list)
+    ends: list[tuple[int, bytes]] = field(default_factory=list)
+    sound_bytes: int = 0
 
 
 def _parse(data: bytes, base: int) -> _Parsed:
-    """Records of all complete lines; `sound_bytes` ends after the last sound line: what follows may still be torn."""
-    records: list[Record] = []
-    damage: list[Damage] = []
+    """Everything whole in `data`, which starts at byte `base` of the journal."""
+    parsed = _Parsed()
     suspects: list[Damage] = []
-    at = sound = 0
+    at = 0
     while (newline := data.find(b"\n", at)) >= 0:
         line = data[at : newline + 1]
+        damaged = Damage(base + at, len(line), "")
+        at = newline + 1
         try:
             record = decode_line(line)
+        except DamagedLineError as error:  # damage only if something whole follows; else a torn tail
+            suspects.append(replace(damaged, reason=str(error)))
+            continue
         except LessonFormatError as error:
-            suspects.append(Damage(base + at, len(line), str(error)))
+            suspects.append(replace(damaged, reason=str(error)))
         else:
             if not isinstance(record, Unknown):
-                records.append(record)
-            damage += suspects
-            suspects.clear()
-            sound = newline + 1
-        at = newline + 1
-    return _Parsed(records, damage, sound)
+                parsed.records.append(record)
+        parsed.damage += suspects
+        suspects.clear()
+        parsed.ends.append((base + at, line[-_CRC_TAIL:]))
+        parsed.sound_bytes = at
+    return parsed
 
 
 class JournalReader:
     """Follows a journal: each `poll` gives the records committed since the last one.
 
-    A file that does not exist yet is an empty journal. `damage` collects lines lost in the middle.
+    A file that does not exist yet is an empty journal. `damage` collects lines lost in the middle. When a writer took
+    lines back that were already given out (its fsync failed), reading goes on with what it wrote in their place.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: list[Damage] = []
-        self._offset = 0
+        self._ends: list[tuple[int, bytes]] = []
 
     def poll(self) -> list[Record]:
         """New records, in order; empty when nothing was committed. Raises `StorageError`."""
         with storage_errors(self.path):
             try:
                 with self.path.open("rb") as file:
-                    if os.fstat(file.fileno()).st_size <= self._offset:
+                    if os.fstat(file.fileno()).st_size == self._offset:
                         return []
+                    self._forget_lines_taken_back(file)
                     file.seek(self._offset)
                     data = file.read()
             except FileNotFoundError:
                 return []
         parsed = _parse(data, self._offset)
         self.damage += parsed.damage
-        self._offset += parsed.sound_bytes
+        self._ends += parsed.ends
         return parsed.records
+
+    @property
+    def _offset(self) -> int:
+        return self._ends[-1][0] if self._ends else 0
+
+    def _forget_lines_taken_back(self, file: BinaryIO) -> None:
+        while self._ends:
+            end, tail = self._ends[-1]
+            file.seek(end - len(tail))
+            if file.read(len(tail)) == tail:
+                return
+            self._ends.pop()
 
 
 def read_journal(path: Path) -> list[Record]:
@@ -93,8 +119,10 @@ def read_journal(path: Path) -> list[Record]:
 class JournalWriter:
     """The one writer of a journal. Opening it cuts a torn tail.
 
+    A forked child does not keep the journal of its parent busy.
+
     Raises:
-        JournalBusyError: another process has it open for writing.
+        JournalBusyError: another writer has it open.
         StorageError: the disk refused; the line was not committed and the writer is unusable from then on
             (after a failed fsync the kernel may forget the data and report the next one as good).
     """
@@ -104,16 +132,22 @@ class JournalWriter:
         self._broken = False
         make_folder(path.parent)
         with storage_errors(path):
-            existed = path.exists()
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            self._take_over()
+            sync_folder(path.parent)  # also when it existed: its maker may have been killed before doing this
+        except BaseException:
+            self.close()
+            raise
+        _open_writers.add(self)
+
+    def _take_over(self) -> None:
+        with storage_errors(self.path):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                os.close(self._fd)
-                raise JournalBusyError(f"{path}: another process is writing this journal") from error
+            except BlockingIOError as error:
+                raise JournalBusyError(f"{self.path}: another process is writing this journal") from error
             self._cut_torn_tail()
-        if not existed:
-            sync_folder(path.parent)
 
     def _cut_torn_tail(self) -> None:
         size = os.fstat(self._fd).st_size
@@ -125,8 +159,8 @@ class JournalWriter:
 
     def append(self, *records: Record) -> None:
         """Commit records together: all are durable when this returns; a crash keeps a prefix of them."""
-        if self._broken:
-            raise JournalError(f"{self.path}: an earlier write failed; open the journal anew")
+        if self._broken or self._fd < 0:
+            raise JournalError(f"{self.path}: closed, or an earlier write failed; open the journal anew")
         data = b"".join(encode_line(record) for record in records)
         try:
             with storage_errors(self.path):
@@ -160,6 +194,18 @@ class JournalWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_open_writers: WeakSet[JournalWriter] = WeakSet()
+
+
+def _close_in_child() -> None:
+    """A lock lives as long as any copy of its descriptor: a child that outlives its parent must not hold one."""
+    for writer in list(_open_writers):
+        writer.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def append_records(path: Path, records: Iterable[Record]) -> None:

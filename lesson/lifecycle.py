@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lesson.clock import Moment, wall_now
 from lesson.durable import make_folder
-from lesson.errors import storage_errors
+from lesson.errors import LessonFormatError, storage_errors
 from lesson.folder import LessonFolder, lessons_in, new_lesson_id
 from lesson.journal import append_records, read_journal
 from lesson.model import LessonHeader, Rendition, SourceSpec
@@ -68,12 +68,22 @@ def window(folder: LessonFolder) -> tuple[Start | None, Stop | None]:
 
 
 def running_lesson(root: Path) -> LessonFolder | None:
-    """The newest live lesson that was started and not stopped."""
+    """The newest live lesson that was started and not stopped.
+
+    A folder whose header cannot be read can never be recorded to again: it must not keep the next class waiting.
+    """
     for folder in reversed(list(lessons_in(root))):
         start, stop = window(folder)
-        if start and not stop and not folder.header.imported:
+        if start and not stop and _is_live(folder):
             return folder
     return None
+
+
+def _is_live(folder: LessonFolder) -> bool:
+    try:
+        return not folder.header.imported
+    except LessonFormatError:
+        return False
 
 
 def start_lesson(

@@ -9,16 +9,21 @@ from typing import Any
 
 import structlog
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s'\"]*@", re.IGNORECASE)
+# up to the last @, as passwords hold / and @ though they should not: better too much hidden than a password shown
+_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s'\"<>]*@", re.IGNORECASE)
+_SECRET_FIELD = re.compile(
+    r"(?P<name>(?:password|passwd|pwd|secret|token|signature|credential)=)[^&\s'\"<>\\]+", re.IGNORECASE
+)
 
 
 def redacted(text: str) -> str:
-    """`text` with the user information of every URL in it replaced by `***@`."""
-    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+    """`text` with the user information of every URL, and the values of query fields like `password=`, replaced."""
+    return _SECRET_FIELD.sub(r"\g<name>***", _USER_INFO.sub(r"\g<scheme>***@", text))
 
 
-def _redact_event(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {key: redacted(value) if isinstance(value, str) else value for key, value in event.items()}
+def _redact_line(_logger: Any, _method: str, line: structlog.typing.EventDict) -> str:
+    """The last processor: whatever was logged, nested, raised or foreign, is text by now."""
+    return redacted(str(line))
 
 
 def configure_logging(process: str, *, level: int = logging.INFO) -> None:
@@ -28,7 +33,6 @@ def configure_logging(process: str, *, level: int = logging.INFO) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _redact_event,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -42,6 +46,7 @@ def configure_logging(process: str, *, level: int = logging.INFO) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
+                _redact_line,
             ],
         )
     )

@@ -111,7 +111,7 @@ class Origin:
     """Lesson tick 0 is this moment. `master`: the source whose sample count is the lesson clock."""
 
     at: Moment
-    master: str | None
+    master: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +252,8 @@ def encode_line(record: Record) -> bytes:
     """The journal line of a record, newline included."""
     name = type(record).__name__
     fields = _adapter(name).dump_python(record, mode="json", exclude_none=True)
-    body = json.dumps({"type": name, **fields}, ensure_ascii=False, separators=(",", ":")).encode()[:-1]
+    text = json.dumps({"type": name, **fields}, ensure_ascii=False, separators=(",", ":"))
+    body = text.encode(errors="backslashreplace")[:-1]  # file names that are no UTF-8 become JSON's own \\udcXX
     return body + _CRC_FIELD + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
 
 
@@ -267,8 +268,11 @@ def decode_line(line: bytes) -> Record | Unknown:
     body, tail = text[:-_TAIL_LENGTH], text[-_TAIL_LENGTH:]
     if not tail.startswith(_CRC_FIELD) or tail[len(_CRC_FIELD) : -2] != f"{zlib.crc32(body):08x}".encode():
         raise DamagedLineError("journal line is torn or altered")
-    fields = json.loads(body + b"}")
-    name = fields.pop("type", "")
+    try:
+        fields = json.loads(body + b"}")
+        name = str(fields.pop("type"))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise LessonFormatError("journal line is no JSON object with a type") from error
     if name not in RECORD_TYPES:
         return Unknown(name)
     try:

@@ -24,16 +24,26 @@ EXIT_RETRY = 1
 EXIT_FATAL = 2
 EXIT_TERMINATED = 128 + signal.SIGTERM
 POLL_S = 0.2
+SUPERVISOR_ENV = "CLASSREEL_SUPERVISED"
+"""Holds the process id of the process that started this stage and keeps it alive, if one does."""
 _PR_SET_PDEATHSIG = 1
 _FATAL = (ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError)
 
 
-def die_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when its parent ends (Linux; elsewhere nothing)."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel send SIGTERM to this process when `parent` ends (Linux; elsewhere nothing).
+
+    The process id is compared, as the parent may have ended before the call; in a container it may rightly be 1.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:  # the parent ended before the call
+        if os.getppid() != parent:
             sys.exit(EXIT_TERMINATED)
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a stage process that this process starts and that is to end with it."""
+    return {**os.environ, SUPERVISOR_ENV: str(os.getpid())}
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:
@@ -49,8 +59,8 @@ def run_stage(name: str, work: Callable[[], None], *, niceness: int = 0) -> int:
     log = structlog.get_logger()
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the conductor's to interpret
-    if os.environ.get("CLASSREEL_SUPERVISED"):
-        die_with_parent()
+    if supervisor := os.environ.get(SUPERVISOR_ENV):
+        die_with_parent(int(supervisor))
     if niceness:
         os.nice(niceness)
     try:
@@ -58,6 +68,9 @@ def run_stage(name: str, work: Callable[[], None], *, niceness: int = 0) -> int:
     except ClassreelError as error:
         log.warning("stage failed", error=str(error), kind=type(error).__name__)
         return EXIT_FATAL if isinstance(error, _FATAL) else EXIT_RETRY
+    except Exception:
+        log.exception("stage failed unexpectedly")  # here the log takes credentials out of the traceback
+        return EXIT_RETRY
     return EXIT_DONE
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
-from lesson.model import ChunkRecord, Kind, LessonHeader, SegmentRecord, SourceSpec
+from lesson.model import ChunkRecord, Kind, LessonHeader
 from lesson.records import (
     ChunkEncoded,
     CropPath,
@@ -28,10 +28,20 @@ from lesson.records import (
     Stop,
     Verified,
 )
-from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, lesson_tick, ruling_map, uncovered
+from lesson.source_state import MIN_GAP, Coverage, Gap, SourceState, source_gaps
+from lesson.time import Span, Ticks
 
-MIN_GAP: Ticks = TICKS_PER_SECOND // 2
-"""Shorter holes (start-up skew, one late frame) are not reported as gaps."""
+__all__ = [
+    "MIN_GAP",
+    "Coverage",
+    "Gap",
+    "LessonState",
+    "LessonView",
+    "Phase",
+    "RenditionState",
+    "SourceState",
+    "load_state",
+]
 
 
 class Phase(StrEnum):
@@ -41,84 +51,6 @@ class Phase(StrEnum):
     RECORDING = "recording"
     PROCESSING = "processing"
     PUBLISHED = "published"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A stretch of the lesson (lesson ticks) in which a source delivered nothing."""
-
-    source: str
-    span: Span
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """A stretch of one epoch that is on disk without a hole. `span` and `segments` are on the source's timeline."""
-
-    epoch: int
-    span: Span
-    segments: tuple[SegmentRecord, ...]
-
-
-@dataclass(slots=True)
-class SourceState:
-    """What the journal of one source, and the plan's clock maps for it, amount to."""
-
-    spec: SourceSpec
-    epochs: list[EpochStarted] = field(default_factory=list)
-    segments: list[SegmentRecord] = field(default_factory=list)
-    losses: list[SourceLost] = field(default_factory=list)
-    finished: bool = False
-    maps: dict[int, list[ClockMap]] = field(default_factory=dict)
-
-    @property
-    def last_epoch(self) -> int:
-        """Number of the newest epoch; -1 before the first."""
-        return max((e.epoch for e in self.epochs), default=-1)
-
-    @property
-    def next_seq(self) -> int:
-        return max((s.seq for s in self.segments), default=-1) + 1
-
-    def has(self, kind: Kind) -> bool:
-        """Whether any epoch so far carries such a stream."""
-        return any(stream.kind is kind for epoch in self.epochs for stream in epoch.streams)
-
-    def coverage(self, kind: Kind) -> list[Coverage]:
-        """Unbroken stretches in order. Within an epoch a segment reaches until the next one starts."""
-        stretches: list[Coverage] = []
-        for segment in self.segments:
-            span = segment.span(kind)
-            if span is None:
-                continue
-            last = stretches[-1] if stretches else None
-            if last and last.epoch == segment.epoch and last.segments[-1].seq + 1 == segment.seq:
-                whole = Span(last.span.start, max(last.span.end, span.end))
-                stretches[-1] = Coverage(segment.epoch, whole, (*last.segments, segment))
-            else:
-                stretches.append(Coverage(segment.epoch, span, (segment,)))
-        return stretches
-
-    def map_at(self, epoch: int, at: Ticks) -> ClockMap | None:
-        """The clock map that rules `epoch` at lesson tick `at`; the first map also rules everything before it."""
-        maps = self.maps.get(epoch)
-        return ruling_map(maps, at) if maps else None
-
-    def to_lesson(self, epoch: int, at: Ticks) -> Ticks | None:
-        """Lesson tick of a source tick, or None while the epoch has no clock map."""
-        maps = self.maps.get(epoch)
-        return lesson_tick(maps, at) if maps else None
-
-    def lesson_coverage(self, kind: Kind) -> list[Span]:
-        """Covered stretches on the lesson clock; epochs without a clock map are left out."""
-        spans: list[Span] = []
-        for stretch in self.coverage(kind):
-            start = self.to_lesson(stretch.epoch, stretch.span.start)
-            end = self.to_lesson(stretch.epoch, stretch.span.end)
-            if start is not None and end is not None and start < end:
-                spans.append(Span(start, end))
-        return spans
 
 
 @dataclass(slots=True)
@@ -135,6 +67,10 @@ class RenditionState:
         while count in self.chunks:
             count += 1
         return count
+
+
+_LISTED = (EpochStarted, SegmentCommitted, SourceLost, Mapped, Shot, CropPath)
+"""Records that go into lists: the fold must know them again. All others put one value in the place of another."""
 
 
 @dataclass(slots=True)
@@ -155,13 +91,28 @@ class LessonState:
     objects: dict[str, ObjectStored] = field(default_factory=dict)
     playlists: dict[str, PlaylistPublished] = field(default_factory=dict)
     verified: Verified | None = None
+    strays: set[Record] = field(default_factory=set)
+    _listed: set[Record] = field(default_factory=set, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.sources = {spec.id: SourceState(spec) for spec in self.header.sources}
         self.renditions = {rendition.name: RenditionState() for rendition in self.header.ladder}
 
     def apply(self, record: Record) -> None:
-        """Fold one record in. Repeating a record changes nothing that matters."""
+        """Fold one record in. Repeating a record changes nothing.
+
+        Records of a source or rendition that the header does not name become `strays`.
+        """
+        if record in self._listed:
+            return
+        try:
+            self._apply(record)
+        except KeyError:
+            self.strays.add(record)
+        if isinstance(record, _LISTED):
+            self._listed.add(record)
+
+    def _apply(self, record: Record) -> None:
         match record:
             case EpochStarted() | SegmentCommitted() | SourceLost() | SourceFinished():
                 self._apply_raw(record)
@@ -256,20 +207,7 @@ class LessonState:
     def gaps(self) -> list[Gap]:
         """Stretches of the lesson in which a source that should have delivered did not."""
         window = Span(0, self.duration)
-        return [gap for source in self.sources.values() for gap in _source_gaps(source, window)]
-
-
-def _source_gaps(source: SourceState, window: Span) -> list[Gap]:
-    kind = Kind.VIDEO if source.has(Kind.VIDEO) else Kind.AUDIO
-    covered = source.lesson_coverage(kind)
-    if source.spec.imported and covered:  # files begin and end when they do; only holes inside are losses
-        window = Span(min(s.start for s in covered), max(s.end for s in covered))
-    holes = [hole for hole in uncovered(window, covered) if hole.duration >= MIN_GAP]
-    reasons = [loss.reason for loss in source.losses]
-    return [
-        Gap(source.spec.id, hole, reasons[min(i, len(reasons) - 1)] if reasons else "no signal")
-        for i, hole in enumerate(holes)
-    ]
+        return [gap for source in self.sources.values() for gap in source_gaps(source, window)]
 
 
 class LessonView:
@@ -281,23 +219,28 @@ class LessonView:
         self._readers = [JournalReader(path) for path in folder.state_journals()]
 
     def poll(self) -> bool:
-        """Fold in what was committed since the last poll; whether there was anything. Raises `StorageError`."""
-        changed = False
-        for reader in self._readers:
-            for record in reader.poll():
+        """Fold in what was committed since the last poll; whether there was anything. Raises `StorageError`.
+
+        Later stages are read first: what their records follow from was committed before, and so is read too. A plan
+        frozen over segments that this state does not know yet would be rendered without them.
+        """
+        polled = [reader.poll() for reader in reversed(self._readers)]
+        for records in reversed(polled):
+            for record in records:
                 self.state.apply(record)
-                changed = True
-        return changed
+        return any(polled)
 
     @property
     def damage(self) -> list[str]:
-        """One line for every journal line that was lost to damage."""
-        return [
+        """One line for every journal with lines lost to damage, or about sources and renditions unknown here."""
+        lost = [
             f"{self.folder.relative(reader.path)}: {len(reader.damage)} damaged line(s), first at byte "
             f"{reader.damage[0].offset}"
             for reader in self._readers
             if reader.damage
         ]
+        strays = sorted({type(record).__name__ for record in self.state.strays})
+        return lost + [f"{name} of a source or rendition that lesson.json does not name" for name in strays]
 
 
 def load_state(folder: LessonFolder) -> LessonState:
