@@ -1,0 +1,260 @@
+"""The lesson clock: where each epoch of each source lies in lesson time. Pure rules over the folded journals.
+
+Every arrival of a packet says `monotonic - pts`: the offset between two clocks plus a delay that is never negative.
+The line that touches the arrivals from below is therefore the clock (the least-delay envelope; the edge of the lower
+convex hull over the middle of the window is the linear program of Moon, Skelly and Towsley, INFOCOM 1999). The
+lesson clock is the master microphone's sample count: its epoch keeps one offset for ever, and all other sources are
+placed through the monotonic clock onto it. Numbers: docs/adr/0005-lesson-clock.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from lesson.clock import Moment
+from lesson.model import Kind, SegmentRecord
+from lesson.records import EpochStarted
+from lesson.state import LessonState, SourceState
+from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, ticks_from_ns, ticks_from_pts, ticks_from_seconds
+
+FIT_WINDOW: Ticks = 120 * TICKS_PER_SECOND
+MIN_BASE: Ticks = 30 * TICKS_PER_SECOND
+"""Arrivals over less time than this say nothing about drift."""
+MAX_SLOPE = 300e-6
+"""Crystals stay within 100 ppm; what looks steeper is jitter."""
+MAP_STEP: Ticks = TICKS_PER_SECOND // 200
+"""An epoch gets a new map when its offset has moved by 5 ms: an eighth of a frame, a fifth of what eyes notice."""
+LONGEST_OUTAGE: Ticks = 3_600 * TICKS_PER_SECOND
+"""How long a reboot may have taken at most when the wall clock is the only witness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet: its PTS in source ticks, and monotonic clock minus PTS when it had arrived."""
+
+    pts: Ticks
+    delay: Ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Monotonic clock minus PTS at the newest arrival; `residual`: how far a typical arrival lies above the line."""
+
+    offset: Ticks
+    residual: Ticks
+
+
+def fit_clock(arrivals: Sequence[Arrival]) -> Fit:
+    """The least-delay line through the newest `FIT_WINDOW` of arrivals, read at the newest. Needs at least one."""
+    newest = max(arrival.pts for arrival in arrivals)
+    points = sorted((a.pts - newest, a.delay) for a in arrivals if a.pts > newest - FIT_WINDOW)
+    slope = _envelope_slope(points) if points[-1][0] - points[0][0] >= MIN_BASE else 0.0
+    slope = max(-MAX_SLOPE, min(MAX_SLOPE, slope))
+    heights = sorted(delay - slope * pts for pts, delay in points)
+    return Fit(round(heights[0]), round(heights[len(heights) // 2] - heights[0]))
+
+
+def _envelope_slope(points: Sequence[tuple[Ticks, Ticks]]) -> float:
+    """Slope of the lower convex hull of sorted points where it passes their mean time."""
+    hull: list[tuple[Ticks, Ticks]] = []
+    for x, y in points:
+        while len(hull) > 1 and _above(hull[-2], hull[-1], (x, y)):
+            hull.pop()
+        if hull and hull[-1][0] == x:  # sorted: the lower of two arrivals of one PTS came first
+            continue
+        hull.append((x, y))
+    mean = sum(x for x, _ in points) / len(points)
+    for (x0, y0), (x1, y1) in pairwise(hull):
+        if x0 <= mean <= x1:
+            return (y1 - y0) / (x1 - x0)
+    return 0.0
+
+
+def _above(a: tuple[Ticks, Ticks], b: tuple[Ticks, Ticks], c: tuple[Ticks, Ticks]) -> bool:
+    """Whether `b` lies on or above the line from `a` to `c`."""
+    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
+
+
+def segment_arrivals(segment: SegmentRecord) -> list[Arrival]:
+    """The arrivals a segment's record holds; none for imported and salvaged segments."""
+    return [
+        Arrival(pts := ticks_from_pts(anchor.pts, segment.time_base), ticks_from_ns(anchor.monotonic_ns) - pts)
+        for anchor in segment.anchors
+    ]
+
+
+@dataclass(slots=True)
+class _Track:
+    """Arrivals of one live epoch, segment by segment, and the fits made of them so far."""
+
+    epoch: EpochStarted
+    segments: list[SegmentRecord] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    fits: list[Fit] = field(default_factory=list)
+    checked: int = 0
+
+    def add(self, segment: SegmentRecord) -> None:
+        self.segments.append(segment)
+        self.arrivals += segment_arrivals(segment)
+        if not self.arrivals:  # salvaged: its arrivals are lost, the moment the epoch started is what is left
+            first = min(span.start for kind in Kind if (span := segment.span(kind)))
+            self.fits.append(Fit(ticks_from_ns(self.epoch.at.monotonic_ns) - first, 0))
+            return
+        newest = self.arrivals[-1].pts
+        self.arrivals = [arrival for arrival in self.arrivals if arrival.pts > newest - 2 * FIT_WINDOW]
+        self.fits.append(fit_clock(self.arrivals))
+
+    def start(self, index: int) -> Ticks:
+        return min(span.start for kind in Kind if (span := self.segments[index].span(kind)))
+
+    def end(self, index: int) -> Ticks:
+        return max(span.end for kind in Kind if (span := self.segments[index].span(kind)))
+
+    def fit_at(self, monotonic: Ticks) -> Fit:
+        """The fit as it was when the monotonic clock showed this; the first one rules everything before."""
+        for index in range(len(self.fits) - 1, 0, -1):
+            if self.end(index) + self.fits[index].offset <= monotonic:
+                return self.fits[index]
+        return self.fits[0]
+
+
+class LessonClock:
+    """Places epochs on the lesson clock. Everything follows from the state; what is kept is a cache of fits."""
+
+    def __init__(self, state: LessonState) -> None:
+        self._state = state
+        self._tracks: dict[tuple[str, int], _Track] = {}
+        self._read: dict[str, int] = {}
+
+    def _refresh(self) -> None:
+        for source in self._state.sources.values():
+            done = self._read.get(source.spec.id, 0)
+            for segment in source.segments[done:]:
+                key = (source.spec.id, segment.epoch)
+                if key not in self._tracks:
+                    self._tracks[key] = _Track(next(e for e in source.epochs if e.epoch == segment.epoch))
+                if self._tracks[key].epoch.start is None:
+                    self._tracks[key].add(segment)
+            self._read[source.spec.id] = len(source.segments)
+
+    def _live(self, boot: str) -> list[tuple[SourceState, _Track]]:
+        """Live epochs of one boot that have a segment, in the order they started."""
+        found = [
+            (self._state.sources[source_id], track)
+            for (source_id, _), track in self._tracks.items()
+            if track.epoch.start is None and track.epoch.at.boot == boot
+        ]
+        return sorted(found, key=lambda pair: (pair[1].epoch.at.monotonic_ns, pair[0].spec.id))
+
+    def first_boot(self) -> Moment | None:
+        """When the first live epoch started that has a segment, on the first boot (by the wall clock) of the lesson."""
+        self._refresh()
+        starts = [track.epoch.at for track in self._tracks.values() if track.epoch.start is None]
+        if not starts:
+            return None
+        boot = min(starts, key=lambda at: at.wall).boot
+        return min((at for at in starts if at.boot == boot), key=lambda at: at.monotonic_ns)
+
+    def first_delivery(self, source_id: str, kind: Kind, boot: str) -> Ticks | None:
+        """Monotonic time (ticks) of the first decodable sample a live source delivered in a boot."""
+        self._refresh()
+        for source, track in self._live(boot):
+            for segment, fit in zip(track.segments, track.fits, strict=True):
+                pts = segment.range(kind)
+                if source.spec.id == source_id and pts is not None:
+                    return ticks_from_pts(pts.key, segment.time_base) + fit.offset
+        return None
+
+    def _tie(self, boot: str, monotonic: Ticks) -> Ticks | None:
+        """What to add to a monotonic time (ticks) to get lesson ticks; None while nothing ties that boot."""
+        origin = self._state.origin
+        if origin is None:
+            return None
+        tied = [(source, track) for source, track in self._live(boot) if source.maps.get(track.epoch.epoch)]
+        masters = [(source, track) for source, track in tied if source.spec.id == origin.master]
+        begun = [pair for pair in masters if ticks_from_ns(pair[1].epoch.at.monotonic_ns) <= monotonic]
+        for source, track in [*reversed(begun), *masters]:
+            return source.maps[track.epoch.epoch][0].offset - track.fit_at(monotonic).offset
+        if boot == origin.at.boot:
+            return -ticks_from_ns(origin.at.monotonic_ns)
+        for source, track in tied:  # the one that was placed by the wall clock, with its first fit
+            return source.maps[track.epoch.epoch][0].offset - track.fits[0].offset
+        return None
+
+    def lesson_time(self, moment: Moment) -> Ticks | None:
+        """The lesson tick of a moment, or None where its boot is not tied to the lesson clock."""
+        self._refresh()
+        monotonic = ticks_from_ns(moment.monotonic_ns)
+        tie = self._tie(moment.boot, monotonic)
+        return None if tie is None else monotonic + tie
+
+    def _tie_by_wall(self, first: EpochStarted) -> Ticks:
+        """Place the first epoch of another boot by the wall clock, which may be wrong: not before the known end,
+        and not later than the lesson was to last.
+        """
+        state = self._state
+        known = state.duration
+        limit = known + LONGEST_OUTAGE
+        if state.start and state.start.for_s is not None:
+            limit = max(known, ticks_from_seconds(state.start.for_s))
+        by_wall = ticks_from_seconds(first.at.seconds_since(state.origin.at)) if state.origin else 0
+        return max(known, min(by_wall, limit)) - ticks_from_ns(first.at.monotonic_ns)
+
+    def due_maps(self) -> list[ClockMap]:
+        """Clock maps that the journals now allow and the plan does not hold yet. Apply them before asking again.
+
+        A new map of a mapped epoch starts where the segment starts that showed the drift, and never before what is
+        frozen.
+        """
+        self._refresh()
+        if self._state.origin is None:
+            return []
+        imported = [_imported_map(s, e) for s in self._state.sources.values() for e in s.epochs if e.start is not None]
+        due = [m for m in imported if not self._state.sources[m.source].maps.get(m.epoch)]
+        for boot in dict.fromkeys(track.epoch.at.boot for track in self._tracks.values()):
+            due += self._boot_maps(boot)
+        return due
+
+    def _boot_maps(self, boot: str) -> list[ClockMap]:
+        live = self._live(boot)
+        for source, track in live:
+            if not source.maps.get(track.epoch.epoch):  # one at a time: what is mapped ties what follows
+                return [self._first_map(source, track, live[0][1].epoch)]
+        return [m for source, track in live if source.spec.id != self._master for m in self._drift(source, track)]
+
+    @property
+    def _master(self) -> str | None:
+        return self._state.origin.master if self._state.origin else None
+
+    def _first_map(self, source: SourceState, track: _Track, first: EpochStarted) -> ClockMap:
+        fit = track.fits[0]
+        tie = self._tie(track.epoch.at.boot, track.end(0) + fit.offset)
+        offset = fit.offset + (self._tie_by_wall(first) if tie is None else tie)
+        track.checked = 1
+        span = Span(track.start(0) + offset, track.end(0) + offset)
+        return ClockMap(source.spec.id, track.epoch.epoch, span, offset, residual=fit.residual)
+
+    def _drift(self, source: SourceState, track: _Track) -> list[ClockMap]:
+        ruling = source.maps[track.epoch.epoch][-1]
+        due: list[ClockMap] = []
+        for index in range(track.checked, len(track.segments)):
+            track.checked = index + 1
+            fit = track.fits[index]
+            tie = self._tie(track.epoch.at.boot, track.end(index) + fit.offset)
+            start, end = track.start(index) + ruling.offset, track.end(index) + ruling.offset
+            if tie is None or end <= ruling.span.end or abs(fit.offset + tie - ruling.offset) <= MAP_STEP:
+                continue
+            start = max(start, ruling.span.start, self._state.frozen_until)
+            offset = fit.offset + tie
+            ruling = ClockMap(
+                source.spec.id, track.epoch.epoch, Span(start, max(start, end)), offset, 0.0, fit.residual
+            )
+            due.append(ruling)
+        return due
+
+
+def _imported_map(source: SourceState, epoch: EpochStarted) -> ClockMap:
+    start = epoch.start or 0
+    return ClockMap(source.spec.id, epoch.epoch, Span(start, start), start - epoch.origin)

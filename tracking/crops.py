@@ -1,0 +1,137 @@
+"""The virtual camera: a crop that follows a small teacher calmly. Pure; resumable at every key.
+
+Only a teacher lower than 45 % of the frame is worth a crop. The camera has a dead zone (it rests while the teacher
+moves within it) and moves like a critically damped spring, so that it starts and stops softly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from lesson.model import FULL_FRAME, Box, CropKey
+from lesson.records import CropPath
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks
+from tracking.evidence import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """The virtual camera's manners. Heights, sizes and distances in parts of the frame; times in ticks."""
+
+    step: Ticks = 11_520
+    small: float = 0.45
+    headroom: float = 1.9
+    least: float = 0.4
+    dead_zone: float = 0.18
+    zoom_zone: float = 0.15
+    stiffness: float = 1.6
+    window: Ticks = 2 * TICKS_PER_SECOND
+    ahead: Ticks = 2 * TICKS_PER_SECOND
+    aspect: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the camera looks: centre and height, with their speeds per second."""
+
+    x: float = 0.5
+    y: float = 0.5
+    h: float = 1.0
+    vx: float = 0.0
+    vy: float = 0.0
+    vh: float = 0.0
+
+
+def crop_path(
+    seen: Sequence[Seen], camera: Camera, source: str, span: Span, before: CropPath | None
+) -> CropPath | None:
+    """The path over `span`, going on from `before` when that ends where `span` starts; None = the full frame.
+
+    `seen`: observations of the source from `span.start - camera.window` to `span.end + camera.ahead`.
+    """
+    continued = before is not None and before.span.end == span.start
+    if continued and before is not None:
+        pose = _pose_of(before)
+        moving = abs(pose.vx) + abs(pose.vy) + abs(pose.vh) > 0.02
+        goal = (_goal(seen, camera, span.start) if moving else None) or pose
+    else:
+        goal = _goal(seen, camera, span.start) or Pose()
+        pose = goal
+    keys = [CropKey(at=span.start, box=_box(pose, camera))]
+    for at in range(span.start + camera.step, span.end + camera.step, camera.step):
+        at = min(at, span.end)
+        wanted = _goal(seen, camera, at)
+        if wanted is not None and _worth_moving(pose, goal, wanted, camera):
+            goal = wanted
+        pose = _moved(pose, goal, camera, seconds_from_ticks(at - keys[-1].at))
+        keys.append(CropKey(at=at, box=_box(pose, camera)))
+    if all(key.box == FULL_FRAME for key in keys) and not continued:
+        return None
+    return CropPath(source=source, span=span, keys=_thinned(keys))
+
+
+def _goal(seen: Sequence[Seen], camera: Camera, at: Ticks) -> Pose | None:
+    """Where a camera operator would point at `at`; None while nobody is seen."""
+    boxes = [s.what.motion[0] for s in seen if at - camera.window <= s.at < at + camera.ahead and s.what.motion]
+    if len(boxes) < 2:
+        return None
+    height = median(box.h for box in boxes)
+    size = min(1.0, max(camera.least, height * camera.headroom))
+    if height >= camera.small or size * camera.aspect > 1.0:
+        return Pose()
+    x = median(box.x + box.w / 2 for box in boxes)
+    y = median(box.y for box in boxes) + height * 0.4  # heads are where people look: a little above the middle
+    return Pose(x, y, round(size, 2))
+
+
+def _worth_moving(pose: Pose, goal: Pose, wanted: Pose, camera: Camera) -> bool:
+    moving = abs(pose.x - goal.x) + abs(pose.y - goal.y) > 0.01
+    zone = camera.dead_zone * pose.h * (0.5 if moving else 1.0)
+    return abs(wanted.x - pose.x) > zone or abs(wanted.y - pose.y) > zone or abs(wanted.h - pose.h) > camera.zoom_zone
+
+
+def _moved(pose: Pose, goal: Pose, camera: Camera, seconds: float) -> Pose:
+    x, vx = _spring(pose.x, pose.vx, goal.x, camera.stiffness, seconds)
+    y, vy = _spring(pose.y, pose.vy, goal.y, camera.stiffness, seconds)
+    h, vh = _spring(pose.h, pose.vh, goal.h, camera.stiffness, seconds)
+    return Pose(x, y, h, vx, vy, vh)
+
+
+def _spring(at: float, speed: float, goal: float, omega: float, seconds: float) -> tuple[float, float]:
+    """A critically damped spring after `seconds`: x(t) = goal + (d + (v + ωd)·t)·e^-ωt with d = x(0) - goal."""
+    offset = at - goal
+    decay = 2.718281828459045 ** (-omega * seconds)
+    drive = speed + omega * offset
+    return goal + (offset + drive * seconds) * decay, (speed - omega * drive * seconds) * decay
+
+
+def _box(pose: Pose, camera: Camera) -> Box:
+    """The crop, kept inside the frame; rounded, so that journals stay short and runs agree to the last digit."""
+    h = min(1.0, max(camera.least, pose.h), 1.0 / camera.aspect)
+    w = h * camera.aspect
+    if h > 0.97 and camera.aspect == 1.0:
+        return FULL_FRAME
+    x = min(max(0.0, pose.x - w / 2), 1.0 - w)
+    y = min(max(0.0, pose.y - h / 2), 1.0 - h)
+    return Box(round(x, 4), round(y, 4), round(w, 4), round(h, 4))
+
+
+def _pose_of(path: CropPath) -> Pose:
+    """The camera as `path` left it, its speed read off the last two keys."""
+    last = path.keys[-1]
+    x, y = last.box.centre
+    if len(path.keys) < 2:
+        return Pose(x, y, last.box.h)
+    before = path.keys[-2]
+    seconds = max(seconds_from_ticks(last.at - before.at), 1e-3)
+    bx, by = before.box.centre
+    return Pose(x, y, last.box.h, (x - bx) / seconds, (y - by) / seconds, (last.box.h - before.box.h) / seconds)
+
+
+def _thinned(keys: Sequence[CropKey]) -> tuple[CropKey, ...]:
+    """Keys without those in the middle of a rest."""
+    kept = [keys[0]]
+    kept += [b for a, b, c in zip(keys, keys[1:], keys[2:], strict=False) if not a.box == b.box == c.box]
+    return (*kept, *keys[-1:]) if len(keys) > 1 else tuple(kept)

@@ -1,0 +1,83 @@
+"""How far the plan may be frozen: what is waited for, and for how long. Pure rules over the folded journals.
+
+A stretch of the lesson can be decided once it is known what every source shows in it. A source that is lost shows
+nothing until it is back; one that merely lags is waited for, but not for ever: a class goes on without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesson.clock import Moment
+from lesson.state import LessonState, SourceState
+from lesson.time import TICKS_PER_SECOND, Ticks
+from tracking.clocks import LessonClock
+
+PATIENCE: Ticks = 12 * TICKS_PER_SECOND
+"""A source this far behind the others is not waited for: three segments of 4 s."""
+STALL: Ticks = 30 * TICKS_PER_SECOND
+"""When all sources lag (a stalled disk, a frozen machine), nothing is given up before real time is this far ahead."""
+REOPENED: Ticks = 5 * TICKS_PER_SECOND
+"""What a camera may send of its past when it is opened anew: one group of pictures."""
+_RECENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """It is known what a source shows until lesson tick `until`; it may be `patience` behind the others."""
+
+    source: str
+    until: Ticks
+    patience: Ticks
+
+
+def reaches(state: LessonState, clock: LessonClock) -> list[Reach]:
+    """One entry for each stream that may still deliver; lost and finished sources have nothing to wait for."""
+    found: list[Reach] = []
+    for source in state.sources.values():
+        if not source.finished and source.epochs and not _is_lost(source):
+            found += _source_reaches(source, clock)
+    return found
+
+
+def _is_lost(source: SourceState) -> bool:
+    return any(loss.epoch == source.last_epoch for loss in source.losses)
+
+
+def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
+    epoch = next(e for e in source.epochs if e.epoch == source.last_epoch)
+    kinds = {stream.kind for stream in epoch.streams}
+    found: list[Reach] = []
+    for kind in sorted(kinds):
+        spans = [span for s in source.segments if s.epoch == epoch.epoch and (span := s.span(kind)) is not None]
+        if spans:
+            until = source.to_lesson(epoch.epoch, spans[-1].end)
+        else:
+            until = epoch.start if epoch.start is not None else clock.lesson_time(epoch.at)
+        longest = max((span.duration for span in spans[-_RECENT:]), default=0)
+        if until is not None:
+            found.append(Reach(source.spec.id, until, max(PATIENCE, 2 * longest + 4 * TICKS_PER_SECOND)))
+    return found
+
+
+def known_until(state: LessonState, clock: LessonClock, now: Moment) -> Ticks | None:
+    """Up to which lesson tick it is known, or no longer waited for, what the sources show; None: nothing is known.
+
+    Imported files are waited for until they are read.
+    """
+    found = reaches(state, clock)
+    imported = [reach.until for reach in found if state.sources[reach.source].spec.imported]
+    waiting = [s for s in state.sources.values() if s.spec.imported and not s.finished and not s.epochs]
+    if waiting:
+        return None
+    live = [reach for reach in found if not state.sources[reach.source].spec.imported]
+    present = clock.lesson_time(now)
+    if not live:
+        if imported or state.header.imported:
+            return min(imported, default=state.duration)
+        return None if present is None else present - REOPENED
+    lead = max(reach.until for reach in live)
+    if present is not None:
+        lead = max(lead, present - STALL)
+    awaited = [reach.until for reach in live if reach.until >= lead - reach.patience]
+    return min([*awaited, *imported], default=lead)

@@ -1,0 +1,170 @@
+"""The plan of a lesson: one round from what the journals say to the records that are due. Pure; the shell is `run`.
+
+A round gives at most one kind of news (the origin, clock maps, or one frozen stretch); it is journaled and folded
+before the next. So a kill at any instant costs nothing but the round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lesson.clock import Moment
+from lesson.model import Kind, Role
+from lesson.records import CropPath, FrozenUntil, Mapped, Record, Shot
+from lesson.roles import picture_order
+from lesson.state import LessonState, SourceState
+from lesson.time import TICKS_PER_SECOND, Span, Ticks
+from tracking.clocks import LessonClock
+from tracking.crops import Camera, crop_path
+from tracking.director import Feed, Rules, direct
+from tracking.evidence import Evidence
+from tracking.horizon import known_until
+from tracking.origin import choose_origin
+
+ANALYSIS_LAG: Ticks = 15 * TICKS_PER_SECOND
+"""While recording, a stretch that analysis has not reached this long after its pictures gets the safe wide shot."""
+ROUND: Ticks = 60 * TICKS_PER_SECOND
+"""At most this much is frozen in one round, so that a long backlog is journaled in steps."""
+RAGGED: Ticks = TICKS_PER_SECOND // 2
+"""Sources never end on the same frame: up to this much is cut off the end, rather than flash another picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """The rules of one lesson's plan. `blind`: no analysis at all, the safe wide shot throughout."""
+
+    state: LessonState
+    clock: LessonClock
+    evidence: Evidence
+    blind: bool = False
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(frame=self.state.header.grid.frame)
+
+    def due(self, now: Moment) -> list[Record]:
+        """The records to append now; empty while there is something to wait for, or the plan is final."""
+        state = self.state
+        if state.final:
+            return []
+        if state.origin is None:
+            origin = choose_origin(state, self.clock, now)
+            if origin is not None:
+                return [origin]
+            nothing = state.captured and not any(source.segments for source in state.sources.values())
+            return [FrozenUntil(at=0, final=True)] if nothing else []
+        maps = self.clock.due_maps()
+        if maps:
+            return [Mapped(map=found) for found in maps]
+        return self._frozen_stretch(now)
+
+    def _frozen_stretch(self, now: Moment) -> list[Record]:
+        state, rules = self.state, self.rules
+        end = lesson_end(state, self.clock) if state.captured else None
+        observed = None if self.blind else self._observed_until()
+        if end is not None and (observed is None or observed >= end):
+            target = end
+        else:
+            known = end if end is not None else known_until(state, self.clock, now)
+            if known is None:
+                return []
+            live = end is None and not state.header.imported
+            analysed = known if observed is None else min(known, observed)
+            target = max(analysed, known - ANALYSIS_LAG) if live else analysed
+            target = (target - rules.look_ahead) // rules.step * rules.step
+        reached = min(target, state.frozen_until // rules.step * rules.step + ROUND)
+        final = end is not None and reached == end
+        if reached <= state.frozen_until and not final:
+            return []
+        span = Span(state.frozen_until, max(reached, state.frozen_until))
+        return [*self._shots(span, end), FrozenUntil(at=span.end, final=final)]
+
+    def _observed_until(self) -> Ticks | None:
+        """Lesson tick of the first picture that is still to be analysed."""
+        found = [self.evidence.observed_until(source) for source in self.state.sources.values()]
+        return min((at for at in found if at is not None), default=None)
+
+    def _shots(self, span: Span, end: Ticks | None) -> list[Record]:
+        if span.empty:
+            return []
+        running = running_shot(self.state.shots)
+        shots = direct(self._feeds(span), self.rules, span, running, end=end)
+        return [*shots, *self._crops(shots, running)]
+
+    def _feeds(self, span: Span) -> list[Feed]:
+        rules = self.rules
+        window = Span(max(0, span.start - rules.memory), span.end + rules.look_ahead)
+        feeds: list[Feed] = []
+        for source_id in picture_order(self.state):
+            source = self.state.sources[source_id]
+            covered = tuple(s for s in source.lesson_coverage(Kind.VIDEO) if s.overlaps(window))
+            feed = Feed(id=source_id, role=source.spec.role, covered=covered)
+            if not self.blind:
+                observed = tuple(self.evidence.observed_spans(source, window))
+                feed = replace(feed, observed=observed, seen=tuple(self.evidence.seen(source, window)))
+            feeds.append(feed)
+        return feeds
+
+    def _crops(self, shots: list[Shot], running: Shot | None) -> list[CropPath]:
+        if self.blind:
+            return []
+        found: list[CropPath] = []
+        for index, shot in enumerate(shots):
+            goes_on = index == 0 and running is not None and same_picture(running, shot)
+            for source_id in shot.sources:
+                path = self._crop(shot, self.state.sources[source_id], goes_on)
+                if path is not None:
+                    found.append(path)
+        return found
+
+    def _crop(self, shot: Shot, source: SourceState, goes_on: bool) -> CropPath | None:
+        camera = self._camera(source)
+        if source.spec.role is not Role.TEACHER or camera is None:
+            return None
+        window = Span(max(0, shot.span.start - camera.window), shot.span.end + camera.ahead)
+        before = next((c for c in reversed(self.state.crops) if c.source == source.spec.id), None) if goes_on else None
+        return crop_path(self.evidence.seen(source, window), camera, source.spec.id, shot.span, before)
+
+    def _camera(self, source: SourceState) -> Camera | None:
+        """A virtual camera of the canvas's shape, or None where a crop of that shape makes no sense."""
+        canvas = max(
+            (r for r in self.state.header.ladder if r.kind is Kind.VIDEO),
+            key=lambda r: r.width * r.height,
+            default=None,
+        )
+        sizes = [(s.width, s.height) for e in source.epochs for s in e.streams if s.kind is Kind.VIDEO]
+        if canvas is None or not sizes or min(sizes[-1]) <= 0 or sizes[-1][0] < sizes[-1][1]:
+            return None
+        aspect = (canvas.width / canvas.height) / (sizes[-1][0] / sizes[-1][1])
+        return Camera(aspect=1.0 if abs(aspect - 1.0) < 0.02 else aspect)
+
+
+def same_picture(a: Shot, b: Shot) -> bool:
+    """Whether two shots show the same: the journal holds one shot in as many pieces as it took to freeze."""
+    return (a.layout, a.sources) == (b.layout, b.sources)
+
+
+def running_shot(shots: list[Shot]) -> Shot | None:
+    """The last shot, its pieces joined."""
+    if not shots:
+        return None
+    last = shots[-1]
+    start = last.span.start
+    for piece in reversed(shots[:-1]):
+        if not same_picture(piece, last):
+            break
+        start = piece.span.start
+        last = replace(piece, span=Span(start, shots[-1].span.end))
+    return replace(last, span=Span(start, shots[-1].span.end))
+
+
+def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:
+    """The end of a captured lesson, in whole frames: imported, where the last file ends; live, the Stop moment."""
+    ends = [spans[-1].end for s in state.sources.values() for kind in Kind if (spans := s.lesson_coverage(kind))]
+    end = max(ends, default=0)
+    if state.stop is not None and not state.header.imported:
+        stopped = clock.lesson_time(state.stop.at)
+        end = end if stopped is None else min(end, stopped)
+    end = min((e for e in ends if end - RAGGED <= e), default=end) if ends else end
+    frame = state.header.grid.frame
+    return max(state.frozen_until, min(end, max(ends, default=0)) // frame * frame, 0)
