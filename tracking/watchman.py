@@ -6,7 +6,6 @@ the safe wide shot there.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import structlog
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.records import SegmentObserved
-from lesson.stage import SUPERVISOR_ENV
+from lesson.stage import child_environment
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 from tracking.evidence import Evidence
@@ -77,7 +76,6 @@ class Watchman:
         return HANGS_AFTER_S + 2 * seconds_from_ticks(pending.duration)
 
     def _start(self) -> None:
-        environment = {**os.environ, SUPERVISOR_ENV: str(os.getpid())}
         self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, env=child_environment())
 
     def _ended(self, code: int, first: Pending | None, now: float) -> None:
