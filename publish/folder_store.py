@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, Sto
 from publish.protocol import ObjectInfo, checked_key, md5_hex
 
 _BLOCK = 1 << 20
+_CUT_SHORT = re.compile(r"\..+\.\d+\.tmp")
+"""What `write_atomic` leaves behind when the process dies in the middle of it: no object."""
 
 
 @contextmanager
@@ -69,7 +72,7 @@ class FolderStore:
                 for name in names:
                     path = Path(folder, name)
                     key = path.relative_to(self.root).as_posix()
-                    if not name.startswith(".") and key.startswith(prefix):  # dot names: a put cut short by a crash
+                    if key.startswith(prefix) and not _CUT_SHORT.fullmatch(name):
                         found.append(ObjectInfo(key, path.stat().st_size))
         yield from sorted(found, key=lambda info: info.key)
 

@@ -32,7 +32,8 @@ class ObjectStore(Protocol):
     def put(self, key: str, data: bytes, *, content_type: str, cache_control: str) -> None:
         """Store `data`, replacing what was there; returns only after the store has confirmed it by checksum.
 
-        Readers see the old bytes or the new, never a mix. Raises `IntegrityError` if other bytes were stored.
+        Readers see the old bytes or the new, never a mix, where the server keeps to S3's promise (docs/adr/0007 names
+        one that does not). Raises `IntegrityError` if other bytes were stored.
         """
 
     def get(self, key: str) -> bytes:

@@ -109,18 +109,21 @@ class BadProxy:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopped, self._released = asyncio.Event(), asyncio.Event()
+        self._connections: list[_Connection] = []
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20)
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stopped.wait()
         server.close()
+        self._released.set()
+        for connection in list(self._connections):  # handlers end by themselves: asyncio logs cancelled ones as errors
+            connection.abort()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(writers=[writer])
+        self._connections.append(connection)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
@@ -139,6 +142,7 @@ class BadProxy:
                 half.cancel()
             await asyncio.gather(*halves, return_exceptions=True)
             connection.abort()
+            self._connections.remove(connection)
 
     async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection) -> None:
         while data := await reader.read(_BLOCK):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def state_of(
     *, end: int, bytes_of: int = 20_000, names: tuple[str, ...] | None = None, **fields: object
 ) -> LessonState:
     """A state with every chunk up to `end` ticks encoded, each of `bytes_of` bytes."""
-    head: LessonHeader = header(**{"ladder": THIN, **fields})
+    head: LessonHeader = header("lesson", **{"ladder": THIN, **fields})
     state = LessonState(head)
     state.apply(Origin(at=moment(2.5), master="mic"))
     for rendition in head.ladder:
@@ -59,7 +60,7 @@ def test_media_playlist_names_chunks_in_order_and_passes_the_judges(tmp_path: Pa
 def test_live_playlist_only_grows() -> None:
     state = state_of(end=5 * 184_320)
     texts = [hls.media_playlist(state, "voice", chunks=count, final=False) for count in range(1, 6)]
-    for shorter, longer in zip(texts, texts[1:], strict=False):
+    for shorter, longer in pairwise(texts):
         assert longer.startswith(shorter)
     final = hls.media_playlist(state, "voice", chunks=5, final=True)
     assert final == texts[-1].replace("EVENT", "VOD") + "#EXT-X-ENDLIST\n"

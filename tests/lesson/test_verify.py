@@ -47,7 +47,7 @@ def test_files_no_journal_names_are_no_problem(whole: LessonFolder) -> None:
     assert verify_local(whole) == []
 
 
-DAMAGES: dict[str, tuple[Callable[[LessonFolder], None], str]] = {
+DAMAGES: dict[str, tuple[Callable[[LessonFolder], object], str]] = {
     "a bit of a segment": (lambda f: flip(f.segment_path("teacher", 0, 1)), "raw/teacher/e00/000001.mkv: its bytes"),
     "a segment cut short": (
         lambda f: f.segment_path("mic", 0, 0).write_bytes(b"short"),

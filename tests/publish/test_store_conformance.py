@@ -1,0 +1,182 @@
+"""What every `ObjectStore` must do: one suite over the folder, the fake and two real S3 servers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lesson.errors import ObjectNotFoundError, StoreError
+from publish.folder_store import FolderStore
+from publish.memory_store import MemoryStore
+from publish.protocol import ObjectStore, md5_hex
+from publish.s3_store import S3Store
+
+Reopen = Callable[[], ObjectStore]
+KINDS = [
+    "folder",
+    "memory",
+    pytest.param("juicefs", marks=pytest.mark.s3),
+    pytest.param("seaweed", marks=pytest.mark.s3),
+]
+
+
+@pytest.fixture(params=KINDS)
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
+    """Opens the same, at first empty, store each time it is called."""
+    kind: str = request.param
+    if kind == "folder":
+        return lambda: FolderStore(tmp_path / "store")
+    if kind == "memory":
+        store = MemoryStore()
+        return lambda: store
+    server = request.getfixturevalue(f"{kind}_server")
+    prefix = f"school/{uuid4().hex}"
+    return lambda: S3Store(
+        server.endpoint, "conformance", prefix=prefix, secure=False, credentials=server.credentials, timeout_s=20
+    )
+
+
+@pytest.fixture
+def store(reopen: Reopen) -> ObjectStore:
+    return reopen()
+
+
+def put(store: ObjectStore, key: str, data: bytes) -> None:
+    store.put(key, data, content_type="video/mp4", cache_control="no-cache")
+
+
+@pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 4096], ids=["empty", "a byte", "a megabyte"])
+def test_what_is_put_is_got(store: ObjectStore, reopen: Reopen, data: bytes) -> None:
+    put(store, "l1/v180/000000.m4s", data)
+    again = reopen()
+    assert again.get("l1/v180/000000.m4s") == data
+    info = again.head("l1/v180/000000.m4s")
+    assert (info.key, info.bytes, info.md5) == ("l1/v180/000000.m4s", len(data), md5_hex(data))
+
+
+def test_put_replaces(store: ObjectStore) -> None:
+    for text in (b"one", b"three", b"2"):
+        put(store, "l1/index.m3u8", text)
+        assert store.get("l1/index.m3u8") == text
+    assert [info.bytes for info in store.list("l1/")] == [1]
+
+
+def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
+    for lookup in (store.get, store.head):
+        with pytest.raises(ObjectNotFoundError, match="nothing"):
+            lookup("l1/nothing")
+    put(store, "l1/something", b"x")
+    for lookup in (store.get, store.head):
+        with pytest.raises(ObjectNotFoundError, match="nothing"):
+            lookup("l1/nothing")
+
+
+def test_list_gives_keys_in_order_below_a_prefix(store: ObjectStore) -> None:
+    assert list(store.list()) == []
+    assert list(store.list("l1/")) == []
+    keys = ["l1/index.m3u8", "l1/v180/000000.m4s", "l1/v180/000001.m4s", "l10/index.m3u8", "l2/voice/init.mp4"]
+    for key in reversed(keys):
+        put(store, key, key.encode())
+    assert [info.key for info in store.list()] == keys
+    assert [info.key for info in store.list("l1/")] == keys[:3]
+    assert [info.key for info in store.list("l1")] == keys[:4]
+    assert [(info.key, info.bytes) for info in store.list("l1/v180/")] == [(key, len(key)) for key in keys[1:3]]
+    assert list(store.list("l3")) == []
+    for info in store.list():
+        assert info.md5 in {None, md5_hex(info.key.encode())}
+
+
+def test_list_goes_beyond_one_page(store: ObjectStore) -> None:
+    keys = [f"l1/v180/{index:06d}.m4s" for index in range(1_003)]  # S3 answers with 1 000 at most
+    for key in keys:
+        put(store, key, b"x")
+    assert [info.key for info in store.list("l1/")] == keys
+
+
+def test_delete_is_idempotent(store: ObjectStore) -> None:
+    store.delete("l1/nothing")
+    put(store, "l1/a", b"x")
+    put(store, "l1/b", b"y")
+    store.delete("l1/a")
+    store.delete("l1/a")
+    assert [info.key for info in store.list("l1/")] == ["l1/b"]
+    with pytest.raises(ObjectNotFoundError):
+        store.get("l1/a")
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a\\b", "a\0b"])
+def test_keys_that_could_leave_the_store_are_refused(store: ObjectStore, key: str) -> None:
+    with pytest.raises(ValueError, match="no object key"):
+        put(store, key, b"x")
+    with pytest.raises(ValueError, match="no object key"):
+        store.get(key)
+    assert list(store.list()) == []
+
+
+def test_readers_see_the_old_bytes_or_the_new(
+    store: ObjectStore, reopen: Reopen, request: pytest.FixtureRequest
+) -> None:
+    if "juicefs" in request.node.callspec.id:
+        pytest.skip("its gateway gives readers errors and mixed sizes while an object is replaced: docs/adr/0007")
+    old, new = b"o" * 200_000, b"n" * 150_000
+    put(store, "l1/index.m3u8", old)
+    done = threading.Event()
+
+    def read() -> set[bytes]:
+        reader = reopen()
+        seen = {reader.get("l1/index.m3u8")}
+        while not done.is_set():
+            seen.add(reader.get("l1/index.m3u8"))
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        for turn in range(20):
+            put(store, "l1/index.m3u8", new if turn % 2 == 0 else old)
+        done.set()
+        assert reading.result(30) <= {old, new}
+
+
+def test_url_names_the_object_without_secrets(store: ObjectStore) -> None:
+    url = store.url("l1/index.m3u8")
+    assert url.endswith("/l1/index.m3u8")
+    assert "://" in url
+    assert "@" not in url
+    assert "?" not in url
+
+
+KEYS = st.from_regex(r"[a-z0-9_-]{1,8}/[a-z0-9.]{0,4}[a-z0-9]", fullmatch=True)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contents=st.dictionaries(KEYS, st.binary(max_size=64), max_size=6))
+def test_a_store_is_a_dictionary(reopen: Reopen, contents: dict[str, bytes]) -> None:
+    store = reopen()
+    for info in list(store.list()):
+        store.delete(info.key)
+    for key, data in contents.items():
+        put(store, key, data)
+    assert {info.key: store.get(info.key) for info in store.list()} == contents
+
+
+class TestFolder:
+    def test_a_put_cut_short_by_a_crash_is_no_object(self, tmp_path: Path) -> None:
+        store = FolderStore(tmp_path)
+        put(store, "l1/a", b"x")
+        (tmp_path / "l1" / ".b.123.tmp").write_bytes(b"half")
+        assert [info.key for info in store.list()] == ["l1/a"]
+
+    def test_a_store_that_cannot_be_written_is_a_store_error(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(StoreError, match=r"^store .*file"):
+            put(FolderStore(tmp_path / "file"), "l1/a", b"x")
+
+    def test_url_is_a_file_url(self, tmp_path: Path) -> None:
+        assert FolderStore(tmp_path / "ü b").url("l1/a") == (tmp_path / "ü b" / "l1" / "a").as_uri()
