@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -215,6 +216,7 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit status 1."""
     signal.signal(signal.SIGTERM, _terminate)
+    configure_logging("classreel", level=logging.WARNING, readable=True)
     try:
         app()
     except ClassreelError as error:

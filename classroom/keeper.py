@@ -144,6 +144,6 @@ def last_error(log: Path) -> str | None:
             if line.strip():
                 return line.strip()
             continue
-        if isinstance(event, dict) and "error" in event:
-            return str(event["error"])
+        if isinstance(event, dict) and (said := event.get("error") or event.get("exception")):
+            return str(said).strip().splitlines()[-1]
     return None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from classroom.jobs import Job, wanted_jobs
+from classroom.jobs import BLIND_AFTER, Job, wanted_jobs
 from classroom.keeper import Keeper
 from classroom.settings import Settings
 from lesson.errors import ClassreelError, storage_errors
@@ -75,8 +75,10 @@ class LessonRun:
 
     @property
     def problems(self) -> list[str]:
-        """One line for everything that was given up."""
-        return [f"{name}: {reason}" for name, reason in sorted(self._keeper.given_up.items())]
+        """One line for everything that was given up or done without."""
+        given_up = [f"{name}: {reason}" for name, reason in sorted(self._keeper.given_up.items())]
+        blind = [f"tracking: crashed {self._crashes} times; planned without analysis"]
+        return given_up + (blind if self._crashes >= BLIND_AFTER else [])
 
     def pid(self, job: str) -> int | None:
         """Process id of one of the lesson's processes."""

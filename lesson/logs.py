@@ -26,8 +26,19 @@ def _redact_line(_logger: Any, _method: str, line: structlog.typing.EventDict) -
     return redacted(str(line))
 
 
-def configure_logging(process: str, *, level: int = logging.INFO) -> None:
-    """Send structlog and standard-library logging to stderr as JSON lines that name `process`."""
+def _readable(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    """One plain line for a person at a terminal."""
+    level, text = event.pop("level", "info"), event.pop("event", "")
+    exception = event.pop("exception", None)
+    fields = ", ".join(f"{key}: {value}" for key, value in event.items() if key not in {"timestamp", "process"})
+    return "\n".join(filter(None, [f"{level}: {text}" + (f" ({fields})" if fields else ""), exception]))
+
+
+def configure_logging(process: str, *, level: int = logging.INFO, readable: bool = False) -> None:
+    """Send structlog and standard-library logging to stderr as JSON lines that name `process`.
+
+    `readable`: plain lines instead, for a person who waits at a terminal.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -45,7 +56,7 @@ def configure_logging(process: str, *, level: int = logging.INFO) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                _readable if readable else structlog.processors.JSONRenderer(ensure_ascii=False),
                 _redact_line,
             ],
         )

@@ -111,3 +111,9 @@ def test_the_newest_error_of_a_log(tmp_path: Path) -> None:
     assert last_error(log) == "second"
     log.write_bytes(b"Traceback\nValueError: \xff bad\n")
     assert last_error(log) == "ValueError: � bad"
+
+
+def test_a_crash_is_named_by_the_last_line_of_its_traceback(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text('{"event": "stage failed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
+    assert last_error(log) == "KeyError: 3"
