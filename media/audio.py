@@ -22,6 +22,8 @@ TOLERANCE_AFTER_DAMAGE: Ticks = TICKS_PER_SECOND * 5 // 1000
 PREROLL: Ticks = TICKS_PER_SECOND // 2
 """Decoded and thrown away before `start`: 80 ms settle Opus (RFC 7845), one frame AAC; the rest is for seeking."""
 
+_MIXING = {"rematrix_maxval": "1.0"}  # weights that sum to one: what did not clip in stereo does not in mono
+
 Pcm = npt.NDArray[np.float32]
 
 
@@ -94,7 +96,7 @@ class _Counter:
             self._out = at
         self._in = float(self._out)
         self._shape = shape
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=TICKS_PER_SECOND)
+        self._resampler = AudioResampler(format="flt", layout="mono", rate=TICKS_PER_SECOND, options=_MIXING)
 
     def _flush(self) -> Iterator[AudioBlock]:
         if self._resampler is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import structlog
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.codec.context import CodecContext
 from av.container import InputContainer
@@ -43,12 +44,11 @@ class Lane:
     `period`: nominal distance of pictures, 0 if unknown.
     """
 
-    def __init__(self, stream: Stream, *, keys_only: bool) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.decoder: CodecContext = stream.codec_context
         self.decoder.thread_count = 1  # several sources and renditions run beside each other
-        if keys_only:
-            self.decoder.skip_frame = "NONKEY"
         self.time_base = stream.time_base or Fraction(1, TICKS_PER_SECOND)
+        self._signature = _signature(stream)
         self.period: Ticks = 0
         self._aspect: Fraction | None = None
         self._size: tuple[int, int] | None = None
@@ -68,9 +68,18 @@ class Lane:
         return self._aspect or Fraction(1)
 
     def continues_with(self, stream: Stream) -> bool:
-        """Whether the decoder can take the packets of `stream`: same codec, same headers."""
-        other = stream.codec_context
-        return self.decoder.name == other.name and self.decoder.extradata == other.extradata
+        """Whether the decoder can take the packets of `stream`: same codec, same headers, same shape."""
+        return self._signature == _signature(stream)
+
+
+def _signature(stream: Stream) -> tuple[object, ...]:
+    context = stream.codec_context
+    shape: tuple[object, ...] = ()
+    if isinstance(context, VideoCodecContext):
+        shape = (context.width, context.height, context.pix_fmt)
+    elif isinstance(context, AudioCodecContext):
+        shape = (context.sample_rate, context.layout.name)
+    return (context.name, context.extradata, *shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +139,13 @@ class Chain:
         lane, fresh = self._lane, False
         if lane is None or not lane.continues_with(stream):
             yield from self._drained()
-            lane, fresh = Lane(stream, keys_only=self._keys_only), True
+            lane, fresh = Lane(stream), True
             self._lane = lane
             self._seek(container, stream)
         first = True
         for packet in self._packets(container, stream, path):
+            if self._keys_only and not packet.is_keyframe:
+                continue
             if packet.time_base != lane.time_base:
                 packet.rescale_ts(AVRational(lane.time_base.numerator, lane.time_base.denominator))
             now = lane.ticks(packet.pts if packet.dts is None else packet.dts)
@@ -146,6 +157,8 @@ class Chain:
                 self._begin(packet, fresh=fresh)
             self._last = now
             yield from self._decoded(lane, packet)
+            if self._keys_only:  # each on its own: in a reorder buffer key frames alone come out in any order
+                yield from self._drained()
 
     def _begin(self, packet: Packet[Stream], *, fresh: bool) -> None:
         """Prepare for the first packet of a file."""
