@@ -17,7 +17,7 @@ from api.box import Box
 from api.guard import SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
-from api.problems import Problem, install_problems
+from api.problems import Problem, install_problems, problem_docs
 from lesson.lifecycle import LessonTemplate
 
 STATIC = Path(__file__).parent / "static"
@@ -54,7 +54,13 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document with the schema of problem documents in it."""
     if not app.openapi_schema:
         document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        schemas = document["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):  # what FastAPI thinks a 422 looks like
+            schemas.pop(name, None)
+        for operation in (one for path in document["paths"].values() for one in path.values()):
+            if "422" in operation["responses"]:
+                operation["responses"].update({str(code): doc for code, doc in problem_docs(422).items()})
         app.openapi_schema = document
     return app.openapi_schema
 

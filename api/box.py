@@ -13,7 +13,6 @@ from api.health import MIN_FREE_BYTES, RoomHealth, room_health
 from api.library import Library
 from api.thumbnails import Thumbnails
 from lesson.clock import Moment
-from lesson.durable import make_folder
 from lesson.errors import storage_errors
 from lesson.lifecycle import LessonTemplate
 
@@ -46,10 +45,9 @@ class Box:
 
     def disk(self) -> Disk:
         """Room for lessons. Raises `StorageError`."""
-        if not self.root.is_dir():
-            make_folder(self.root)
-        with storage_errors(self.root):
-            usage = shutil.disk_usage(self.root)
+        place = next(path for path in (self.root, *self.root.absolute().parents) if path.exists())
+        with storage_errors(place):
+            usage = shutil.disk_usage(place)
         return Disk(usage.free, usage.free < min(MIN_FREE_BYTES, usage.total // 10))
 
 

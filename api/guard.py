@@ -61,7 +61,8 @@ class Guard:
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         too_large = problem_response(problem(413, f"At most {MAX_BODY} bytes are read.", instance=scope["path"]))
-        if int(headers.get("content-length", "0") or 0) > MAX_BODY:
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > MAX_BODY:
             await too_large(scope, receive, send)
             return
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lesson.clock import Moment
+from lesson.logs import redacted
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted
 from lesson.state import LessonState, SourceState
@@ -102,7 +103,7 @@ def source_health(source: SourceState, *, started: Moment | None, now: Moment) -
         bytes=sum(segment.bytes for segment in source.segments),
         has_picture=any(segment.video for segment in source.segments),
         has_sound=any(segment.audio for segment in source.segments),
-        reason=loss.reason if loss else None,
+        reason=redacted(loss.reason) if loss else None,
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesson.errors import LessonFormatError, LessonNotFoundError
+from lesson.errors import ClassreelError, LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder, is_name, lessons_in
 from lesson.hls import INDEX
 from lesson.lifecycle import window
@@ -46,6 +46,14 @@ class _Held:
     view: LessonView
     lock: threading.Lock
 
+    def poll(self) -> None:
+        try:
+            self.view.poll()
+        except KeyError as error:
+            raise LessonFormatError(
+                f"{self.view.folder.id}: a record names {error}, which the header does not"
+            ) from error
+
 
 class Library:
     """The lessons of one box. Holds nothing that the folders do not say: it may be dropped at any time."""
@@ -70,19 +78,19 @@ class Library:
 
         Raises:
             LessonNotFoundError: no such lesson.
-            LessonFormatError: its header cannot be read.
+            LessonFormatError: its header cannot be read, or its journals are not of this lesson.
             StorageError: a journal cannot be read.
         """
         held = self._hold(lesson_id)
         with held.lock:
-            held.view.poll()
+            held.poll()
             yield held.view.state
 
     def damage(self, lesson_id: str) -> list[str]:
         """One line for every journal that lost lines to damage."""
         held = self._hold(lesson_id)
         with held.lock:
-            held.view.poll()
+            held.poll()
             return held.view.damage
 
     def running(self) -> LessonFolder | None:
@@ -115,7 +123,7 @@ class Library:
                 return known[1]
             with self.reading(folder.id) as state:
                 made = summarise(state)
-        except LessonFormatError as error:
+        except ClassreelError as error:
             return LessonSummary(lesson_id=folder.id, title=folder.id, state=DAMAGED, problem=str(error))
         self._summaries[folder.id] = (sizes, made)
         return made

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
 from lesson.hls import INDEX, average_bps, peak_bps, target_duration
+from lesson.logs import redacted
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
@@ -19,8 +20,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 
 def _plain(value: object) -> object:
-    """A title is one line: control characters and line ends become spaces."""
-    return _CONTROL.sub(" ", value).strip() if isinstance(value, str) else value
+    """A title is one line: runs of spaces, line ends and control characters become one space."""
+    return " ".join(_CONTROL.sub(" ", value).split()) if isinstance(value, str) else value
 
 
 class StartRequest(BaseModel):
@@ -212,7 +213,7 @@ class GapOut(BaseModel):
     @classmethod
     def of(cls, gap: Gap) -> GapOut:
         start, end = seconds_from_ticks(gap.span.start), seconds_from_ticks(gap.span.end)
-        return cls(source=gap.source, start_s=round(start, 3), end_s=round(end, 3), reason=gap.reason)
+        return cls(source=gap.source, start_s=round(start, 3), end_s=round(end, 3), reason=redacted(gap.reason))
 
 
 class LessonOut(SummaryOut):

@@ -1,8 +1,8 @@
-/* Keeps a page true without reloading it: fetches the same page every two seconds and carries over what changed.
+/* Keeps a page true without reloading it: fetches the same page every few seconds and carries over what changed.
    Old browsers simply reload. The page also works with no script at all. */
 (function () {
   'use strict';
-  var PERIOD_MS = 2000;
+  var PERIOD_MS = 1000 * Number(document.querySelector('main').getAttribute('data-period'));
   var TRIES_BEFORE_ALARM = 3;
   var failures = 0;
   var base = null;

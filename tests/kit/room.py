@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 
 from lesson.clock import Moment, boot_id, wall_now
@@ -14,8 +16,9 @@ from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.ladders import ladder
 from lesson.lifecycle import LessonTemplate
-from lesson.model import Anchor, PtsRange, Role, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted, Record, SegmentCommitted, SourceLost
+from lesson.model import Anchor, ChunkRecord, Kind, PtsRange, Role, SegmentRecord, SourceSpec
+from lesson.records import ChunkEncoded, EpochStarted, Record, RenditionStarted, SegmentCommitted, SourceLost
+from lesson.time import TICKS_PER_SECOND
 from tests.kit.lessons import MILLISECOND, epoch_started, source
 
 TEACHER = source("teacher", required=True)
@@ -101,9 +104,58 @@ def lost(spec: SourceSpec, reason: str = "no packets for 5 s", *, epoch: int = 0
     return SourceLost(source=spec.id, epoch=epoch, at=Moment.now(), reason=reason)
 
 
-def deliver(folder: LessonFolder, spec: SourceSpec, *, segments: int = 1, age_s: float = 1.0, media: Path | None = None) -> None:  # fmt: skip
+def deliver(
+    folder: LessonFolder, spec: SourceSpec, *, segments: int = 1, age_s: float = 1.0, media: Path | None = None
+) -> None:
     """Let a source of a running lesson start and commit `segments`, the newest of which ended `age_s` ago."""
     records: list[Record] = [began(spec, seconds_ago=age_s + 4.0 * segments)]
-    for seq in range(segments):
-        records.append(committed(folder, spec, seq, age_s=age_s + 4.0 * (segments - 1 - seq), media=media))
+    records += [
+        committed(folder, spec, seq, age_s=age_s + 4.0 * (segments - 1 - seq), media=media) for seq in range(segments)
+    ]
     append_records(folder.raw_journal(spec.id), records)
+
+
+def encode_for_players(folder: LessonFolder, *, chunks: int = 3) -> None:
+    """Really playable chunks of a test picture and a tone for every rendition of the folder's ladder."""
+    grid = folder.header.grid
+    end = chunks * grid.chunk
+    seconds = end / TICKS_PER_SECOND
+    for rendition in folder.header.ladder:
+        target = folder.rendition_folder(rendition.name)
+        target.mkdir(parents=True)
+        sound = rendition.kind is Kind.AUDIO
+        size = f"{rendition.width}x{rendition.height}"
+        picture = f"testsrc2=size={size}:rate={grid.fps}"
+        codec = (
+            ["-c:a", "aac", "-b:a", str(rendition.bitrate)]
+            if sound
+            else ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(grid.frames_per_chunk)]
+        )
+        subprocess.run(
+            [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i",
+             "sine=440:sample_rate=48000" if sound else picture, "-t", str(seconds), *codec,
+             "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(grid.chunk / TICKS_PER_SECOND),
+             "-hls_list_size", "0", "-hls_fmp4_init_filename", "init.mp4",
+             "-hls_segment_filename", str(target / "%06d.m4s"), str(target / "ffmpeg.m3u8")],
+            check=True,
+        )  # fmt: skip
+        init = folder.init_path(rendition.name).read_bytes()
+        records: list[Record] = [
+            RenditionStarted(
+                rendition=rendition.name,
+                digest=rendition.digest,
+                codecs="mp4a.40.2" if sound else "avc1.42c00d",
+                init_path=folder.relative(folder.init_path(rendition.name)),
+                init_bytes=len(init),
+                init_sha256=hashlib.sha256(init).hexdigest(),
+            )
+        ]
+        for index, span in enumerate(grid.spans(end)):
+            path = folder.chunk_path(rendition.name, index)
+            data = path.read_bytes()
+            chunk = ChunkRecord(
+                rendition=rendition.name, index=index, span=span, path=folder.relative(path), bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(), inputs="0" * 16,
+            )  # fmt: skip
+            records.append(ChunkEncoded(chunk=chunk))
+        append_records(folder.rendition_journal(rendition.name), records)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from api.health import FRESH_S, GRACE_S, Feed, Light, room_health, segment_age_s
+from lesson.clock import Moment
+from lesson.model import Anchor, PtsRange, SegmentRecord, SourceSpec
+from lesson.records import SegmentCommitted, SourceFinished, SourceLost, Start, Stop
+from lesson.state import LessonState
+from tests.kit.lessons import epoch_started, header, moment, source
+
+TEACHER = source("teacher", required=True)
+MIC = source("mic", required=True)
+STUDENTS = source("students")
+
+
+def lesson(*specs: SourceSpec) -> LessonState:
+    """Started at second 0 of boot-1."""
+    state = LessonState(header(sources=specs))
+    state.apply(Start(at=moment(0)))
+    return state
+
+
+def deliver(
+    state: LessonState,
+    spec: SourceSpec,
+    *,
+    until_s: float,
+    epoch: int = 0,
+    seq: int = 0,
+    anchored: bool = True,
+    seconds: float = 4.0,
+) -> None:
+    """A segment of `seconds` whose last sample arrived at second `until_s`; its PTS start at 100 s."""
+    if state.sources[spec.id].last_epoch < epoch:
+        state.apply(epoch_started(spec, epoch, at=moment(until_s - seconds)))
+    first = 100_000 + seq * 4_000
+    pts = PtsRange(first=first, last=first, end=first + round(seconds * 1000), key=first, packets=1)
+    arrival = moment(until_s - seconds).monotonic_ns
+    late = Anchor(pts=first, monotonic_ns=arrival + 700_000_000)  # a packet held up on its way
+    record = SegmentRecord(
+        source=spec.id, epoch=epoch, seq=seq, path=f"raw/{seq}", bytes=10, sha256="", time_base=Fraction(1, 1000),
+        video=pts, anchors=(late, Anchor(pts=first, monotonic_ns=arrival)) if anchored else (),
+    )  # fmt: skip
+    state.apply(SegmentCommitted(segment=record))
+
+
+def feeds(state: LessonState, now: Moment) -> dict[str, Feed]:
+    return {one.id: one.state for one in room_health(state, now).sources}
+
+
+def test_no_lesson_is_idle_with_sources_on_standby() -> None:
+    health = room_health(None, moment(0), standby=[TEACHER, MIC])
+    assert (health.light, health.lesson_id, health.elapsed_s) == (Light.IDLE, None, None)
+    assert [one.state for one in health.sources] == [Feed.STANDBY] * 2
+
+
+def test_a_stopped_lesson_is_idle() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=5)
+    state.apply(Stop(at=moment(6)))
+    assert room_health(state, moment(6)).light is Light.IDLE
+
+
+def test_pressing_start_is_not_yet_recording() -> None:
+    health = room_health(lesson(TEACHER, MIC), moment(3))
+    assert (health.light, health.elapsed_s) == (Light.STARTING, 3.0)
+
+
+def test_recording_needs_durable_bytes_of_every_required_source() -> None:
+    state = lesson(TEACHER, MIC, STUDENTS)
+    deliver(state, TEACHER, until_s=5)
+    assert room_health(state, moment(6)).light is Light.STARTING
+    deliver(state, MIC, until_s=6)
+    assert room_health(state, moment(7)).light is Light.RECORDING
+
+
+def test_a_source_that_is_not_required_does_not_turn_the_light() -> None:
+    state = lesson(TEACHER, STUDENTS)
+    deliver(state, TEACHER, until_s=60)
+    state.apply(SourceLost(source="students", epoch=-1, at=moment(50), reason="refused"))
+    assert room_health(state, moment(61)).light is Light.RECORDING
+    assert feeds(state, moment(61))["students"] is Feed.LOST
+
+
+def test_without_required_sources_all_count() -> None:
+    state = lesson(STUDENTS, source("board"))
+    deliver(state, STUDENTS, until_s=60)
+    assert room_health(state, moment(61)).light is Light.TROUBLE
+
+
+def test_a_source_that_never_comes_is_trouble_after_the_time_of_grace() -> None:
+    state = lesson(TEACHER)
+    assert feeds(state, moment(GRACE_S - 1)) == {"teacher": Feed.WAITING}
+    assert feeds(state, moment(GRACE_S + 1)) == {"teacher": Feed.LOST}
+    assert room_health(state, moment(GRACE_S + 1)).light is Light.TROUBLE
+
+
+def test_a_source_that_falls_silent_is_late() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    assert feeds(state, moment(10 + FRESH_S - 0.1)) == {"teacher": Feed.RECORDING}
+    assert feeds(state, moment(10 + FRESH_S + 0.1)) == {"teacher": Feed.LATE}
+    assert room_health(state, moment(10 + FRESH_S + 0.1)).light is Light.TROUBLE
+
+
+def test_long_segments_are_given_time() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=12, seconds=10)
+    assert feeds(state, moment(36)) == {"teacher": Feed.RECORDING}
+    assert feeds(state, moment(38)) == {"teacher": Feed.LATE}
+
+
+def test_a_lost_source_comes_back_with_a_new_epoch() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    state.apply(SourceLost(source="teacher", epoch=0, at=moment(12), reason="stalled"))
+    assert feeds(state, moment(12)) == {"teacher": Feed.LOST}
+    state.apply(epoch_started(TEACHER, 1, at=moment(40)))
+    assert feeds(state, moment(41)) == {"teacher": Feed.WAITING}
+    deliver(state, TEACHER, until_s=45, epoch=1, seq=1)
+    assert feeds(state, moment(46)) == {"teacher": Feed.RECORDING}
+
+
+def test_an_epoch_that_never_delivers_is_late_again() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    state.apply(epoch_started(TEACHER, 1, at=moment(40)))
+    assert feeds(state, moment(40 + GRACE_S + 1)) == {"teacher": Feed.LATE}
+
+
+def test_a_source_that_finished_before_the_stop_is_trouble() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    state.apply(SourceFinished(source="teacher", at=moment(11)))
+    assert feeds(state, moment(11)) == {"teacher": Feed.FINISHED}
+    assert room_health(state, moment(11)).light is Light.TROUBLE
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_age_counts_from_the_end_of_the_newest_media(anchored: bool) -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10, anchored=anchored)
+    assert segment_age_s(state.sources["teacher"], moment(13)) == pytest.approx(3.0)
+
+
+def test_age_after_a_reboot_is_by_the_wall_clock() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    rebooted = Moment("boot-2", 5_000_000_000, moment(310).wall)
+    assert segment_age_s(state.sources["teacher"], rebooted) == pytest.approx(300.0)
+    assert room_health(state, rebooted).light is Light.TROUBLE
+
+
+def test_nothing_committed_has_no_age() -> None:
+    state = lesson(TEACHER)
+    state.apply(epoch_started(TEACHER, 0, at=moment(1)))
+    assert segment_age_s(state.sources["teacher"], moment(5)) is None

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api import create_app
+from lesson.folder import LessonFolder
+from lesson.journal import append_records
+from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.room import MIC, TEACHER, deliver, lost, template
+from tests.kit.web import serving
+
+PAGE = {"Accept": "text/html", "Accept-Language": "en"}
+
+
+def figures(client: httpx.Client) -> dict[str, float]:
+    text = client.get("/metrics").text
+    return {
+        sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_health_follows_the_lesson(client: httpx.Client, root: Path) -> None:
+    idle = client.get("/health").json()
+    assert (idle["status"], idle["ok"], idle["lesson"]) == ("idle", True, None)
+    assert [one["state"] for one in idle["sources"]] == ["standby", "standby"]
+    assert idle["disk_free_bytes"] > 0
+
+    lesson_id = client.post("/lessons").json()["lesson_id"]
+    assert client.get("/health").json()["status"] == "starting"
+    folder = LessonFolder(root / lesson_id)
+    deliver(folder, TEACHER)
+    assert client.get("/health").json()["status"] == "starting"
+    deliver(folder, MIC)
+    health = client.get("/health").json()
+    assert (health["status"], health["ok"], health["lesson"]) == ("recording", True, lesson_id)
+    teacher = health["sources"][0]
+    assert (teacher["role"], teacher["state"], teacher["has_picture"], teacher["segments"]) == (
+        "teacher", "recording", True, 1,
+    )  # fmt: skip
+    assert 0.5 < teacher["last_segment_age_s"] < 15
+
+    append_records(folder.raw_journal("mic"), [lost(MIC, "unplugged")])
+    health = client.get("/health").json()
+    assert (health["status"], health["ok"], health["sources"][1]["reason"]) == ("trouble", False, "unplugged")
+    client.post(f"/lessons/{lesson_id}/stop")
+    assert client.get("/health").json()["status"] == "idle"
+
+
+def test_metrics_say_what_health_says(client: httpx.Client, root: Path) -> None:
+    lesson_id = client.post("/lessons").json()["lesson_id"]
+    deliver(LessonFolder(root / lesson_id), TEACHER)
+    for _ in range(3):
+        client.get(f"/lessons/{lesson_id}")
+    found = figures(client)
+    assert found["classreel_room_state state=starting"] == 1
+    assert found["classreel_room_state state=recording"] == 0
+    assert found["classreel_source_recording role=teacher source=teacher"] == 1
+    assert found["classreel_source_recording role=mic source=mic"] == 0
+    assert found["classreel_disk_free_bytes"] > 0
+    assert found["classreel_http_requests_total method=GET route=/lessons/{lesson_id} status=200"] == 3
+    assert found["classreel_http_requests_total method=POST route=/lessons status=201"] == 1
+    assert not any(lesson_id in name for name in found)
+
+
+def test_metrics_follow_a_lesson_on_its_way(client: httpx.Client, root: Path) -> None:
+    folder = make_lesson(root)
+    record_all(folder)
+    plan_all(folder)
+    encode_all(folder)
+    found = figures(client)
+    assert found["classreel_lesson_duration_seconds"] == 12
+    assert found["classreel_lesson_planned_seconds"] == 12
+    assert found["classreel_lesson_encoded_seconds rendition=low"] == 12
+    assert found["classreel_lesson_verified"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [("GET", "/nowhere", 404), ("DELETE", "/lessons", 405), ("PUT", "/", 405), ("GET", "/static/none.css", 404),
+     ("GET", "/static/../app.py", 404), ("GET", "/static/%2e%2e/app.py", 404), ("GET", "/docs", 404)],
+)  # fmt: skip
+def test_errors_are_problem_documents(client: httpx.Client, method: str, address: str, status: int) -> None:
+    answer = client.request(method, address)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert (found["type"], found["status"]) == ("about:blank", status)
+    assert found["title"]
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def test_people_get_a_page_instead(client: httpx.Client) -> None:
+    answer = client.get("/nowhere", headers=PAGE)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "That did not work" in answer.text
+
+
+def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("here is no folder")
+    with serving(create_app(blocked / "lessons", template())) as url, httpx.Client(base_url=url) as client:
+        answer = client.post("/lessons")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert str(blocked) in answer.json()["detail"]
+        page = client.get("/", headers=PAGE)
+        assert page.status_code == 200  # the button stays
+        assert "Start recording" in page.text
+
+
+def test_an_unforeseen_error_is_a_problem_too(
+    client: httpx.Client, root: Path, monkeypatch: pytest.MonkeyPatch, error_logs: list[logging.LogRecord]
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("the password is 1234")
+
+    make_lesson(root)
+    monkeypatch.setattr("api.pages.lesson_out", breaks)
+    answer = client.get("/lessons/lesson")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "1234" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert error_logs  # the log has the traceback
+
+
+@pytest.mark.parametrize("address", ["/", "/lessons", "/health", "/static/style.css", "/nowhere"])
+def test_security_headers(client: httpx.Client, address: str) -> None:
+    headers = client.get(address).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_pages_need_nothing_from_elsewhere(client: httpx.Client, root: Path) -> None:
+    make_lesson(root)
+    for address in ("/", "/lessons", "/lessons/lesson"):
+        page = client.get(address, headers=PAGE).text
+        for link in re.findall(r'(?:src|href|action)="([^"]+)"', page):
+            assert link.startswith(("/", "?")), link
+        assert " style=" not in page
+        assert not re.search(r"<script(?![^>]* src=)", page)
+
+
+def test_openapi_knows_every_route(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert {
+        "/", "/health", "/metrics", "/lessons", "/lessons/{lesson_id}", "/lessons/{lesson_id}/stop",
+        "/lessons/{lesson_id}/hls/index.m3u8", "/lessons/{lesson_id}/thumbs/{source}.jpg",
+    } <= document["paths"].keys()  # fmt: skip
+    assert {"200", "201", "303", "403", "422"} <= document["paths"]["/lessons"]["post"]["responses"].keys()
+    assert "Problem" in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "language"),
+    [("", {"Accept-Language": "zh-CN,zh;q=0.9"}, "zh"), ("?lang=bo", {"Accept-Language": "en"}, "bo"),
+     ("?lang=xx", {"Accept-Language": "en"}, "en"), ("", {"Accept-Language": "de"}, "bo")],
+)  # fmt: skip
+def test_language_of_the_page(client: httpx.Client, query: str, headers: dict[str, str], language: str) -> None:
+    answer = client.get("/" + query, headers=headers)
+    assert f'<html lang="{language}">' in answer.text
+    assert answer.headers["content-language"] == language
+
+
+def test_a_chosen_language_is_remembered(client: httpx.Client) -> None:
+    client.get("/?lang=zh")
+    assert '<html lang="zh">' in client.get("/", headers={"Accept-Language": "en"}).text
+
+
+def test_hls_js_is_served_only_where_it_is_installed(client: httpx.Client, root: Path, tmp_path: Path) -> None:
+    make_lesson(root)
+    assert client.get("/player/hls.js").status_code == 404
+    assert "hls.js" not in client.get("/lessons/lesson", headers=PAGE).text
+    script = tmp_path / "hls.min.js"
+    script.write_text("window.Hls = undefined;")
+    with serving(create_app(root, template(), hls_js=script)) as url:
+        assert httpx.get(f"{url}/player/hls.js").text == "window.Hls = undefined;"
+        assert '<script src="/player/hls.js" defer>' in httpx.get(f"{url}/lessons/lesson", headers=PAGE).text
