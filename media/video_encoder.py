@@ -24,7 +24,7 @@ from media.picture import Yuv
 
 _BT709 = 1  # ITU-T H.273: primaries, transfer and matrix all have 1 for BT.709
 _LIMITED_RANGE = 1
-_X264 = "scenecut=0:sync-lookahead=0:force-cfr=1"
+_X264 = "bframes=0:scenecut=0:sync-lookahead=0:force-cfr=1"
 
 
 def _fps(rendition: Rendition, grid: Grid) -> Fraction:

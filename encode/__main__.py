@@ -1,0 +1,32 @@
+"""`python -m encode LESSON_DIR [--workers N]`: encode one lesson until every chunk of every rendition is there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from encode.stage import EncodeStage
+from lesson.folder import LessonFolder
+from lesson.stage import repeat, run_stage
+
+_NICENESS = 10  # recording comes first
+
+
+def main() -> int:
+    """Run the stage on the lesson named on the command line; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m encode", description=__doc__)
+    parser.add_argument("lesson", type=Path, help="lesson folder")
+    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="worker processes")
+    arguments = parser.parse_args()
+
+    def work() -> None:
+        with EncodeStage(LessonFolder(arguments.lesson.resolve()), max(1, arguments.workers)) as stage:
+            repeat(stage.step, lambda: stage.done)
+
+    return run_stage("encode", work, niceness=_NICENESS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""`run`: a `ChunkJob` in, the bytes of its chunks out. The unit of distribution: pure, safe to repeat anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from encode.frames import Canvas
+from encode.jobs import ChunkJob
+from encode.rungs import Ladder
+from lesson.model import Rendition
+from lesson.time import Span
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChunk:
+    """One chunk of one rendition; `inputs` digests everything it was made from."""
+
+    rendition: Rendition
+    index: int
+    span: Span
+    data: bytes
+    inputs: str
+
+
+def run(job: ChunkJob) -> tuple[EncodedChunk, ...]:
+    """Decode each feed once, compose once, code every rung.
+
+    Raises:
+        MediaError: the encoder failed. What cannot be decoded is replaced in the picture, never an error.
+    """
+    canvas = Canvas(job)
+    with Ladder(job.renditions, job.grid) as ladder:
+        for index, span in zip(job.indices, job.spans, strict=True):
+            for number, tick in enumerate(range(span.start, span.end, job.grid.frame)):
+                ladder.picture(number, canvas.at(tick))
+            ladder.end_chunk(index, span)
+    return tuple(
+        EncodedChunk(rung.rendition, index, span, data, inputs)
+        for rung in ladder.rungs
+        for index, span, inputs, data in zip(job.indices, job.spans, job.inputs, rung.chunks, strict=True)
+    )

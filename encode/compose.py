@@ -1,0 +1,169 @@
+"""Putting pictures on the canvas: full frame, virtual camera, picture in picture, slate. Nothing is ever stretched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from lesson.model import FULL_FRAME, Box
+from lesson.records import CropPath
+from lesson.time import Ticks
+from media.picture import Plane, Yuv
+
+INSET_WIDTH = 0.28
+"""Of the canvas: a face of a head-and-shoulders view is still a face, and the board keeps 92 % of its area."""
+INSET_MARGIN = 0.05
+"""Of the canvas height, at the right and below; more than the 16 of 720 rows in which test pictures carry marks."""
+BORDER = 2
+SLATE_COLOUR = (52, 142, 120)  # a calm dark blue, (Y, Cb, Cr): plainly not a failure
+_MARK_COLOUR = (88, 140, 122)
+_FRAME_COLOUR = (200, 128, 128)
+BARS = (16, 128, 128)
+_ASPECT_TOLERANCE = 0.01
+"""Bars thinner than this part of the canvas are filled by scaling a hair unevenly: 1 % cannot be seen, bars can."""
+_MAX_REDUCTION = 1.6
+"""Bilinear sampling skips pixels beyond a reduction of about 2; larger pictures are first scaled by swscale."""
+
+
+class Image(Protocol):
+    """What can be put on the canvas: `media.decode.Picture`, or anything else with a size and scaled planes."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    def yuv(self, width: int, height: int) -> Yuv:
+        """The whole image at this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle in whole, even pixels of the canvas."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def fitted(width: float, height: float, canvas: tuple[int, int]) -> Place:
+    """The largest centred place on the canvas with the shape of `width`×`height`; all of it if nearly the same."""
+    scale = min(canvas[0] / width, canvas[1] / height)
+    w, h = width * scale, height * scale
+    if canvas[0] - w <= canvas[0] * _ASPECT_TOLERANCE and canvas[1] - h <= canvas[1] * _ASPECT_TOLERANCE:
+        return Place(0, 0, *canvas)
+    w, h = max(2, 2 * round(w / 2)), max(2, 2 * round(h / 2))
+    return Place(_even((canvas[0] - w) / 2), _even((canvas[1] - h) / 2), w, h)
+
+
+def _even(value: float) -> int:
+    return 2 * int(value / 2)
+
+
+def crop_at(crops: tuple[CropPath, ...], source: str, at: Ticks) -> Box:
+    """What the virtual camera of `source` shows at lesson tick `at`: keys are joined by straight lines."""
+    path = next((c for c in reversed(crops) if c.source == source and at in c.span), None)
+    if path is None or not path.keys:
+        return FULL_FRAME
+    before = path.keys[0]
+    for key in path.keys:
+        if key.at > at:
+            if key.at <= before.at or at <= before.at:
+                return _inside(before.box)
+            part = (at - before.at) / (key.at - before.at)
+            return _inside(_between(before.box, key.box, part))
+        before = key
+    return _inside(before.box)
+
+
+def _between(a: Box, b: Box, part: float) -> Box:
+    return Box(*(p + (q - p) * part for p, q in zip((a.x, a.y, a.w, a.h), (b.x, b.y, b.w, b.h), strict=True)))
+
+
+def _inside(box: Box) -> Box:
+    """The box moved, if need be shrunk, into the frame."""
+    w, h = min(max(box.w, 0.02), 1.0), min(max(box.h, 0.02), 1.0)
+    return Box(min(max(box.x, 0.0), 1.0 - w), min(max(box.y, 0.0), 1.0 - h), w, h)
+
+
+def view(image: Image, box: Box, canvas: tuple[int, int]) -> Yuv:
+    """The part `box` of `image`, as large as fits on the canvas, with bars where the shapes differ."""
+    place = fitted(box.w * image.width, box.h * image.height, canvas)
+    picture = image.yuv(place.width, place.height) if box == FULL_FRAME else _sampled(image, box, place)
+    if picture.size == canvas:
+        return picture
+    sheet = Yuv.blank(*canvas, colour=BARS)
+    paste(sheet, picture, place.x, place.y)
+    return sheet
+
+
+def _sampled(image: Image, box: Box, place: Place) -> Yuv:
+    """`box` of `image` at the size of `place`, sampled between pixels so that a slow pan does not creep in steps."""
+    reduction = max(1.0, min(box.w * image.width / place.width, box.h * image.height / place.height) / _MAX_REDUCTION)
+    whole = image.yuv(_even(image.width / reduction), _even(image.height / reduction))
+    return Yuv(
+        _sampled_plane(whole.y, box, place.width, place.height),
+        _sampled_plane(whole.u, box, place.width // 2, place.height // 2),
+        _sampled_plane(whole.v, box, place.width // 2, place.height // 2),
+    )
+
+
+def _sampled_plane(plane: Plane, box: Box, width: int, height: int) -> Plane:
+    rows, columns = plane.shape
+    sx, sy = box.w * columns / width, box.h * rows / height
+    # centres of pixels lie at halves: destination pixel i shows source position (i + 1/2) * s + offset - 1/2
+    matrix = np.array(
+        [[sx, 0.0, box.x * columns + sx / 2 - 0.5], [0.0, sy, box.y * rows + sy / 2 - 0.5]], dtype=np.float64
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    sampled = cv2.warpAffine(plane, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, dtype=np.uint8)
+
+
+def paste(sheet: Yuv, picture: Yuv, x: int, y: int) -> None:
+    """Copy `picture` into `sheet` at even (x, y), in place; it must lie inside."""
+    width, height = picture.size
+    sheet.y[y : y + height, x : x + width] = picture.y
+    half = np.s_[y // 2 : (y + height) // 2, x // 2 : (x + width) // 2]
+    sheet.u[half] = picture.u
+    sheet.v[half] = picture.v
+
+
+def inset_place(canvas: tuple[int, int]) -> Place:
+    """Where the inset of a picture in picture lies: bottom right, in the canvas's own shape."""
+    width = _even(canvas[0] * INSET_WIDTH)
+    height = _even(canvas[1] * INSET_WIDTH)
+    margin = _even(canvas[1] * INSET_MARGIN + 1)
+    return Place(canvas[0] - margin - width, canvas[1] - margin - height, width, height)
+
+
+def inset_view(image: Image, box: Box, canvas: tuple[int, int]) -> Yuv:
+    """The inset, framed by a thin light line."""
+    place = inset_place(canvas)
+    framed = Yuv.blank(place.width, place.height, colour=_FRAME_COLOUR)
+    inner = view(image, box, (place.width - 2 * BORDER, place.height - 2 * BORDER))
+    paste(framed, inner, BORDER, BORDER)
+    return framed
+
+
+def with_inset(main: Yuv, inset: Yuv) -> Yuv:
+    """A copy of `main` (canvas size) with the inset on it."""
+    sheet = main.copy()
+    place = inset_place(main.size)
+    paste(sheet, inset, place.x, place.y)
+    return sheet
+
+
+def slate(canvas: tuple[int, int]) -> Yuv:
+    """The card shown while no source has a picture: a dark blue sheet with the outline of a screen on it."""
+    sheet = Yuv.blank(*canvas, colour=SLATE_COLOUR)
+    width, height = _even(canvas[0] * 0.16), _even(canvas[1] * 0.16)
+    line = max(2, _even(canvas[1] * 0.012))
+    x, y = _even((canvas[0] - width) / 2), _even((canvas[1] - height) / 2)
+    paste(sheet, Yuv.blank(width, height, colour=_MARK_COLOUR), x, y)
+    inner = Yuv.blank(width - 2 * line, height - 2 * line, colour=SLATE_COLOUR)
+    paste(sheet, inner, x + line, y + line)
+    return sheet

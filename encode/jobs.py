@@ -1,0 +1,142 @@
+"""`ChunkJob`: all that is needed to make some consecutive chunks of video, as data that any executor can carry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from encode.programme import Feed, Piece, programme
+from lesson.folder import LessonFolder
+from lesson.model import Kind, Rendition, SegmentRecord
+from lesson.records import CropPath, encode_line
+from lesson.state import LessonState
+from lesson.time import ClockMap, Grid, Span, Ticks, merged, source_tick, ticks_from_pts
+
+BRIDGE: Ticks = 4 * 48_000
+"""A feed that is away for less than this is decoded through; else its decoder is opened anew where it returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRef:
+    """A segment file and the digest of its content."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A stretch of a feed to be decoded: pictures for lesson ticks `span`, from consecutive `segments`."""
+
+    feed: Feed
+    span: Span
+    maps: tuple[ClockMap, ...]
+    segments: tuple[SegmentRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkJob:
+    """Consecutive chunks to be made by `encode.chunk.run`: frozen, picklable, safe to repeat.
+
+    `canvas`: size the programme is composed at. `inputs`: for each chunk the digest of everything that decides its
+    pictures, but for the rendition.
+    """
+
+    grid: Grid
+    first: int
+    spans: tuple[Span, ...]
+    inputs: tuple[str, ...]
+    canvas: tuple[int, int]
+    renditions: tuple[Rendition, ...]
+    pieces: tuple[Piece, ...]
+    clips: tuple[Clip, ...]
+    crops: tuple[CropPath, ...]
+
+    @property
+    def indices(self) -> range:
+        return range(self.first, self.first + len(self.spans))
+
+
+def make_job(
+    folder: LessonFolder, state: LessonState, spans: dict[int, Span], renditions: Iterable[Rendition]
+) -> ChunkJob:
+    """The job for consecutive chunks, by index; the plan must be frozen over them."""
+    whole = Span(min(s.start for s in spans.values()), max(s.end for s in spans.values()))
+    pieces, clips, crops = _material(folder, state, whole)
+    return ChunkJob(
+        grid=state.header.grid,
+        first=min(spans),
+        spans=tuple(spans[index] for index in sorted(spans)),
+        inputs=tuple(_digest(*_material(folder, state, spans[index])) for index in sorted(spans)),
+        canvas=canvas_of(state.header.ladder),
+        renditions=tuple(renditions),
+        pieces=pieces,
+        clips=clips,
+        crops=crops,
+    )
+
+
+def canvas_of(ladder: Iterable[Rendition]) -> tuple[int, int]:
+    """The size of the largest rung."""
+    return max(((r.width, r.height) for r in ladder if r.kind is Kind.VIDEO), key=lambda size: size[0] * size[1])
+
+
+def _material(
+    folder: LessonFolder, state: LessonState, span: Span
+) -> tuple[tuple[Piece, ...], tuple[Clip, ...], tuple[CropPath, ...]]:
+    pieces = tuple(programme(state, span))
+    clips = tuple(clip for feed in _feeds(pieces) for clip in _clips(folder, state, pieces, feed))
+    sources = {clip.feed.source for clip in clips}
+    crops = tuple(crop for crop in state.crops if crop.source in sources and crop.span.overlaps(span))
+    return pieces, clips, crops
+
+
+def _feeds(pieces: Iterable[Piece]) -> list[Feed]:
+    return sorted({feed for piece in pieces for feed in piece.feeds})
+
+
+def _clips(folder: LessonFolder, state: LessonState, pieces: Iterable[Piece], feed: Feed) -> Iterable[Clip]:
+    maps = tuple(state.sources[feed.source].maps.get(feed.epoch, ()))
+    segments = [s for s in state.sources[feed.source].segments if s.epoch == feed.epoch and s.video]
+    uses = merged((piece.span for piece in pieces if feed in piece.feeds), slack=BRIDGE)
+    for span in uses:
+        found = segments_from(segments, source_tick(maps, span.start), Kind.VIDEO)
+        needed = _before(found, source_tick(maps, span.end), Kind.VIDEO)
+        refs = tuple(SegmentRef(folder.absolute(segment.path), segment.sha256) for segment in needed)
+        ruling = tuple(m for m in maps if m is maps[0] or m.span.start < span.end)
+        yield Clip(feed=feed, span=span, maps=ruling, segments=refs)
+
+
+def segments_from(segments: Sequence[SegmentRecord], start: Ticks, kind: Kind) -> Sequence[SegmentRecord]:
+    """Of the segments of one epoch, in order, those in which a decoder finds everything from source tick `start` on.
+
+    Begins with the last one whose first decodable packet is not after `start`.
+    """
+    first = 0
+    for position, segment in enumerate(segments):
+        packets = segment.range(kind)
+        if packets and ticks_from_pts(packets.key, segment.time_base) <= start:
+            first = position
+    return segments[first:]
+
+
+def _before(segments: Sequence[SegmentRecord], end: Ticks, kind: Kind) -> list[SegmentRecord]:
+    """The segments that begin before source tick `end`; the first in any case."""
+    spans = [(segment, segment.span(kind)) for segment in segments]
+    return [segment for n, (segment, span) in enumerate(spans) if n == 0 or (span is not None and span.start < end)]
+
+
+def _digest(pieces: tuple[Piece, ...], clips: tuple[Clip, ...], crops: tuple[CropPath, ...]) -> str:
+    """Names the inputs of a chunk without naming places on this machine."""
+    text = json.dumps(
+        [
+            [(p.span.start, p.span.end, p.look.layout, [f.source for f in p.look.main], p.look.inset) for p in pieces],
+            [(c.feed.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
+            [encode_line(crop).decode() for crop in crops],
+        ],
+        default=repr,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,107 @@
+"""Worker processes for chunk jobs. One that dies takes no chunk with it: its jobs are made again, alone if need be."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+import cv2
+import structlog
+
+from encode.chunk import EncodedChunk, run
+from encode.jobs import ChunkJob
+from encode.programme import SLATE, Piece
+from lesson.errors import MediaError
+from lesson.logs import configure_logging
+from lesson.stage import die_with_parent
+
+MAX_DEATHS = 3
+"""Worker deaths over one chunk after which it is made without its feeds: one bad file must not stop a lesson."""
+
+_log = structlog.get_logger()
+
+
+def _prepare_worker(parent: int) -> None:
+    die_with_parent(parent)
+    configure_logging("encode-worker")
+    cv2.setNumThreads(1)  # the rungs' threads fill the cores already
+
+
+class Pool:
+    """Runs jobs on `workers` processes and gives back what they made, in any order."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._executor: Executor | None = None
+        self._running: dict[Future[tuple[EncodedChunk, ...]], ChunkJob] = {}
+        self._deaths: Counter[int] = Counter()
+
+    @property
+    def busy(self) -> set[int]:
+        """Chunks that are being made."""
+        return {index for job in self._running.values() for index in job.indices}
+
+    @property
+    def alone(self) -> set[int]:
+        """Chunks over which a worker died: to be made in jobs of their own, so that it shows which one it was."""
+        return set(self._deaths)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is a job for every worker, and while nobody died one waiting."""
+        return len(self._running) >= (1 if self._deaths else self.workers + 1)
+
+    def submit(self, job: ChunkJob) -> None:
+        if self._executor is None:
+            context = multiprocessing.get_context("spawn")  # a fork would copy threads in the middle of their work
+            self._executor = ProcessPoolExecutor(
+                self.workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
+            )
+        if any(index in self._deaths and self._deaths[index] >= MAX_DEATHS for index in job.indices):
+            _log.error("chunk cannot be made from its feeds", chunk=job.first, deaths=self._deaths[job.first])
+            job = without_feeds(job)
+        try:
+            self._running[self._executor.submit(run, job)] = job
+        except BrokenProcessPool:
+            self._bury([*self._running.values(), job])
+
+    def finished(self) -> Iterator[EncodedChunk]:
+        """What has been made since the last call. Raises what a job raised; `MediaError` when workers keep dying."""
+        done, _ = wait(self._running, timeout=0)
+        for future in done:
+            if isinstance(future.exception(), BrokenProcessPool):
+                self._bury(list(self._running.values()))
+                return
+            job = self._running.pop(future)
+            for index in job.indices:
+                self._deaths.pop(index, None)
+            yield from future.result()
+
+    def _bury(self, jobs: list[ChunkJob]) -> None:
+        """A worker died and the whole pool with it: forget its jobs, whose chunks are then missing as before."""
+        for job in jobs:
+            self._deaths.update(job.indices)
+        _log.warning("encode worker died", chunks=sorted(index for job in jobs for index in job.indices))
+        self.close()
+        if max(self._deaths.values()) >= 2 * MAX_DEATHS:
+            raise MediaError("encode workers keep dying, even over chunks without pictures")
+
+    def close(self) -> None:
+        """End the workers at once, whatever they are doing."""
+        executor, self._executor = self._executor, None
+        self._running.clear()
+        if executor is not None:
+            for process in multiprocessing.active_children():
+                process.kill()
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def without_feeds(job: ChunkJob) -> ChunkJob:
+    """The same chunks with nothing but the slate."""
+    span = replace(job.pieces[0].span, end=job.pieces[-1].span.end)
+    return replace(job, pieces=(Piece(span, SLATE),), clips=(), crops=())

@@ -1,0 +1,130 @@
+"""What the programme shows when: the plan's shots, with sources that deliver nothing replaced by ones that do.
+
+Pure: from the state of a lesson to pieces of the programme, one decision for each frame of the output grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from lesson.model import Kind, Layout
+from lesson.records import Shot
+from lesson.roles import picture_order
+from lesson.state import MIN_GAP, LessonState
+from lesson.time import Span, Ticks
+
+HOLD: Ticks = MIN_GAP
+"""A last picture stands this long after its coverage ended, before another source takes its place: shorter holes are
+late frames, not losses, and a cut to another camera for a few frames disturbs more than a still picture."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Feed:
+    """One epoch of one source: what one decoder can read through."""
+
+    source: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a frame is made. `main`: feeds for the large picture, best first: the others if it cannot be decoded."""
+
+    layout: Layout
+    main: tuple[Feed, ...] = ()
+    inset: Feed | None = None
+
+
+SLATE = Look(Layout.SLATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive frames of the programme that look the same way; `span` in lesson ticks, on the frame grid."""
+
+    span: Span
+    look: Look
+
+    @property
+    def feeds(self) -> frozenset[Feed]:
+        return frozenset(self.look.main) | ({self.look.inset} if self.look.inset else frozenset())
+
+
+class Coverage:
+    """Which epoch of a source has a picture at a lesson tick."""
+
+    def __init__(self, state: LessonState, kind: Kind) -> None:
+        self._spans = {
+            source.spec.id: list(_covered(source_id, state, kind)) for source_id, source in state.sources.items()
+        }
+
+    def feed(self, source: str, at: Ticks) -> Feed | None:
+        """The feed that covers `at`, if need be with a picture at most `HOLD` old."""
+        spans = self._spans.get(source, [])
+        held = None
+        for feed, span in spans:
+            if at in span:
+                return feed
+            if span.end <= at < span.end + HOLD:
+                held = feed
+        return held
+
+    def soon(self, source: str, at: Ticks) -> Feed | None:
+        """The feed that begins within `HOLD` after `at`."""
+        return next((feed for feed, span in self._spans.get(source, []) if at < span.start <= at + HOLD), None)
+
+    def edges(self) -> set[Ticks]:
+        return {edge for spans in self._spans.values() for _, span in spans for edge in (span.start, span.end)}
+
+    def exact(self, source: str, at: Ticks) -> Feed | None:
+        """The feed that covers `at` itself."""
+        return next((feed for feed, span in self._spans.get(source, []) if at in span), None)
+
+
+def _covered(source_id: str, state: LessonState, kind: Kind) -> Iterator[tuple[Feed, Span]]:
+    source = state.sources[source_id]
+    for stretch in source.coverage(kind):
+        start = source.to_lesson(stretch.epoch, stretch.span.start)
+        end = source.to_lesson(stretch.epoch, stretch.span.end)
+        if start is not None and end is not None and start < end:
+            yield Feed(source_id, stretch.epoch), Span(start, end)
+
+
+def programme(state: LessonState, span: Span) -> list[Piece]:
+    """The pieces of the programme over `span`, without a hole."""
+    chooser = _Chooser(state)
+    frame = state.header.grid.frame
+    pieces = []
+    for look, run in groupby(range(span.start, span.end, frame), key=chooser.look):
+        ticks = list(run)
+        pieces.append(Piece(Span(ticks[0], min(ticks[-1] + frame, span.end)), look))
+    return pieces
+
+
+class _Chooser:
+    def __init__(self, state: LessonState) -> None:
+        self._coverage = Coverage(state, Kind.VIDEO)
+        self._shots = state.shots
+        self._safe = picture_order(state)
+
+    def look(self, at: Ticks) -> Look:
+        shot = self._shot(at)
+        if shot is not None and shot.layout is Layout.SLATE:
+            return SLATE
+        wanted = list(shot.sources) if shot else []
+        order = list(dict.fromkeys([*wanted, *self._safe]))
+        main = tuple(filter(None, (self._coverage.feed(source, at) for source in order)))
+        if not main:
+            main = tuple(filter(None, (self._coverage.soon(source, at) for source in order)))
+            return Look(Layout.FULL, main[:1]) if main else SLATE
+        if shot is not None and shot.layout is Layout.PIP and len(wanted) > 1:
+            inset = self._coverage.feed(wanted[1], at)
+            if main[0].source == wanted[0] and inset is not None:
+                return Look(Layout.PIP, main, inset)
+        return Look(Layout.FULL, main)
+
+    def _shot(self, at: Ticks) -> Shot | None:
+        """The newest shot planned for `at`."""
+        return next((shot for shot in reversed(self._shots) if at in shot.span), None)

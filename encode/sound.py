@@ -1,0 +1,61 @@
+"""The audio renditions: one continuous encode each, committed in pieces of one chunk of the grid."""
+
+from __future__ import annotations
+
+import hashlib
+
+from encode.ready import chunk_span, ready_chunks
+from encode.store import ChunkStore
+from encode.voice import FADE, VoiceReader
+from lesson.folder import LessonFolder
+from lesson.model import Kind, Rendition
+from lesson.state import LessonState
+from lesson.time import Span, Ticks
+from media.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder
+from media.fmp4 import Sample, media_segment
+
+BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
+"""Ticks after a chunk that decide its last packets."""
+
+
+class SoundEncoder:
+    """Encodes one audio rendition from its first missing chunk on, as far as the plan is frozen."""
+
+    def __init__(self, folder: LessonFolder, rendition: Rendition) -> None:
+        if rendition.kind is not Kind.AUDIO or folder.header.grid.chunk % BLOCK:
+            raise ValueError("audio chunks are whole AAC frames")
+        self.rendition = rendition
+        self._reader = VoiceReader(folder)
+        self._encoder: AudioEncoder | None = None
+        self._samples: list[Sample] = []
+        self._next = 0
+
+    def step(self, state: LessonState, store: ChunkStore) -> bool:
+        """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
+        index = state.renditions[self.rendition.name].leading
+        if index >= ready_chunks(state, beyond=BEYOND):
+            return False
+        blocks = state.header.grid.chunk // BLOCK
+        if self._encoder is None or index != self._next:
+            self._encoder = AudioEncoder(self.rendition, first=index * blocks)
+            self._samples = []
+        span = chunk_span(state, index)
+        count = -(-span.duration // BLOCK)
+        self._feed(self._encoder, state, index * blocks + count + LOOKAHEAD_BLOCKS)
+        chunk, self._samples = self._samples[:count], self._samples[count:]
+        data = media_segment(_cut(chunk, span.duration), sequence=index + 1, decode_time=span.start)
+        store.commit(self.rendition, index, span, data, hashlib.sha256(data).hexdigest()[:16])
+        self._next = index + 1
+        return True
+
+    def _feed(self, encoder: AudioEncoder, state: LessonState, until: int) -> None:
+        """Feed the sound of all blocks before block `until`; after the lesson's end there is silence."""
+        span = Span(encoder.fed * BLOCK, max(encoder.fed, until) * BLOCK)
+        if not span.empty:
+            self._samples += encoder.encode(self._reader.read(state, span))
+
+
+def _cut(samples: list[Sample], duration: Ticks) -> list[Sample]:
+    """The samples with the last one shown only as long as needed to last `duration` together."""
+    last = duration - sum(sample.duration for sample in samples[:-1])
+    return [*samples[:-1], Sample(samples[-1].data, last)]

@@ -1,0 +1,81 @@
+"""The encode stage of one lesson: follow the journals, make what is ready, commit it, until nothing is missing."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from encode.chunk import EncodedChunk
+from encode.jobs import make_job
+from encode.pool import Pool
+from encode.ready import chunk_span, next_batch
+from encode.sound import SoundEncoder
+from encode.store import ChunkStore
+from lesson.folder import LessonFolder
+from lesson.model import Kind
+from lesson.state import LessonView
+
+_log = structlog.get_logger()
+
+
+class EncodeStage:
+    """Encodes one lesson; killed and started anew it goes on with the first missing chunk."""
+
+    def __init__(self, folder: LessonFolder, workers: int) -> None:
+        self._folder = folder
+        self.view = LessonView(folder)
+        self._store = ChunkStore(folder)
+        self._pool = Pool(workers)
+        self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
+        self._started = False
+
+    @property
+    def done(self) -> bool:
+        return self.view.state.encoded
+
+    def step(self) -> bool:
+        """Do what can be done now; whether there was anything. Raises `MediaError`, `StorageError`."""
+        moved = self.view.poll()
+        state = self.view.state
+        if state.frozen_until and not self._started:
+            self._store.start(state)
+            self._started = True
+            moved = True
+        moved = self._submit() or moved
+        for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
+            moved = sound.step(self.view.state, self._store) or moved
+        for chunk in self._pool.finished():
+            self._commit(chunk)
+            moved = True
+        return moved
+
+    def _submit(self) -> bool:
+        state, submitted = self.view.state, False
+        while not self._pool.full:
+            batch = next_batch(state, self._pool.busy, workers=self._pool.workers, alone=self._pool.alone)
+            if batch is None:
+                break
+            spans = {index: chunk_span(state, index) for index in batch.indices}
+            renditions = [r for r in self._folder.header.ladder if r.name in batch.renditions]
+            self._pool.submit(make_job(self._folder, state, spans, renditions))
+            submitted = True
+        return submitted
+
+    def _commit(self, chunk: EncodedChunk) -> None:
+        inputs = f"{chunk.rendition.digest}-{chunk.inputs}"
+        self._store.commit(chunk.rendition, chunk.index, chunk.span, chunk.data, inputs)
+        _log.info("chunk", rendition=chunk.rendition.name, index=chunk.index, bytes=len(chunk.data))
+
+    def close(self) -> None:
+        self._pool.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,139 @@
+"""The voice of the lesson: for each instant the best source that has sound, silence where none has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from encode.jobs import segments_from
+from encode.programme import Coverage, Feed
+from lesson.errors import MediaError
+from lesson.folder import LessonFolder
+from lesson.model import Kind, SegmentRecord
+from lesson.roles import voice_order
+from lesson.state import LessonState
+from lesson.time import Span, Ticks, source_tick
+from media.audio import PREROLL, AudioBlock, sound
+
+Pcm = npt.NDArray[np.float32]
+
+FADE: Ticks = 240
+"""Sound begins and ends, where a source comes or goes, with 5 ms of fading: a step would be heard as a click."""
+_REOPEN: Ticks = 10 * 48_000
+"""Sound further ahead than this is not decoded through but sought."""
+
+_log = structlog.get_logger()
+
+
+def voice_pieces(state: LessonState, span: Span) -> list[tuple[Span, Feed | None]]:
+    """Who is heard when over `span`, without a hole; None is silence."""
+    coverage = Coverage(state, Kind.AUDIO)
+    order = voice_order(state)
+    edges = sorted({span.start, span.end, *(edge for edge in coverage.edges() if edge in span)})
+    pieces: list[tuple[Span, Feed | None]] = []
+    for start, end in pairwise(edges):
+        feed = next(filter(None, (coverage.exact(source, start) for source in order)), None)
+        if pieces and pieces[-1][1] == feed:
+            pieces[-1] = (Span(pieces[-1][0].start, end), feed)
+        else:
+            pieces.append((Span(start, end), feed))
+    return pieces
+
+
+class VoiceReader:
+    """Reads the voice of a lesson from front to back, keeping decoders open from one call to the next.
+
+    Positions are counted in samples through a whole epoch, as Matroska keeps only milliseconds: opening a file anew
+    for each stretch would shift it by up to half a millisecond against the one before.
+    """
+
+    def __init__(self, folder: LessonFolder) -> None:
+        self._folder = folder
+        self._tracks: dict[Feed, _Track] = {}
+
+    def read(self, state: LessonState, span: Span) -> Pcm:
+        """Mono sound (n,) of lesson ticks `span`, one sample a tick. `state` must be frozen over a little more."""
+        wide = Span(max(0, span.start - FADE), span.end + FADE)
+        pcm = np.zeros(wide.duration, np.float32)
+        for piece, feed in voice_pieces(state, wide):
+            if feed is None:
+                continue
+            part = self._part(state, feed, piece)
+            _fade(part, opens=piece.start > wide.start, closes=piece.end < wide.end)
+            pcm[piece.start - wide.start : piece.end - wide.start] = part
+        return np.clip(pcm[span.start - wide.start :][: span.duration], -1.0, 1.0)
+
+    def _part(self, state: LessonState, feed: Feed, span: Span) -> Pcm:
+        maps = state.sources[feed.source].maps[feed.epoch]
+        start, end = source_tick(maps, span.start), source_tick(maps, span.end)
+        segments = [s for s in state.sources[feed.source].segments if s.epoch == feed.epoch and s.audio]
+        pcm = self._tracks.setdefault(feed, _Track()).read(self._folder, segments, start, end)
+        if len(pcm) == span.duration:
+            return pcm
+        # the source's clock runs differently: resample by the few samples it gained or lost
+        positions = np.linspace(0, len(pcm), span.duration, endpoint=False)
+        return np.interp(positions, np.arange(len(pcm)), pcm).astype(np.float32)
+
+
+def _fade(pcm: Pcm, *, opens: bool, closes: bool) -> None:
+    """Fade the ends of a piece that begins or ends inside what is read, in place."""
+    length = min(FADE, len(pcm) // 2)
+    ramp = np.linspace(0.0, 1.0, length, endpoint=False, dtype=np.float32)
+    if opens:
+        pcm[:length] *= ramp
+    if closes:
+        pcm[len(pcm) - length :] *= ramp[::-1]
+
+
+class _Track:
+    """The sound of one epoch, read forwards; what lies well behind the last read is forgotten."""
+
+    def __init__(self) -> None:
+        self._paths: list[Path] = []  # grows while `sound` goes through it: one decoder for the whole epoch
+        self._known = -1  # sequence number of the last segment in `_paths`
+        self._blocks: Iterator[AudioBlock] | None = None
+        self._kept: list[AudioBlock] = []
+        self._at: Ticks = 0  # end of the last block
+
+    def read(self, folder: LessonFolder, segments: list[SegmentRecord], start: Ticks, end: Ticks) -> Pcm:
+        """Sound of source ticks `[start, end)`; `segments` are all of the epoch that are there by now."""
+        begins = self._kept[0].at if self._kept else self._at
+        if self._blocks is None or start < begins or start > self._at + _REOPEN:
+            self._open(folder, segments, start)
+        for segment in segments:
+            if segment.seq > self._known:
+                self._paths.append(folder.absolute(segment.path))
+                self._known = segment.seq
+        self._pull(end)
+        pcm = np.zeros(end - start, np.float32)
+        for block in self._kept:
+            first, last = max(start, block.at), min(end, block.end)
+            if first < last:
+                pcm[first - start : last - start] = block.pcm[first - block.at : last - block.at]
+        self._kept = [block for block in self._kept if block.end > end - 4 * FADE]
+        return pcm
+
+    def _open(self, folder: LessonFolder, segments: list[SegmentRecord], start: Ticks) -> None:
+        begin = segments_from(segments, start - PREROLL, Kind.AUDIO)
+        self._paths = [folder.absolute(segment.path) for segment in begin]
+        self._known = begin[-1].seq if begin else -1
+        self._blocks = sound(self._paths, start=start - 4 * FADE)
+        self._kept, self._at = [], start
+
+    def _pull(self, end: Ticks) -> None:
+        while self._blocks is not None and self._at < end:
+            try:
+                block = next(self._blocks, None)
+            except MediaError as error:
+                _log.warning("sound cannot be read on", error=str(error))
+                block = None
+            if block is None:
+                self._blocks = None  # segments that come later need a new start
+            else:
+                self._kept.append(block)
+                self._at = block.end
