@@ -64,7 +64,6 @@ _EN = {
     "disk_low": "The disk is nearly full. Please call the technician.",
     "problem": "That did not work",
     "problem_hint": "Please try again. If it happens again, call the technician.",
-    "version": "Version",
 }
 
 _ZH = {
@@ -122,7 +121,6 @@ _ZH = {
     "disk_low": "磁盘空间快满了，请联系技术人员。",
     "problem": "操作没有成功",
     "problem_hint": "请再试一次。如果仍然不行，请联系技术人员。",
-    "version": "版本",
 }
 
 _BO = {
@@ -180,7 +178,6 @@ _BO = {
     "disk_low": "སྡུད་སྡེར་གང་ལ་ཉེ། ལག་རྩལ་མི་སྣར་འབྲེལ་བ་གནང་རོགས།",
     "problem": "ལེགས་འགྲུབ་མ་བྱུང་།",
     "problem_hint": "ཡང་བསྐྱར་ཚོད་ལྟ་གནང་རོགས། ད་དུང་མི་འགྲིག་ན་ལག་རྩལ་མི་སྣར་འབྲེལ་བ་གནང་རོགས།",
-    "version": "པར་གཞི།",
 }
 
 CATALOGUE: Mapping[str, Mapping[str, str]] = {"en": _EN, "zh": _ZH, "bo": _BO}
