@@ -59,14 +59,14 @@ class RenditionState:
 
     started: RenditionStarted | None = None
     chunks: dict[int, ChunkRecord] = field(default_factory=dict)
+    _leading: int = 0
 
     @property
     def leading(self) -> int:
         """How many chunks from the first on are there without a hole: what a playlist may name."""
-        count = 0
-        while count in self.chunks:
-            count += 1
-        return count
+        while self._leading in self.chunks:  # chunks are never taken back, so counting goes on where it ended
+            self._leading += 1
+        return self._leading
 
 
 _LISTED = (EpochStarted, SegmentCommitted, SourceLost, Mapped, Shot, CropPath)

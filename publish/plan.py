@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from lesson.errors import UnusableMediaError
@@ -26,6 +25,8 @@ from lesson.state import LessonState
 
 PLAYLIST_SHARE = 8
 """While media waits, a playlist may take one byte for this many bytes of new media it names."""
+PLAYLIST_HEAD_BYTES, PLAYLIST_ENTRY_BYTES = 200, 25
+"""Length of a media playlist: its tags, and `#EXTINF` and URI of each chunk (tested against the text)."""
 MAX_LAG_CHUNKS = 3
 """A rung further behind the base layer than this is not named while live: a player that picks it would stall."""
 
@@ -123,15 +124,14 @@ def _tiers(state: LessonState) -> list[list[_Progress]]:
 
 def _progress(state: LessonState, rendition: Rendition) -> _Progress:
     progress = state.renditions[rendition.name]
+    playlist = state.playlists.get(f"{rendition.name}/{INDEX}")
+    published = playlist.chunks if playlist else 0
     encoded = progress.leading if progress.started else 0
-    stored = 0
-    if encoded and _key(rendition, progress.started.init_path if progress.started else "") in state.objects:
+    stored = published  # what a playlist names is stored
+    if progress.started and _key(rendition, progress.started.init_path) in state.objects:
         while stored < encoded and _key(rendition, progress.chunks[stored].path) in state.objects:
             stored += 1
-    playlist = state.playlists.get(f"{rendition.name}/{INDEX}")
-    return _Progress(
-        rendition, encoded, stored, playlist.chunks if playlist else 0, playlist is not None and playlist.final
-    )
+    return _Progress(rendition, encoded, stored, published, playlist is not None and playlist.final)
 
 
 def _media(state: LessonState, tiers: list[list[_Progress]]) -> Iterator[PutFile]:
@@ -154,16 +154,16 @@ def _playlists(state: LessonState, tiers: list[list[_Progress]], *, waiting: Put
             complete = state.encoded and progress.stored == progress.encoded
             if progress.settled or not progress.stored or (progress.published == progress.stored and not complete):
                 continue
-            text = media_playlist(state, name, chunks=progress.stored, final=complete)
-            if complete or waiting is None or not progress.published or _worth(state, progress, text):
+            if complete or waiting is None or not progress.published or _worth(state, progress):
+                text = media_playlist(state, name, chunks=progress.stored, final=complete)
                 yield PutPlaylist(key=f"{name}/{INDEX}", text=text, chunks=progress.stored, final=complete)
     yield from _index(state, tiers)
 
 
-def _worth(state: LessonState, progress: _Progress, text: str) -> bool:
+def _worth(state: LessonState, progress: _Progress) -> bool:
     chunks = state.renditions[progress.rendition.name].chunks
     media = sum(chunks[index].bytes for index in range(progress.published, progress.stored))
-    return len(text) * PLAYLIST_SHARE <= media
+    return (PLAYLIST_HEAD_BYTES + PLAYLIST_ENTRY_BYTES * progress.stored) * PLAYLIST_SHARE <= media
 
 
 def _index(state: LessonState, tiers: list[list[_Progress]]) -> Iterator[PutPlaylist]:
@@ -206,4 +206,4 @@ def _put(rendition: Rendition, path: str, size: int, sha256: str) -> PutFile:
 
 
 def _key(rendition: Rendition, path: str) -> str:
-    return f"{rendition.name}/{PurePosixPath(path).name}"
+    return f"{rendition.name}/{path.rpartition('/')[2]}"

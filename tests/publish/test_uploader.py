@@ -1,0 +1,194 @@
+"""The uploader on whole lesson folders, against stores that fail in chosen ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lesson.errors import IntegrityError, JournalBusyError, StoreError, UnusableMediaError
+from lesson.folder import LessonFolder
+from lesson.hls import INDEX
+from lesson.journal import JournalWriter, append_records
+from lesson.manifest import manifest
+from lesson.records import FrozenUntil
+from lesson.state import Phase, load_state
+from lesson.verify import verify_local
+from publish.folder_store import FolderStore
+from publish.memory_store import MemoryStore
+from publish.protocol import ObjectInfo
+from publish.uploader import Pause, Uploader
+from publish.verify import verify_remote
+from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.playlists import check_media, check_multivariant, check_strictly
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LessonFolder:
+    folder = make_lesson(tmp_path / "root")
+    record_all(folder)
+    plan_all(folder)
+    encode_all(folder)
+    return folder
+
+
+class FlakyStore(MemoryStore):
+    """Counts puts; fails before or after storing, or stores damaged bytes, as `script` says put by put."""
+
+    def __init__(self, script: Iterator[str] | None = None) -> None:
+        super().__init__()
+        self.script = script or iter(())
+        self.puts: list[str] = []
+
+    def put(self, key: str, data: bytes, *, content_type: str, cache_control: str) -> None:
+        self.puts.append(key)
+        what = next(self.script, "well")
+        if what == "before":
+            raise StoreError("the line is down")
+        if what == "damaged":
+            raise IntegrityError("damaged on the way")
+        super().put(key, data, content_type=content_type, cache_control=cache_control)
+        if what == "after":
+            raise StoreError("the line went down")
+
+
+def test_a_finished_lesson_ends_verified(folder: LessonFolder, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    Uploader(folder, store).run()
+    state = load_state(folder)
+    assert state.phase is Phase.PUBLISHED
+    assert state.publish_url == (tmp_path / "store" / "lesson").as_uri()
+    assert state.verified is not None
+    assert state.verified.objects == 3 * 6 + 2
+    published = tmp_path / "store" / "lesson"
+    assert (published / "manifest.json").read_bytes() == folder.manifest_path.read_bytes() == manifest(state)
+    texts = [(published / INDEX).read_text()]
+    for variant in check_multivariant(texts[0]):
+        text = (published / variant["URI"]).read_text()
+        for _, uri in check_media(text, final=True):
+            name = variant["URI"].split("/")[0]
+            assert (published / name / uri).read_bytes() == (folder.path / "enc" / name / uri).read_bytes()
+        texts.append(text)
+    assert verify_local(folder) == []
+    assert verify_remote(folder, store) == []
+    assert verify_remote(folder, store, deep=True) == []
+    check_strictly(*texts, folder=tmp_path / "judge")
+
+
+def test_a_second_run_sends_nothing(folder: LessonFolder) -> None:
+    store = FlakyStore()
+    Uploader(folder, store).run()
+    store.puts.clear()
+    Uploader(folder, store).run()
+    assert store.puts == []
+
+
+def test_store_failures_are_tried_again_with_growing_pauses(folder: LessonFolder) -> None:
+    store = FlakyStore(iter(["well", "before", "before", "damaged", "after", "before"]))
+    pauses: list[float] = []
+    Uploader(folder, store, pause=Pause(first_s=1, longest_s=3), sleep=pauses.append).run()
+    assert pauses == [1, 2, 3, 3, 3]
+    assert load_state(folder).verified
+    assert verify_remote(folder, store, deep=True) == []
+
+
+def test_what_a_dead_process_left_unjournaled_is_not_sent_again(folder: LessonFolder) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Deadly(FlakyStore):
+        def put(self, key: str, data: bytes, *, content_type: str, cache_control: str) -> None:
+            super().put(key, data, content_type=content_type, cache_control=cache_control)
+            if len(self.puts) == 5:
+                raise Killed
+
+    store = Deadly()
+    with pytest.raises(Killed):
+        Uploader(folder, store).run()
+    Uploader(folder, store).run()
+    media = [key for key in store.puts if key.endswith((".m4s", ".mp4"))]
+    assert len(media) == len(set(media))
+    assert load_state(folder).verified
+
+
+def test_what_the_store_loses_before_the_seal_is_sent_again(
+    folder: LessonFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Forgetful(FlakyStore):
+        def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+            if self.objects.pop("lesson/low/000001.m4s", None) is None:
+                self.objects["lesson/high/000002.m4s"] = b"x" * len(self.objects["lesson/high/000002.m4s"])
+            return super().list(prefix)
+
+    store = Forgetful()
+    pauses: list[float] = []
+
+    def heal(seconds: float) -> None:
+        pauses.append(seconds)
+        store.__class__ = FlakyStore  # type: ignore[assignment]
+
+    Uploader(folder, store, sleep=heal).run()
+    assert len(pauses) == 1
+    assert "sending it again" in caplog.text
+    assert verify_remote(folder, store, deep=True) == []
+
+
+def test_verify_remote_names_what_differs(folder: LessonFolder) -> None:
+    store = MemoryStore()
+    assert verify_remote(folder, store) == ["lesson: not published to the end yet"]
+    Uploader(folder, store).run()
+    same_size = bytes(len(store.objects["lesson/low/000001.m4s"]))
+    store.objects["lesson/low/000001.m4s"] = same_size
+    del store.objects["lesson/voice/000000.m4s"]
+    store.objects["lesson/index.m3u8"] = b"#EXTM3U\n"
+    store.objects["lesson/unknown"] = b"none of ours"
+    problems = verify_remote(folder, store)
+    assert [problem.split(": ")[0] for problem in problems] == [
+        "memory:///lesson/voice/000000.m4s",
+        "memory:///lesson/low/000001.m4s",
+        "memory:///lesson/index.m3u8",
+    ]
+    assert "missing" in problems[0]
+    assert "MD5 differs" in problems[1]
+
+
+def test_verify_remote_works_without_the_local_files(folder: LessonFolder) -> None:
+    store = MemoryStore()
+    Uploader(folder, store).run()
+    for path in (folder.path / "enc").rglob("*.m4s"):
+        path.unlink()
+    assert verify_remote(folder, store) == []
+    store.objects["lesson/low/000001.m4s"] = bytes(len(store.objects["lesson/low/000001.m4s"]))
+    assert ["SHA-256 differs" in problem for problem in verify_remote(folder, store)] == [True]
+
+
+def test_another_store_url_publishes_anew(folder: LessonFolder, tmp_path: Path) -> None:
+    first, second = FolderStore(tmp_path / "one"), FolderStore(tmp_path / "two")
+    Uploader(folder, first).run()
+    Uploader(folder, second).run()
+    assert load_state(folder).publish_url == (tmp_path / "two" / "lesson").as_uri()
+    assert verify_remote(folder, second, deep=True) == []
+    assert {info.key for info in first.list()} == {info.key for info in second.list()}
+
+
+def test_nothing_recorded_ends_with_one_line(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path)
+    append_records(folder.plan_journal(), [FrozenUntil(at=0, final=True)])
+    with pytest.raises(UnusableMediaError, match="nothing was recorded"):
+        Uploader(folder, MemoryStore()).run()
+
+
+def test_a_chunk_damaged_on_the_local_disk_is_never_published(folder: LessonFolder) -> None:
+    path = folder.chunk_path("low", 2)
+    path.write_bytes(bytes(path.stat().st_size))
+    store = MemoryStore()
+    with pytest.raises(IntegrityError, match=r"000002\.m4s"):
+        Uploader(folder, store).run()
+    assert "lesson/low/000002.m4s" not in store.objects
+    assert "lesson/low/000001.m4s" in store.objects
+
+
+def test_one_lesson_has_one_uploader(folder: LessonFolder) -> None:
+    with JournalWriter(folder.publish_journal), pytest.raises(JournalBusyError):
+        Uploader(folder, MemoryStore()).run()
