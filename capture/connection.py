@@ -162,5 +162,4 @@ class Connection:
     def _silence(self, open_deadline: float) -> str | None:
         if self._watch is None:
             return "does not answer" if time.monotonic() > open_deadline else None
-        kind = self._watch.stalled(time.monotonic_ns())
-        return f"no {kind} packets any more" if kind else None
+        return self._watch.stalled(time.monotonic_ns())

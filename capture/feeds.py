@@ -7,10 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from capture.address import Address, parse_address
-from lesson.errors import ConfigError
+from lesson.errors import ConfigError, MediaError
 from lesson.model import SourceSpec
 from lesson.time import Ticks, ticks_from_seconds
 from media.file_feed import FileFeed
+from media.live_feed import LiveFeed, alsa_device, rtsp_device, v4l2_device, x11_device
 from media.packets import Feed
 from media.scene import make_scene
 from media.scene_feed import SceneToneFeed, SceneVideoFeed
@@ -34,8 +35,36 @@ def open_feed(spec: SourceSpec, environ: Mapping[str, str]) -> Feed:
             return FileFeed(Path(address.target), paced=not spec.imported, loop="loop" in address.options)
         case "test":
             return _scene(address)
+        case "v4l2":
+            return _v4l2(address)
+        case "alsa":
+            rate, channels = address.number("rate", 48_000, 8_000, 192_000), address.number("channels", 1, 1, 8)
+            return LiveFeed(alsa_device(address.target, rate, channels))
+        case "x11":
+            return LiveFeed(x11_device(address.target, address.size(), address.number("fps", 10, 1, 60)))
         case _:
-            raise ConfigError(f"{spec.id}: no feed of kind {address.kind}")
+            user, password = (_secret(spec.id, name, environ) for name in (spec.user_env, spec.password_env))
+            return LiveFeed(rtsp_device(address.target, user, password))
+
+
+def _secret(source: str, name: str | None, environ: Mapping[str, str]) -> str | None:
+    if name is None:
+        return None
+    if name not in environ:
+        raise ConfigError(f"source {source}: the environment variable {name} is not set")
+    return environ[name]
+
+
+def _v4l2(address: Address) -> Feed:
+    """MJPEG unless another format is asked for: what USB 2 carries at full frame rate; else whatever there is."""
+    size, fps = address.size(), address.number("fps", 0, 1, 120)
+    wanted = address.options.get("format")
+    try:
+        return LiveFeed(v4l2_device(address.target, size, fps, wanted or "mjpeg"))
+    except MediaError:
+        if wanted:
+            raise
+    return LiveFeed(v4l2_device(address.target, size, fps, ""))
 
 
 def _scene(address: Address) -> Feed:

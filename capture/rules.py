@@ -137,12 +137,13 @@ class StallWatch:
         """Watch just these streams from now on."""
         self._heard = {kind: at for kind, at in self._heard.items() if kind in kinds}
 
-    def stalled(self, now_ns: int) -> Kind | None:
-        """A stream that gave nothing for longer than the patience, or None."""
+    def stalled(self, now_ns: int) -> str | None:
+        """What gave nothing for longer than the patience, in words, or None."""
         if self._patience_s is None:
             return None
         limit = now_ns - round(self._patience_s * NANOSECONDS_PER_SECOND)
-        return next((kind for kind, at in self._heard.items() if at < limit), None)
+        silent = [str(kind) for kind, at in self._heard.items() if at < limit]
+        return f"no {' or '.join(silent)} for {self._patience_s:g} s" if silent else None
 
 
 @dataclass(slots=True)

@@ -116,14 +116,12 @@ class _Session:
 
     def _conclude(self, outcome: Outcome) -> bool:
         """Journal how a connection ended; whether to connect again."""
-        match outcome.ending:
-            case Ending.STOPPED | Ending.END_OF_FILE:
-                self._recorder.finished()
-                return False
-            case Ending.LOST:
-                return self._lost(outcome.reason)
-            case Ending.TERMINATED:
-                self._terminated()
+        if outcome.ending is Ending.LOST:
+            return self._lost(outcome.reason)
+        if outcome.ending is Ending.TERMINATED:
+            self._terminated()
+        self._recorder.finished()
+        return False
 
     def _terminated(self) -> NoReturn:
         if self._spec.imported:  # a segment cut short would not be the one that the next start makes

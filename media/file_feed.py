@@ -22,12 +22,13 @@ from lesson.errors import MediaError
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks
 from media.audio import sound
-from media.container_feed import NO_REORDERING, ContainerPackets, headroom_shift, shifted
+from media.container_feed import ContainerPackets, headroom_shift, shifted
 from media.decode import pictures
 from media.errors import media_errors
 from media.packets import FeedPacket, Track
 from media.probe import Probe, probe
 from media.raw_encoder import RawAudioEncoder, RawVideoEncoder, frame_from_yuv
+from media.stamping import NO_REORDERING
 from media.streams import open_media
 
 TRIAL_PACKETS = 120
