@@ -12,7 +12,7 @@ from lesson.model import Kind, Rendition
 from lesson.state import LessonState
 from lesson.time import Span, Ticks
 from media.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder
-from media.fmp4 import Sample, media_segment
+from media.fmp4 import MEDIA_START, Sample, media_segment
 
 BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
 """Ticks after a chunk that decide its last packets."""
@@ -43,7 +43,7 @@ class SoundEncoder:
         count = -(-span.duration // BLOCK)
         self._feed(self._encoder, state, index * blocks + count + LOOKAHEAD_BLOCKS)
         chunk, self._samples = self._samples[:count], self._samples[count:]
-        data = media_segment(_cut(chunk, span.duration), sequence=index + 1, decode_time=span.start)
+        data = media_segment(_cut(chunk, span.duration), sequence=index + 1, decode_time=MEDIA_START + span.start)
         store.commit(self.rendition, index, span, data, hashlib.sha256(data).hexdigest()[:16])
         self._next = index + 1
         return True

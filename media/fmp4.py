@@ -29,12 +29,20 @@ _TRUN_SIZE = 0x000200
 _TRUN_OFFSET = 0x000800
 
 
+MEDIA_START: Ticks = 48_000
+"""Time stamp of lesson tick 0 in every track.
+
+Pictures are decoded before they are shown, and decode times cannot be negative. Signed composition offsets would do
+without this start, but libav's demuxer takes them for a late first picture: 320 ms against the voice at 6.25 fps.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One coded frame, in decoding order.
 
     `data`: as the sample entry wants it (AVC: NAL units with 4-byte lengths). `offset`: presentation minus decoding
-    time, may be negative. `key`: decoding may start here.
+    time. `key`: decoding may start here.
     """
 
     data: bytes

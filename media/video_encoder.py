@@ -16,10 +16,11 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from lesson.errors import MediaError
 from lesson.model import Kind, Rendition
 from lesson.time import Grid, Span, Ticks
 from media.errors import media_errors
-from media.fmp4 import TIMESCALE, Sample, avc_sample, media_segment
+from media.fmp4 import MEDIA_START, TIMESCALE, Sample, avc_sample, media_segment
 from media.picture import Yuv
 
 _BT709 = 1  # ITU-T H.273: primaries, transfer and matrix all have 1 for BT.709
@@ -61,6 +62,10 @@ def video_init(rendition: Rendition, grid: Grid) -> bytes:
         init = buffer.getvalue()  # the header alone: closing would add an index of no fragments
         container.close()
     return init
+
+
+REORDER_FRAMES = 2
+"""x264 with a B-frame pyramid decodes a picture at most two pictures before it is shown."""
 
 
 class ChunkVideoEncoder:
@@ -115,12 +120,14 @@ class ChunkVideoEncoder:
             raise ValueError(f"{self.rendition.name}: {self._count} pictures for {span.duration} ticks")
         last = span.duration - (self._count - 1) * step  # of a cut lesson the last frame may be shorter
         samples = [
-            Sample(avc_sample(data), step, (shown - order) * step, key)
+            Sample(avc_sample(data), step, (shown - order + REORDER_FRAMES) * step, key)
             for order, (shown, data, key) in enumerate(self._packets)
         ]
+        if min(sample.offset for sample in samples) < 0:
+            raise MediaError(f"encoder {self.rendition.name}: reorders more than {REORDER_FRAMES} pictures")
         tail = samples[-1]
         samples[-1] = Sample(tail.data, last, tail.offset, tail.key)
-        return media_segment(samples, sequence=index + 1, decode_time=span.start)
+        return media_segment(samples, sequence=index + 1, decode_time=MEDIA_START + span.start - REORDER_FRAMES * step)
 
 
 def _view(frame: VideoFrame, index: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:

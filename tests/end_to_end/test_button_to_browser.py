@@ -88,7 +88,7 @@ def page_with_player(folder: Path) -> Iterator[str]:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 the base class's signature
+    def log_message(self, format: str, *args: object) -> None:  # noqa: ARG002 the base class's signature
         return
 
 

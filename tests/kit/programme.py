@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesson.time import Ticks, ticks_from_pts
+from media.fmp4 import MEDIA_START
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One decoded picture of the programme: when, and its luma plane (h, w)."""
+    """One decoded picture of the programme: its lesson tick and its luma plane (h, w)."""
 
     at: Ticks
     luma: NDArray[np.uint8]
@@ -90,11 +91,11 @@ def pictures_of(folder: Path) -> Iterator[Shown]:
         for frame in container.decode(stream):
             assert frame.pts is not None
             luma = frame.to_ndarray(format="gray")
-            yield Shown(ticks_from_pts(frame.pts, stream.time_base), luma)
+            yield Shown(ticks_from_pts(frame.pts, stream.time_base) - MEDIA_START, luma)
 
 
 def sound_of(folder: Path) -> tuple[Ticks, NDArray[np.float32]]:
-    """Mono PCM at 48 kHz of a published audio rendition folder and the tick of its first sample."""
+    """Mono PCM at 48 kHz of a published audio rendition folder and the lesson tick of its first sample."""
     blocks: list[NDArray[np.float32]] = []
     first: Ticks | None = None
     with av.open(io.BytesIO(_joined(folder)), format="mp4") as container:
@@ -103,7 +104,7 @@ def sound_of(folder: Path) -> tuple[Ticks, NDArray[np.float32]]:
         for frame in container.decode(stream):
             if first is None:
                 assert frame.pts is not None
-                first = ticks_from_pts(frame.pts, stream.time_base)
+                first = ticks_from_pts(frame.pts, stream.time_base) - MEDIA_START
             assert frame.sample_rate == 48_000
             blocks.append(frame.to_ndarray().astype(np.float32).mean(axis=0))
     return first or 0, np.concatenate(blocks)
