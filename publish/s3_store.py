@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +37,12 @@ _REFUSED = {
     "SignatureDoesNotMatch": "the secret key is wrong: check store.secret_key_env or _file",
     "AllAccessDisabled": "the account is disabled: ask whoever runs the store",
     "AccountProblem": "the account is disabled: ask whoever runs the store",
-    "InvalidBucketName": "a bucket is named with 3 to 63 lower case letters, digits, - and .",
+    "InvalidBucketName": "the server does not allow this name for a bucket",
 }
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
 _MD5_LENGTH = 32
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET_RULE = "a bucket is named with 3 to 63 lower case letters, digits, - and ."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class S3Store:
             cert_reqs="CERT_REQUIRED",
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
         )
+        if not _BUCKET.fullmatch(bucket):
+            raise ConfigError(f"store.url: {self._base}: {_BUCKET_RULE}")
         try:
             self._client = Minio(
                 endpoint,

@@ -217,11 +217,12 @@ def test_secrets_are_in_no_argument_log_or_journal(
         ("s3+http://host", (), "bucket"),
         ("s3+http://key:secret@host/bucket", (), "do not belong in a URL"),
         ("file://host/folder", (), "absolute"),
-        ("s3+http://host/b", ("--access-key-env", "NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE is not set"),
-        ("s3+http://host/b", ("--secret-key-file", "/nowhere"), "No such file"),
-        ("s3+http://host/b", ("--secret-key-env", "HOME"), "access_key_env or store.access_key_file is missing"),
-        ("s3+http://host/b", ("--secret-key-env", "HOME", "--secret-key-file", "/x"), "both set"),
-        ("s3+http://bad host:x/b", (), "store.url"),
+        ("s3+http://host/bucket", ("--access-key-env", "NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE is not set"),
+        ("s3+http://host/bucket", ("--secret-key-file", "/nowhere"), "No such file"),
+        ("s3+http://host/bucket", ("--secret-key-env", "HOME"), "access_key_env or store.access_key_file is missing"),
+        ("s3+http://host/bucket", ("--secret-key-env", "HOME", "--secret-key-file", "/x"), "both set"),
+        ("s3+http://bad host:x/bucket", (), "store.url"),
+        ("s3+http://host/B", (), "a bucket is named"),
     ],
 )
 def test_wrong_settings_end_with_one_line(
@@ -284,7 +285,7 @@ def test_viewers_follow_a_lesson_while_it_is_encoded(tmp_path: Path, started: li
     started.append(publisher)
     process = publisher.start()
     record_all(folder)
-    plan_all(folder, end=8 * TICKS_PER_SECOND, final=False)
+    plan_all(folder, end=2 * folder.header.grid.chunk, final=False)
     encode_all(folder, end=2 * folder.header.grid.chunk)
     published = tmp_path / "store" / "lesson"
     names = ["voice/index.m3u8", "low/index.m3u8", "high/index.m3u8"]
