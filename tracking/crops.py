@@ -27,8 +27,9 @@ class Camera:
     dead_zone: float = 0.18
     zoom_zone: float = 0.15
     stiffness: float = 1.6
-    window: Ticks = 2 * TICKS_PER_SECOND
+    memory: Ticks = 8 * TICKS_PER_SECOND
     ahead: Ticks = 2 * TICKS_PER_SECOND
+    evidence: int = 12
     aspect: float = 1.0
 
 
@@ -45,44 +46,54 @@ class Pose:
 
 
 def crop_path(
-    seen: Sequence[Seen], camera: Camera, source: str, span: Span, before: CropPath | None
+    seen: Sequence[Seen], camera: Camera, source: str, span: Span, *, cut: bool, before: CropPath | None = None
 ) -> CropPath | None:
-    """The path over `span`, going on from `before` when that ends where `span` starts; None = the full frame.
+    """The path over `span`; None = the full frame.
 
-    `seen`: observations of the source from `span.start - camera.window` to `span.end + camera.ahead`.
+    `cut`: a new shot, the camera may stand anywhere at once. Else it goes on from `before`, or from the full frame when
+    that does not end where `span` starts. `seen`: observations from `span.start - camera.memory` to
+    `span.end + camera.ahead`.
     """
-    continued = before is not None and before.span.end == span.start
-    if continued and before is not None:
-        pose = _pose_of(before)
-        moving = abs(pose.vx) + abs(pose.vy) + abs(pose.vh) > 0.02
-        goal = (_goal(seen, camera, span.start) if moving else None) or pose
+    start = _goal(seen, camera, span.start)
+    if cut:
+        pose = goal = start or Pose()
     else:
-        goal = _goal(seen, camera, span.start) or Pose()
-        pose = goal
+        pose = _pose_of(before) if before is not None and before.span.end == span.start else Pose()
+        moving = abs(pose.vx) + abs(pose.vy) + abs(pose.vh) > 0.02
+        goal = (start if moving else None) or pose
     keys = [CropKey(at=span.start, box=_box(pose, camera))]
-    for at in range(span.start + camera.step, span.end + camera.step, camera.step):
-        at = min(at, span.end)
+    for tick in range(span.start + camera.step, span.end + camera.step, camera.step):
+        at = min(tick, span.end)
         wanted = _goal(seen, camera, at)
         if wanted is not None and _worth_moving(pose, goal, wanted, camera):
             goal = wanted
         pose = _moved(pose, goal, camera, seconds_from_ticks(at - keys[-1].at))
         keys.append(CropKey(at=at, box=_box(pose, camera)))
-    if all(key.box == FULL_FRAME for key in keys) and not continued:
+    if all(key.box == FULL_FRAME for key in keys):
         return None
     return CropPath(source=source, span=span, keys=_thinned(keys))
 
 
 def _goal(seen: Sequence[Seen], camera: Camera, at: Ticks) -> Pose | None:
-    """Where a camera operator would point at `at`; None while nobody is seen."""
-    boxes = [s.what.motion[0] for s in seen if at - camera.window <= s.at < at + camera.ahead and s.what.motion]
-    if len(boxes) < 2:
+    """Where a camera operator would point at `at`; None while nobody is seen.
+
+    Motion shows a part of a body more often than all of it, and never more: the size is near the greatest height of
+    the last seconds, the place that of the moving part now.
+    """
+    largest = [
+        (s.at, s.what.motion[0]) for s in seen if at - camera.memory <= s.at < at + camera.ahead and s.what.motion
+    ]
+    now = [box for when, box in largest if when >= at - camera.ahead]
+    if len(now) < 2 or len(largest) < camera.evidence:
         return None
-    height = median(box.h for box in boxes)
-    size = min(1.0, max(camera.least, height * camera.headroom))
-    if height >= camera.small or size * camera.aspect > 1.0:
+    heights = sorted(box.h for _, box in largest)
+    height = heights[len(heights) * 9 // 10]
+    size = max(camera.least, height * camera.headroom)
+    if height >= camera.small or size >= 0.95 or size * camera.aspect > 1.0:
         return Pose()
-    x = median(box.x + box.w / 2 for box in boxes)
-    y = median(box.y for box in boxes) + height * 0.4  # heads are where people look: a little above the middle
+    tops = sorted(box.y for _, box in largest)
+    x = median(box.x + box.w / 2 for box in now)
+    y = tops[len(tops) // 10] + height * 0.45
     return Pose(x, y, round(size, 2))
 
 

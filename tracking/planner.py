@@ -16,10 +16,11 @@ from lesson.state import LessonState, SourceState
 from lesson.time import TICKS_PER_SECOND, Span, Ticks
 from tracking.clocks import LessonClock
 from tracking.crops import Camera, crop_path
-from tracking.director import Feed, Rules, direct
+from tracking.director import direct
 from tracking.evidence import Evidence
 from tracking.horizon import known_until
 from tracking.origin import choose_origin
+from tracking.situation import Feed, Rules
 
 ANALYSIS_LAG: Ticks = 15 * TICKS_PER_SECOND
 """While recording, a stretch that analysis has not reached this long after its pictures gets the safe wide shot."""
@@ -121,9 +122,10 @@ class Planner:
         camera = self._camera(source)
         if source.spec.role is not Role.TEACHER or camera is None:
             return None
-        window = Span(max(0, shot.span.start - camera.window), shot.span.end + camera.ahead)
-        before = next((c for c in reversed(self.state.crops) if c.source == source.spec.id), None) if goes_on else None
-        return crop_path(self.evidence.seen(source, window), camera, source.spec.id, shot.span, before)
+        window = Span(max(0, shot.span.start - camera.memory), shot.span.end + camera.ahead)
+        seen = self.evidence.seen(source, window)
+        before = next((c for c in reversed(self.state.crops) if c.source == source.spec.id), None)
+        return crop_path(seen, camera, source.spec.id, shot.span, cut=not goes_on, before=before)
 
     def _camera(self, source: SourceState) -> Camera | None:
         """A virtual camera of the canvas's shape, or None where a crop of that shape makes no sense."""
