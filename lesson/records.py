@@ -248,13 +248,17 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(RECORD_TYPES[name])
 
 
+def _crc_tail(body: bytes) -> bytes:
+    return _CRC_FIELD + f"{zlib.crc32(body):08x}".encode() + b'"}'
+
+
 def encode_line(record: Record) -> bytes:
     """The journal line of a record, newline included."""
     name = type(record).__name__
     fields = _adapter(name).dump_python(record, mode="json", exclude_none=True)
     text = json.dumps({"type": name, **fields}, ensure_ascii=False, separators=(",", ":"))
     body = text.encode(errors="backslashreplace")[:-1]  # file names that are no UTF-8 become JSON's own \\udcXX
-    return body + _CRC_FIELD + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
+    return body + _crc_tail(body) + b"\n"
 
 
 def decode_line(line: bytes) -> Record | Unknown:
@@ -266,7 +270,7 @@ def decode_line(line: bytes) -> Record | Unknown:
     """
     text = line.rstrip(b"\n")
     body, tail = text[:-_TAIL_LENGTH], text[-_TAIL_LENGTH:]
-    if not tail.startswith(_CRC_FIELD) or tail[len(_CRC_FIELD) : -2] != f"{zlib.crc32(body):08x}".encode():
+    if tail != _crc_tail(body):
         raise DamagedLineError("journal line is torn or altered")
     try:
         fields = json.loads(body + b"}")

@@ -1,0 +1,264 @@
+"""Journals under damage: whatever happens to the bytes, committed lines come back and nothing else does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from lesson.errors import DiskFullError, JournalBusyError, JournalError, StorageError
+from lesson.journal import JournalReader, JournalWriter, append_records, read_journal
+from lesson.records import FrozenUntil, Record, SourceLost, encode_line
+from tests.kit.lessons import moment
+from tests.kit.strategies import records
+from tests.lesson.test_records import line_of
+
+FIVE: list[Record] = [SourceLost(source="teacher", epoch=n, at=moment(n), reason="x" * n) for n in range(5)]
+WHOLE = b"".join(encode_line(record) for record in FIVE)
+LINE_ENDS = [len(b"".join(encode_line(record) for record in FIVE[:n])) for n in range(6)]
+NEXT = FrozenUntil(at=99)
+
+
+@given(st.lists(records, max_size=12))
+def test_what_was_appended_is_read(tmp_path_factory: pytest.TempPathFactory, written: list[Record]) -> None:
+    path = tmp_path_factory.mktemp("j") / "deep" / "folder" / "journal.jsonl"
+    with JournalWriter(path) as journal:
+        for record in written:
+            journal.append(record)
+    assert read_journal(path) == written
+
+
+def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    reader = JournalReader(tmp_path / "none.jsonl")
+    assert reader.poll() == []
+    append_records(reader.path, FIVE)
+    assert reader.poll() == FIVE
+    assert reader.poll() == []
+
+
+@pytest.mark.parametrize(
+    "tail", [b"", b"\0" * 700, b"\n", b"garbage\n", b"\0\n\0", b"}\n"], ids=lambda tail: repr(tail[:10])
+)
+def test_torn_at_every_byte_keeps_every_whole_line(tmp_path: Path, tail: bytes) -> None:
+    """A power cut ends the file anywhere, and file systems fill what they allocated with NULs."""
+    path = tmp_path / "journal.jsonl"
+    for length in range(len(WHOLE) + 1):
+        path.write_bytes(WHOLE[:length] + tail)
+        whole = FIVE[: sum(end <= length for end in LINE_ENDS[1:])]
+        if WHOLE[:length] + tail in (WHOLE[:end] for end in LINE_ENDS):  # the tail is just what is missing
+            whole = FIVE[: LINE_ENDS.index(length + len(tail))]
+        reader = JournalReader(path)
+        assert reader.poll() == whole
+        append_records(path, [NEXT])
+        assert reader.poll() == [NEXT]
+        assert reader.damage == []
+        assert path.read_bytes() == b"".join(encode_line(record) for record in [*whole, NEXT])
+
+
+@given(at=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_costs_its_line_and_is_reported(
+    tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
+) -> None:
+    path = tmp_path_factory.mktemp("j") / "journal.jsonl"
+    altered = bytearray(WHOLE)
+    altered[at] ^= 1 << bit
+    path.write_bytes(altered)
+    append_records(path, [NEXT])
+    reader = JournalReader(path)
+    found = reader.poll()
+    hit = sum(end <= at for end in LINE_ENDS) - 1
+    lost = {hit, hit + 1} if at == LINE_ENDS[hit + 1] - 1 else {hit}  # without its newline a line runs into the next
+    kept = [record for n, record in enumerate(FIVE) if n not in lost]
+    assert found == [*kept, NEXT]
+    assert reader.damage or max(lost) >= 4  # what ends the file cannot be told from a torn tail
+
+
+def test_a_whole_line_of_a_later_version_is_reported_and_never_cut(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    later = line_of(b'{"type":"FrozenUntil","at":{"new":"shape"}}')
+    path.write_bytes(WHOLE + later)
+    reader = JournalReader(path)
+    assert reader.poll() == FIVE
+    assert [damage.offset for damage in reader.damage] == [len(WHOLE)]
+    append_records(path, [NEXT])
+    assert reader.poll() == [NEXT]
+    assert path.read_bytes() == WHOLE + later + encode_line(NEXT)
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with JournalWriter(path) as first:
+        with pytest.raises(JournalBusyError, match=r"journal\.jsonl"):
+            JournalWriter(path)
+        first.append(*FIVE)
+    with pytest.raises(JournalError):
+        first.append(NEXT)
+    append_records(path, [NEXT])
+    assert read_journal(path) == [*FIVE, NEXT]
+
+
+def test_a_refused_second_writer_leaves_the_tail_of_the_first_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with JournalWriter(path):
+        with path.open("ab") as file:
+            file.write(WHOLE[: LINE_ENDS[2] - 3])
+        with pytest.raises(JournalBusyError):
+            JournalWriter(path)
+        assert path.stat().st_size == LINE_ENDS[2] - 3
+
+
+def test_a_folder_in_the_place_of_a_journal_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(StorageError, match=r"journal\.jsonl: Is a directory"):
+        JournalWriter(tmp_path / "journal.jsonl")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="file"):
+        JournalWriter(tmp_path / "file" / "journal.jsonl")
+
+
+def test_a_failed_fsync_takes_the_line_back_and_readers_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line can be read before the disk refuses it; what is written in its place must not be misread."""
+    path = tmp_path / "journal.jsonl"
+    reader = JournalReader(path)
+    with JournalWriter(path) as journal:
+        journal.append(*FIVE[:3])
+        assert reader.poll() == FIVE[:3]
+
+        def refuse(_fd: int) -> None:
+            seen.extend(reader.poll())
+            raise OSError(errno.EIO, "Input/output error")
+
+        seen: list[Record] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", refuse)
+            with pytest.raises(StorageError):
+                journal.append(FIVE[3], FIVE[4])
+        assert seen == FIVE[3:]
+        with pytest.raises(JournalError, match="open the journal anew"):
+            journal.append(NEXT)
+    append_records(path, [NEXT, FIVE[4]])
+    assert reader.poll() == [NEXT, FIVE[4]]
+    assert reader.damage == []
+    assert read_journal(path) == [*FIVE[:3], NEXT, FIVE[4]]
+
+
+_FILL = """
+import resource, sys
+from pathlib import Path
+from lesson.errors import StorageError
+from lesson.journal import JournalWriter
+from lesson.records import FrozenUntil
+if len(sys.argv) > 2:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+journal = JournalWriter(Path(sys.argv[1]))
+committed = 0
+try:
+    while committed < 100_000:
+        journal.append(FrozenUntil(at=committed))
+        committed += 1
+except StorageError as error:
+    print(committed, type(error).__name__, error)
+"""
+
+
+def _fill(path: Path, *limit: str) -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, "-c", _FILL, path, *limit], capture_output=True, text=True, check=True)
+    committed, kind, message = done.stdout.split(maxsplit=2)
+    return int(committed), kind, message.strip()
+
+
+def test_a_file_that_may_not_grow_keeps_what_was_committed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    committed, kind, message = _fill(path, "5000")
+    assert (kind, message) == ("StorageError", f"{path}: File too large")
+    assert read_journal(path) == [FrozenUntil(at=n) for n in range(committed)]
+    assert path.stat().st_size <= 5_000 < path.stat().st_size + 100
+    append_records(path, [NEXT])
+    assert read_journal(path)[-1] == NEXT
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount", path="/usr/bin") is None:
+        pytest.skip("mounting a tiny disk needs root")
+    mounted = subprocess.run(
+        ["/usr/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let tests mount a tiny disk")
+    yield folder
+    subprocess.run(["/usr/bin/umount", folder], check=True)
+
+
+def test_a_full_disk_is_named_and_corrupts_nothing(tiny_disk: Path) -> None:
+    path = tiny_disk / "journal.jsonl"
+    committed, kind, message = _fill(path)
+    assert kind == "DiskFullError"
+    assert message == f"{path}: no space left on the disk; free some and start again"
+    assert read_journal(path) == [FrozenUntil(at=n) for n in range(committed)]
+    with JournalWriter(path) as journal, pytest.raises(DiskFullError):
+        journal.append(*[NEXT] * 1_000)
+    assert read_journal(path) == [FrozenUntil(at=n) for n in range(committed)]
+
+
+class Life(RuleBasedStateMachine):
+    """A journal through any sequence of appends, crashes that tear the tail, new writers and followers."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "journal.jsonl"
+        self.committed: list[Record] = []
+        self.torn = b""
+        self.reader = JournalReader(self.path)
+        self.read: list[Record] = []
+
+    @rule(written=st.lists(records, min_size=1, max_size=3))
+    def append(self, written: list[Record]) -> None:
+        append_records(self.path, written)
+        self.committed += written
+        self.torn = b""
+
+    @rule(record=records, keep=st.floats(0, 1))
+    def crash_while_writing(self, record: Record, keep: float) -> None:
+        line = encode_line(record)
+        self.torn += line[: int(keep * (len(line) - 1))]
+        if self.torn:
+            self.path.write_bytes(b"".join(map(encode_line, self.committed)) + self.torn)
+
+    @rule()
+    def crash_leaving_nuls(self) -> None:
+        self.torn += b"\0" * 512
+        self.path.write_bytes(b"".join(map(encode_line, self.committed)) + self.torn)
+
+    @rule()
+    def follow(self) -> None:
+        self.read += self.reader.poll()
+        assert self.read == self.committed
+        assert self.reader.damage == []
+
+    @invariant()
+    def a_fresh_reader_sees_what_was_committed(self) -> None:
+        if hasattr(self, "path"):
+            assert read_journal(self.path) == self.committed
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=40, stateful_step_count=25)
