@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from lesson.errors import ConfigError
 
 KINDS = ("rtsp://HOST/PATH", "v4l2:/dev/videoN", "alsa:DEVICE", "x11::DISPLAY", "file:PATH[?loop]", "test:SCENE")
-SCENES = ("teacher", "students", "board", "tone", "pattern")
+SCENES = ("teacher", "students", "board", "tone", "pattern", "sine")
 _NETWORK = frozenset({"rtsp", "rtsps"})
 _OPTIONS: dict[str, frozenset[str]] = {
     "rtsp": frozenset(),

@@ -11,7 +11,15 @@ from lesson.errors import ConfigError, MediaError
 from lesson.model import SourceSpec
 from lesson.time import Ticks, ticks_from_seconds
 from media.file_feed import FileFeed
-from media.live_feed import LiveFeed, alsa_device, rtsp_device, v4l2_device, x11_device
+from media.live_feed import (
+    LiveFeed,
+    alsa_device,
+    pattern_device,
+    rtsp_device,
+    sine_device,
+    v4l2_device,
+    x11_device,
+)
 from media.packets import Feed
 from media.scene import make_scene
 from media.scene_feed import SceneToneFeed, SceneVideoFeed
@@ -72,6 +80,10 @@ def _scene(address: Address) -> Feed:
     origin: Ticks = ticks_from_seconds(_SCENE_ORIGIN_S.get(name, 1.0))
     if name == "tone":
         return SceneToneFeed(origin)
+    if name == "sine":
+        return LiveFeed(sine_device())
     size = address.size() or (1280, 720)
     fps = address.fps(Fraction(_SCENE_FPS.get(name, 25)))
+    if name == "pattern":
+        return LiveFeed(pattern_device(size, fps))
     return SceneVideoFeed(make_scene(name, *size), fps, origin)

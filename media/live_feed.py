@@ -9,52 +9,41 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
-import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.stream import Stream
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from lesson.errors import MediaError
 from lesson.model import Kind
-from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.time import Ticks
 from media.container_feed import headroom_shift, shifted
 from media.errors import media_errors
 from media.packets import FeedPacket, Track
-from media.raw_encoder import RawAudioEncoder, RawVideoEncoder
 from media.segment import stream_info
-from media.stamping import ArrivalClock, SampleClock, Stamper
+from media.stamping import Stamper
 from media.streams import best_stream
+from media.transcoder import transcoder
 
 STALL_S = 4.5
 """Silence after which a live stream counts as lost: longer than a network needs to send a lost packet again."""
 _NETWORK_TIMEOUT_US = 4_000_000
 """Below `STALL_S`, so that a silent network feed ends by itself. libav's own: PyAV's follow the wall clock."""
 _ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
-_SANE_FPS = (1, 120)
-
-
-class Clock(Protocol):
-    """Places what a device delivers on a timeline of our own."""
-
-    def place(self, arrival_ns: int, duration: Ticks) -> Ticks: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What libav is asked to open. `name` is what people are told; `url` may hold credentials and is never shown."""
+    """What libav is asked to open. `name` is what people are told; `url` may hold credentials and is never shown.
+
+    `timeless`: its own time stamps are wall clock, which may jump; everything lies where it arrived, encoded anew.
+    """
 
     name: str
     url: str
     format: str
     options: Mapping[str, str]
-    clock: type[Clock] | None = None
-    encode: bool = False
+    timeless: bool = False
 
 
 def rtsp_device(url: str, user: str | None, password: str | None) -> Device:
@@ -83,64 +72,37 @@ def v4l2_device(path: str, size: tuple[int, int] | None, fps: int, pixel_format:
 
 
 def x11_device(display: str, size: tuple[int, int] | None, fps: int) -> Device:
-    """A screen of an X server. Its own time stamps are wall clock."""
-    options = _picture_options(size, fps)
-    return Device(
-        name=f"screen {display}", url=display, format="x11grab", options=options, clock=ArrivalClock, encode=True
-    )
+    """A screen of an X server."""
+    options = {"fpsprobesize": "0", **_picture_options(size, fps)}
+    return Device(name=f"screen {display}", url=display, format="x11grab", options=options, timeless=True)
 
 
 def alsa_device(name: str, rate: int, channels: int) -> Device:
-    """A sound card. Its own time stamps are wall clock. Raises `MediaError` where ALSA has no configuration."""
+    """A sound card. Raises `MediaError` where ALSA has no configuration."""
     if "ALSA_CONFIG_PATH" not in os.environ:  # libav comes with its own libasound, which knows no path
         if not _ALSA_CONFIG.is_file():
             raise MediaError(f"alsa {name}: {_ALSA_CONFIG} is missing; install libasound2-data or set ALSA_CONFIG_PATH")
         os.environ["ALSA_CONFIG_PATH"] = str(_ALSA_CONFIG)
     options = {"sample_rate": str(rate), "channels": str(channels)}
-    return Device(name=f"alsa {name}", url=name, format="alsa", options=options, clock=SampleClock)
+    return Device(name=f"alsa {name}", url=name, format="alsa", options=options, timeless=True)
+
+
+def pattern_device(size: tuple[int, int], fps: Fraction) -> Device:
+    """libavfilter's test picture in real time: a camera that every machine has."""
+    graph = f"testsrc2=size={size[0]}x{size[1]}:rate={fps},realtime"
+    return Device(name="test pattern", url=graph, format="lavfi", options={}, timeless=True)
+
+
+def sine_device() -> Device:
+    """libavfilter's sine tone of 440 Hz in real time."""
+    return Device(
+        name="test sine", url="sine=frequency=440:sample_rate=48000,arealtime", format="lavfi", options={}, timeless=True
+    )
 
 
 def _picture_options(size: tuple[int, int] | None, fps: int) -> dict[str, str]:
     options = {"video_size": f"{size[0]}x{size[1]}"} if size else {}
     return options | ({"framerate": str(fps)} if fps else {})
-
-
-class _VideoTranscoder:
-    """Decodes the packets of a stream and encodes the pictures, one for one."""
-
-    def __init__(self, stream: VideoStream) -> None:
-        self._context = stream.codec_context
-        rate = stream.average_rate or stream.guessed_rate
-        fps = rate if rate and _SANE_FPS[0] <= rate <= _SANE_FPS[1] else Fraction(25)
-        self._size = self._context.width & ~1, self._context.height & ~1
-        self._encoder = RawVideoEncoder(*self._size, fps)
-        self.track = self._encoder.track
-
-    def packets(self, packet: FeedPacket) -> Iterator[FeedPacket]:
-        for frame in packet.coded.decode():
-            if isinstance(frame, VideoFrame):
-                width, height = self._size
-                plain = frame.reformat(width=width, height=height, format="yuv420p")
-                yield from self._encoder.encode(plain, packet.pts, packet.arrival_ns)
-
-
-class _AudioTranscoder:
-    """Decodes the packets of a stream to mono PCM at 48 kHz, its position counted in samples."""
-
-    def __init__(self) -> None:
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=TICKS_PER_SECOND)
-        self._encoder = RawAudioEncoder()
-        self.track = self._encoder.track
-
-    def packets(self, packet: FeedPacket) -> Iterator[FeedPacket]:
-        at = packet.pts
-        for frame in packet.coded.decode():
-            if isinstance(frame, AudioFrame):
-                frame.pts = None
-                for block in self._resampler.resample(frame):
-                    pcm = block.to_ndarray().reshape(-1).astype(np.float32)
-                    yield from self._encoder.encode(pcm, at, packet.arrival_ns)
-                    at += len(pcm)
 
 
 class LiveFeed:
@@ -162,46 +124,40 @@ class LiveFeed:
         if not self._streams:
             self._container.close()
             raise MediaError(f"{device.name}: delivers neither video nor audio")
-        self._transcoders = {s.index: _transcoder(s) for s in self._streams if device.encode or not _storable(s)}
+        self._transcoders = {s.index: transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
         self.tracks: Mapping[Kind, Track] = {Kind(s.type): self._track(s) for s in self._streams}
 
     def _track(self, stream: Stream) -> Track:
-        transcoder = self._transcoders.get(stream.index)
-        return transcoder.track if transcoder else Track(stream_info(stream), stream)
+        encoded = self._transcoders.get(stream.index)
+        return encoded.track if encoded else Track(stream_info(stream), stream)
 
     def packets(self) -> Iterator[FeedPacket]:
         with media_errors(self._device.name):
-            shift: Ticks | None = None
-            for packet in self._stamped():
-                if shift is None:
-                    shift = headroom_shift(packet.pts)
-                moved = shifted(packet, shift)
-                if moved.pts >= 0:
-                    transcoder = self._transcoders.get(packet.coded.stream.index)
-                    yield from transcoder.packets(moved) if transcoder else (moved,)
+            yield from self._arriving() if self._device.timeless else self._stamped()
+
+    def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
+        for packet in self._container.demux(self._streams):
+            if packet.size:
+                yield packet, time.monotonic_ns()
+
+    def _arriving(self) -> Iterator[FeedPacket]:
+        for packet, arrival_ns in self._received():
+            yield from self._transcoders[packet.stream.index].arrived(packet, arrival_ns)
 
     def _stamped(self) -> Iterator[FeedPacket]:
         stampers = {stream.index: Stamper(stream) for stream in self._streams}
-        clock = self._device.clock() if self._device.clock else None
-        for packet in self._container.demux(self._streams):
-            if not packet.size:
-                continue
-            arrival_ns = time.monotonic_ns()
-            for stamped in stampers[packet.stream.index].stamp(packet, arrival_ns):
-                if clock is None:
-                    yield stamped
-                else:
-                    at = clock.place(stamped.arrival_ns, stamped.duration)
-                    yield FeedPacket(
-                        stamped.kind, at, at, stamped.duration, stamped.key, stamped.arrival_ns, stamped.coded
-                    )
+        shift: Ticks | None = None
+        for received, arrival_ns in self._received():
+            for packet in stampers[received.stream.index].stamp(received, arrival_ns):
+                if shift is None:
+                    shift = headroom_shift(packet.pts)
+                moved = shifted(packet, shift)
+                encoded = self._transcoders.get(received.stream.index)
+                if moved.pts >= 0:
+                    yield from encoded.placed(moved) if encoded else (moved,)
 
     def close(self) -> None:
         self._container.close()
-
-
-def _transcoder(stream: Stream) -> _VideoTranscoder | _AudioTranscoder:
-    return _VideoTranscoder(stream) if isinstance(stream, VideoStream) else _AudioTranscoder()
 
 
 def _storable(stream: Stream) -> bool:

@@ -52,7 +52,7 @@ class RawVideoEncoder:
     def encode(self, frame: VideoFrame, at: Ticks, arrival_ns: int) -> Iterator[FeedPacket]:
         """The packets of a yuv420p frame shown at `at`. Raises `MediaError`."""
         frame.pts, frame.time_base = at, _TICK
-        key = self._last_key is None or at - self._last_key >= KEY_INTERVAL
+        key = self._last_key is None or at - self._last_key >= KEY_INTERVAL - self._frame_duration // 2
         frame.pict_type = PictureType.I if key else PictureType.NONE
         if key:
             self._last_key = at

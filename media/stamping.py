@@ -74,7 +74,7 @@ class ArrivalClock:
     def __init__(self) -> None:
         self._last: Ticks = -1
 
-    def place(self, arrival_ns: int, _duration: Ticks) -> Ticks:
+    def place(self, arrival_ns: int) -> Ticks:
         """PTS of what arrived then; always later than the one before."""
         self._last = max(self._last + 1, ticks_from_ns(arrival_ns))
         return self._last

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from capture.address import Address, parse_address
+from lesson.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("rtsp://10.0.0.11/main?channel=1", Address("rtsp", "rtsp://10.0.0.11/main?channel=1")),
+        ("v4l2:/dev/video0", Address("v4l2", "/dev/video0")),
+        ("v4l2:/dev/video0?size=1280x720&fps=30", Address("v4l2", "/dev/video0", {"size": "1280x720", "fps": "30"})),
+        ("alsa:hw:1", Address("alsa", "hw:1")),
+        ("alsa:hw:1,0?rate=44100", Address("alsa", "hw:1,0", {"rate": "44100"})),
+        ("x11::0", Address("x11", ":0")),
+        ("x11::0.0+10,20", Address("x11", ":0.0+10,20")),
+        ("file:/a/b.mp4", Address("file", "/a/b.mp4")),
+        ("file:///a/b.mp4", Address("file", "/a/b.mp4")),
+        ("file:/a/b.mp4?loop", Address("file", "/a/b.mp4", {"loop": ""})),
+        ("/a/b: c.mp4", Address("file", "/a/b: c.mp4")),
+        ("test:", Address("test", "pattern")),
+        ("test:teacher?size=640x360", Address("test", "teacher", {"size": "640x360"})),
+    ],
+)
+def test_what_a_uri_says(uri: str, expected: Address) -> None:
+    assert parse_address(uri) == expected
+
+
+@pytest.mark.parametrize("name", ["/a/what?.mp4", "/a/x?loop", "/a/rtsp:.mp4", "/a/%20.mp4"])
+def test_an_imported_path_is_taken_as_it_is(name: str) -> None:
+    assert parse_address(f"file:{name}", imported=True) == Address("file", name)
+    assert parse_address(name, imported=True) == Address("file", name)
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("push:", "not there yet"),
+        ("http://host/x", "no such kind of source; there is rtsp://HOST/PATH, v4l2:/dev/videoN"),
+        ("test:teachr", "no such scene"),
+        ("test:teacher?colour=1", "knows no option 'colour'; it has fps, size"),
+        ("alsa:", "says nothing after alsa:"),
+        ("rtsp:///x", "names no host"),
+        ("file:", "names no file"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(uri: str, says: str) -> None:
+    with pytest.raises(ConfigError, match="^[^\n]*$") as caught:
+        parse_address(uri)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["rtsp://admin:hunter2@10.0.0.1/x", "http://admin:hunter2@10.0.0.1/x"])
+def test_credentials_in_a_uri_are_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_address(uri)
+    assert "hunter2" not in str(caught.value)
+    assert "admin" not in str(caught.value)
+
+
+def test_options() -> None:
+    address = parse_address("test:board?size=1281x721&fps=12")
+    assert address.size() == (1280, 720)
+    assert address.fps(Fraction(10)) == 12
+    assert parse_address("test:board").size() is None
+    assert parse_address("test:board").fps(Fraction(10)) == 10
+    for wrong in ("size=12", "size=axb", "size=1x99999", "fps=0", "fps=fast", "fps=1000"):
+        broken = parse_address(f"test:board?{wrong}")
+        with pytest.raises(ConfigError, match=wrong.split("=")[0]):
+            broken.size(), broken.fps(Fraction(10))
