@@ -7,6 +7,7 @@ import hashlib
 from encode.ready import chunk_span, ready_chunks
 from encode.store import ChunkStore
 from encode.voice import FADE, VoiceReader
+from lesson.errors import LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Rendition
 from lesson.state import LessonState
@@ -15,7 +16,7 @@ from media.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder
 from media.fmp4 import MEDIA_START, Sample, media_segment
 
 BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
-"""Ticks after a chunk that decide its last packets."""
+"""Ticks after a chunk that decide its last packet."""
 
 
 class SoundEncoder:
@@ -23,7 +24,7 @@ class SoundEncoder:
 
     def __init__(self, folder: LessonFolder, rendition: Rendition) -> None:
         if rendition.kind is not Kind.AUDIO or folder.header.grid.chunk % BLOCK:
-            raise ValueError("audio chunks are whole AAC frames")
+            raise LessonFormatError(f"{folder.id}: a chunk of the grid must be a whole number of AAC frames")
         self.rendition = rendition
         self._reader = VoiceReader(folder)
         self._encoder: AudioEncoder | None = None
@@ -35,15 +36,16 @@ class SoundEncoder:
         index = state.renditions[self.rendition.name].leading
         if index >= ready_chunks(state, beyond=BEYOND):
             return False
-        blocks = state.header.grid.chunk // BLOCK
-        if self._encoder is None or index != self._next:
-            self._encoder = AudioEncoder(self.rendition, first=index * blocks)
-            self._samples = []
         span = chunk_span(state, index)
-        count = -(-span.duration // BLOCK)
-        self._feed(self._encoder, state, index * blocks + count + LOOKAHEAD_BLOCKS)
-        chunk, self._samples = self._samples[:count], self._samples[count:]
-        data = media_segment(_cut(chunk, span.duration), sequence=index + 1, decode_time=MEDIA_START + span.start)
+        first = span.start // BLOCK
+        if self._encoder is None or index != self._next:
+            self._encoder, self._samples = AudioEncoder(self.rendition, first=first), []
+        last = state.final and span.end == state.frozen_until
+        duration = span.duration + BLOCK if last else span.duration  # the track begins one block early
+        count = -(-duration // BLOCK)
+        self._feed(self._encoder, state, first + count + LOOKAHEAD_BLOCKS)
+        chunk, self._samples = _cut(self._samples[:count], duration), self._samples[count:]
+        data = media_segment(chunk, sequence=index + 1, decode_time=MEDIA_START + span.start - BLOCK)
         store.commit(self.rendition, index, span, data, hashlib.sha256(data).hexdigest()[:16])
         self._next = index + 1
         return True

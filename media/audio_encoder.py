@@ -1,8 +1,9 @@
 """One continuous AAC encode of the voice, cut into CMAF chunks of whole AAC frames.
 
-The encoder's first packet only primes the decoder (it codes the block before the first sample), so it is dropped and
-packet k + 1 holds block k: time stamps are exact without an edit list, which players treat differently. A decoder
-that starts anywhere fades in over one block of 21 ms.
+Packet p codes the samples of blocks p - 1 and p; a decoder that has decoded packet p - 1 gives block p - 1 for it. So
+packet 0 only primes the decoder, and packet p is shown at block p - 1: the track begins one block before the lesson,
+no edit list is needed (players treat them differently), and a chunk brings the packet that primes it, so that sound is
+whole from the first sample of any chunk a player starts at.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from media.fmp4 import Sample
 
 BLOCK: Ticks = 1_024
 """Samples of one AAC frame; at 48 kHz also ticks."""
-LOOKAHEAD_BLOCKS = 2
-"""Blocks after a block that the encoder must have seen before it gives that block's packet."""
+LOOKAHEAD_BLOCKS = 1
+"""The encoder gives packet p when it has been fed all blocks up to and including p + 1."""
 PREROLL_BLOCKS = 16
 """Blocks before the first wanted one that bring a fresh encoder into the state of one that never stopped."""
 
@@ -52,18 +53,18 @@ def audio_init(rendition: Rendition) -> bytes:
 
 
 class AudioEncoder:
-    """A continuous AAC encoder. `first`: the block whose packet is the first to come out of `encode`.
+    """A continuous AAC encoder. `first`: the packet to come out of `encode` first.
 
-    Sound is to be fed from block `start` (`PREROLL_BLOCKS` before `first`, or 0).
+    Sound is to be fed from block `fed` on, which lies `PREROLL_BLOCKS` before `first` where there is that much.
     """
 
     def __init__(self, rendition: Rendition, *, first: int = 0) -> None:
         if rendition.kind is not Kind.AUDIO:
             raise ValueError(f"{rendition.name} is no audio rendition")
         self.rendition = rendition
-        self.start = max(0, first - PREROLL_BLOCKS)
-        self.fed = self.start
-        self._drop = first - self.start + 1  # the pre-roll and the packet that primes
+        self._start = max(0, first - PREROLL_BLOCKS)
+        self.fed = self._start
+        self._drop = first - self._start
         with media_errors(f"encoder {rendition.name}"):
             context = av.CodecContext.create("aac", "w")
             _configure(context, rendition)
@@ -77,13 +78,9 @@ class AudioEncoder:
             planes = np.repeat(block[None, :], self.rendition.channels, axis=0)
             frame = AudioFrame.from_ndarray(np.ascontiguousarray(planes), format="fltp", layout=self._context.layout)
             frame.sample_rate = self.rendition.rate
-            frame.pts = (self.fed - self.start) * BLOCK
+            frame.pts = (self.fed - self._start) * BLOCK
             self.fed += 1
             yield from self._take(frame)
-
-    def finish(self) -> Iterator[Sample]:
-        """The packets still inside; the encoder is of no use afterwards."""
-        yield from self._take(None)
 
     def _take(self, frame: AudioFrame | None) -> Iterator[Sample]:
         with media_errors(f"encoder {self.rendition.name}"):
