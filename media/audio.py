@@ -14,6 +14,7 @@ from av.audio.resampler import AudioResampler
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.chain import Chain
+from media.errors import media_errors
 
 TOLERANCE: Ticks = TICKS_PER_SECOND * 50 // 1000
 """Time stamps within this of the counted position are rounding (Matroska keeps milliseconds) or jitter."""
@@ -43,18 +44,20 @@ def sound(paths: Sequence[Path], *, start: Ticks | None = None, end: Ticks | Non
     """Sound of consecutive segment files of one epoch, cut to `[start, end)`, in order, never overlapping.
 
     Blocks follow each other without a gap through segment borders; where time stamps say that something is missing,
-    the next block starts later. Codec priming is taken off. Files without sound give nothing.
+    the next block starts later. Codec priming is taken off. Files without sound give nothing. `paths` may be a list
+    that grows while it is read: each file is looked for when the one before is used up.
 
     Raises:
         MediaError: none of the files can be opened.
     """
     begin = None if start is None else start - PREROLL
-    for block in _Counter().blocks(Chain(paths, Kind.AUDIO, start=begin)):
-        if end is not None and block.at >= end:
-            return
-        cut = _cut(block, start, end)
-        if len(cut.pcm):
-            yield cut
+    with media_errors(str(paths[0]) if paths else "no files"):
+        for block in _Counter().blocks(Chain(paths, Kind.AUDIO, start=begin)):
+            if end is not None and block.at >= end:
+                return
+            cut = _cut(block, start, end)
+            if len(cut.pcm):
+                yield cut
 
 
 def _cut(block: AudioBlock, start: Ticks | None, end: Ticks | None) -> AudioBlock:

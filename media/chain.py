@@ -44,9 +44,11 @@ class Lane:
     `period`: nominal distance of pictures, 0 if unknown.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, draft: bool = False) -> None:
         self.decoder: CodecContext = stream.codec_context
         self.decoder.thread_count = 1  # several sources and renditions run beside each other
+        if draft:
+            self.decoder.options = {"skip_loop_filter": "all"}
         self.time_base = stream.time_base or Fraction(1, TICKS_PER_SECOND)
         self._signature = _signature(stream)
         self.period: Ticks = 0
@@ -100,19 +102,27 @@ class Chain:
 
     Damaged packets and files are skipped and logged; `MediaError` is raised only if no file can be opened at all.
     `start`: decode no more before this time than needed (the first frame may lie far before it). `keys_only`: give
-    key frames, skip the others undecoded.
+    key frames, skip the others undecoded. `draft`: leave out the deblocking filter.
     """
 
     def __init__(
-        self, paths: Sequence[Path], kind: Kind, *, start: Ticks | None = None, keys_only: bool = False
+        self,
+        paths: Sequence[Path],
+        kind: Kind,
+        *,
+        start: Ticks | None = None,
+        keys_only: bool = False,
+        draft: bool = False,
     ) -> None:
         self._paths = paths
         self._kind = kind
         self._start = start
         self._keys_only = keys_only
+        self._draft = draft
         self._lane: Lane | None = None
         self._flawed = False
-        self._waited: int | None = None  # pictures dropped since the decoder began without a key frame
+        self._waited: int | None = None  # pictures dropped since the decoder began; None once one was shown
+        self._from_key = True  # whether it began with a key frame
         self._last: Ticks | None = None  # decoding time of the last packet
 
     def __iter__(self) -> Iterator[Decoded]:
@@ -139,7 +149,7 @@ class Chain:
         lane, fresh = self._lane, False
         if lane is None or not lane.continues_with(stream):
             yield from self._drained()
-            lane, fresh = Lane(stream), True
+            lane, fresh = Lane(stream, draft=self._draft), True
             self._lane = lane
             self._seek(container, stream)
         first = True
@@ -163,7 +173,7 @@ class Chain:
     def _begin(self, packet: Packet[Stream], *, fresh: bool) -> None:
         """Prepare for the first packet of a file."""
         if fresh:
-            self._waited = None if packet.is_keyframe or self._kind is Kind.AUDIO else 0
+            self._waited, self._from_key = 0, packet.is_keyframe or self._kind is Kind.AUDIO
         elif packet.has_sidedata("skip_samples"):
             # a file that continues another has no codec priming at its start: those are real samples
             order = packet.get_sidedata("skip_samples")  # uint32 at the start, uint32 at the end, reasons
@@ -214,10 +224,11 @@ class Chain:
                 yield Decoded(frame, lane.ticks(frame.pts), lane, flawed)
 
     def _presentable(self, frame: VideoFrame | AudioFrame) -> bool:
-        """False for what a decoder makes up, grey and smeared, before its first key frame."""
+        """False for what a decoder makes up, grey and smeared, before its first whole key frame."""
         if self._waited is None:
             return True
-        if frame.is_corrupt or (not frame.key_frame and self._waited < MAX_WAIT):
+        begins = frame.key_frame or self._from_key or self._waited >= MAX_WAIT
+        if frame.is_corrupt or not begins:
             self._waited += 1
             return False
         self._waited = None

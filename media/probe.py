@@ -31,8 +31,8 @@ class Probe:
     """A usable media file.
 
     `streams`: at most one of each kind, the ones that are used, each decoded at least once; `indexes`: their numbers
-    in the file. `start`: least time stamp over these streams as the file declares it. `duration`: of the whole file, None if it does
-    not say.
+    in the file. `start`: least time stamp over these streams as the file declares it. `duration`: length of the whole
+    file, None if it does not say.
     """
 
     path: Path

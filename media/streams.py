@@ -15,6 +15,7 @@ from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
 from media.errors import media_errors
 
 OPEN_TIMEOUT_S = 20.0
+READ_TIMEOUT_S = 30.0  # for one packet, on a disk or share that has stopped to answer
 _OPTIONS = {
     "protocol_whitelist": "file",  # a playlist in disguise reaches neither the network nor other programs
     "probesize": "8000000",  # bytes and microseconds that libavformat may read before it decides
@@ -32,7 +33,7 @@ def open_media(path: Path) -> InputContainer:
             mode="r",
             container_options=_OPTIONS,
             metadata_errors="replace",
-            timeout=(OPEN_TIMEOUT_S, None),
+            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
         )
 
 

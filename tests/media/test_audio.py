@@ -118,6 +118,18 @@ def test_sound_runs_through_segments_without_a_seam(tmp_path: Path, codec: str, 
     assert np.abs(out[:LENGTH] - whole_out[:LENGTH]).max() < 1e-4
 
 
+def test_files_may_be_added_while_the_sound_is_read(tmp_path: Path) -> None:
+    made = voice(3 * TICKS_PER_SECOND)
+    parts = cut(tape(tmp_path / "whole.mkv", made), tmp_path / "cut", every=TICKS_PER_SECOND)
+    known = parts[:1]
+    blocks = []
+    for block in sound(known):
+        blocks.append(block)
+        if block.end > len(known) * TICKS_PER_SECOND // 2 and len(known) < len(parts):
+            known.append(parts[len(known)])
+    assert np.array_equal(joined(blocks)[1], joined(list(sound(parts)))[1])
+
+
 @pytest.mark.parametrize("codec", ["pcm_s16le", "aac"])
 def test_a_stretch_is_cut_to_the_sample(tmp_path: Path, codec: str) -> None:
     made = voice(LENGTH)

@@ -104,6 +104,11 @@ def test_key_frames_alone(lecture: tuple[list[Path], list[Ticks]]) -> None:
     assert [mark_of(picture) for picture in pictures(paths, keys_only=True)] == times[::25]
 
 
+def test_a_draft_has_the_same_pictures(lecture: tuple[list[Path], list[Ticks]]) -> None:
+    paths, times = lecture
+    assert [mark_of(picture) for picture in pictures(paths, draft=True)] == times
+
+
 def test_time_base_may_differ_between_files(tmp_path: Path) -> None:
     times = [index * FRAME for index in range(50)]
     whole = film(tmp_path / "whole.mp4", times, options=CLOSED)
@@ -171,6 +176,25 @@ def test_a_file_cut_off_in_the_middle_gives_what_is_there(tmp_path: Path) -> Non
     seen = [mark for _, mark in shown([path])]
     assert 40 <= len(seen) <= 75
     assert seen == times[: len(seen)]
+
+
+def test_a_first_picture_that_is_damaged_is_not_shown(tmp_path: Path) -> None:
+    times = [index * FRAME for index in range(30)]
+    path = film(tmp_path / "film.mkv", times, options=CLOSED | {"x264-params": "keyint=10:bframes=0"})
+    broken = tmp_path / "broken.mkv"
+    with av.open(str(path)) as source, av.open(str(broken), "w") as out:
+        copy = out.add_stream_from_template(source.streams.video[0], opaque=True)
+        for number, packet in enumerate(source.demux(video=0)):
+            if not packet.size:
+                continue
+            kept = av.Packet(bytes(packet)[: packet.size // 8]) if number == 0 else packet
+            kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+            kept.is_keyframe = packet.is_keyframe
+            kept.stream = copy
+            out.mux_one(kept)
+    seen = shown([broken])
+    assert [at for at, mark in seen if mark is not None][-1] == times[-1]
+    assert {mark for at, mark in seen if at >= times[10]} == set(times[10:])
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
