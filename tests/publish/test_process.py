@@ -323,3 +323,18 @@ def test_a_published_lesson_can_be_read_by_anyone_with_its_url(
             assert chunk.content == (folder.path / "enc" / name / uri).read_bytes()
             assert chunk.headers["content-type"] == ("audio/mp4" if name == "voice" else "video/mp4")
             assert "immutable" in chunk.headers["cache-control"]
+
+
+@pytest.mark.s3
+def test_a_dead_line_is_noticed_long_before_the_reply_is_due(tmp_path: Path) -> None:
+    unshare, ip = shutil.which("unshare"), shutil.which("ip")
+    if not unshare or not ip or subprocess.run([unshare, "-n", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace can be made here: needs root, unshare and iproute2")
+    script = Path(__file__).with_name("dead_line.py")
+    command = [unshare, "-n", sys.executable, str(script), str(tmp_path / "server")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=END_S, check=False)
+    assert result.returncode == 0, result.stderr
+    outcome = json.loads(result.stdout.splitlines()[-1])
+    assert outcome["error"]
+    assert outcome["again"]
+    assert outcome["seconds"] < 20  # sending takes 20 s, the reply may take 120 s
