@@ -25,7 +25,7 @@ from media.picture import Yuv
 
 _BT709 = 1  # ITU-T H.273: primaries, transfer and matrix all have 1 for BT.709
 _LIMITED_RANGE = 1
-_X264 = "bframes=0:scenecut=0:sync-lookahead=0:force-cfr=1"
+_X264 = "scenecut=0:sync-lookahead=0:force-cfr=1"
 
 
 def _fps(rendition: Rendition, grid: Grid) -> Fraction:
@@ -89,6 +89,11 @@ class ChunkVideoEncoder:
             _configure(context, rendition, grid)
             context.open()
         self._context = context
+
+    @property
+    def parameter_sets(self) -> bytes:
+        """SPS and PPS, with start codes, that the chunk is coded with: those of the initialisation segment."""
+        return self._context.extradata or b""
 
     def encode(self, picture: Yuv) -> None:
         """Code one more picture, of the rendition's size. Raises `MediaError`, `ValueError` for another size."""
