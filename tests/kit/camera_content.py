@@ -59,9 +59,10 @@ def marked_luma(at: Ticks, *, width: int = 384, height: int = 208, source: int =
     return luma
 
 
-def _video_frame(at: Ticks, width: int, height: int) -> VideoFrame:
+def video_frame(at: Ticks, *, width: int = 384, height: int = 208, source: int = TEACHER) -> VideoFrame:
+    """The marked picture of scene time `at` as an av frame with that time stamp."""
     chroma = np.full((height // 2, width), 128, np.uint8)
-    planes = np.vstack([marked_luma(at, width=width, height=height), chroma])
+    planes = np.vstack([marked_luma(at, width=width, height=height, source=source), chroma])
     frame = VideoFrame.from_ndarray(planes, format="yuv420p")
     frame.pts, frame.time_base = at, _TICK
     return frame
@@ -75,7 +76,7 @@ def content(seconds: int = 8, *, width: int = 384, height: int = 208, gop_s: flo
     video.framerate, video.gop_size, video.thread_count = Fraction(25), round(25 * gop_s), 1
     video.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "24"}
     units: list[AccessUnit] = []
-    frames = [_video_frame(index * FRAME, width, height) for index in range(seconds * 25)]
+    frames = [video_frame(index * FRAME, width=width, height=height) for index in range(seconds * 25)]
     for packet in [packet for frame in [*frames, None] for packet in video.encode(frame)]:
         assert packet.pts is not None
         units.append(AccessUnit(Kind.VIDEO, packet.pts, bytes(packet), packet.is_keyframe))
