@@ -94,7 +94,8 @@ def _choose(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot | No
     by_id = {feed.id: feed for feed in feeds}
     for needed in (Span(piece.start, ahead), piece):
         for rank, choice in enumerate(choices):
-            if all(by_id[source].covers(needed) for source in choice.sources):
+            stretch = piece if choice.shows_as(running) else needed  # what is shown may be shown to its end
+            if all(by_id[source].covers(stretch) for source in choice.sources):
                 lost = rank > 0 and not choice.shows_as(running)
                 return _Choice(choice.layout, choice.sources, Situation.GAP) if lost else choice
     return _Choice(Layout.SLATE, (), Situation.NOTHING)
