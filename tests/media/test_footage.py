@@ -23,10 +23,10 @@ LONGEST = 4 * TICKS_PER_SECOND
 REFUSED = {
     "exo_invalid-bitstream.webm": "nothing in it can be decoded",
     "mp4parse_invalid_userdata.mp4": "nothing in it can be decoded",
-    "no_moov.mp4": "Invalid data",
+    "no_moov.mp4": "damaged from its start",
     "oc_nostreams.mp4": "holds neither video nor audio",
-    "zh_riscv_lecture_pip.pptx": "Invalid data",
-    "meeting_sample_30s.rttm": "Invalid data",
+    "zh_riscv_lecture_pip.pptx": "not a media file",
+    "meeting_sample_30s.rttm": "not a media file",
 }
 SIZES = {
     "ae_SAR-2by3.mp4": {(640, 540)},

@@ -124,10 +124,10 @@ def test_a_stream_that_cannot_be_decoded_is_not_listed(tmp_path: Path) -> None:
     ("name", "content", "reason"),
     [
         ("gone.mp4", None, "No such file or directory"),
-        ("empty.mp4", b"", "Invalid data found|End of file"),
-        ("notes.txt", b"Lecture 3: fractions\n" * 200, "not a recording|Invalid data"),
+        ("empty.mp4", b"", "the file is empty"),
+        ("notes.txt", b"Lecture 3: fractions\n" * 200, "not a recording|not a media file"),
         ("playlist.m3u8", b"#EXTM3U\n#EXTINF:2,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n", ""),
-        ("noise.mkv", np.random.default_rng(3).bytes(50_000), "Invalid data"),
+        ("noise.mkv", np.random.default_rng(3).bytes(50_000), "not a media file"),
         ("concat.ffconcat", b"ffconcat version 1.0\nfile /etc/hostname\n", ""),
     ],
 )
@@ -139,6 +139,21 @@ def test_what_cannot_be_used_is_refused_in_one_line(
         path.write_bytes(content)
     with pytest.raises(UnusableMediaError, match=rf"^{path}: [^\n]*({reason})[^\n]*$"):
         probe(path)
+
+
+def test_a_recording_cut_off_before_its_index(tmp_path: Path) -> None:
+    path = both(tmp_path / "film.mp4", SIZE)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") - 4])
+    with pytest.raises(UnusableMediaError, match=r"its index \(moov\) is missing"):
+        probe(path)
+
+
+def test_the_start_is_that_of_the_first_picture_shown(tmp_path: Path) -> None:
+    times = [96_000 + index * FRAME for index in range(40)]
+    coded = {"preset": "ultrafast", "x264-params": "keyint=20:bframes=3:b-adapt=0:open-gop=1"}
+    path = film(tmp_path / "film.ts", times, options=coded)
+    assert probe(path).start == next(iter(pictures([path]))).at
 
 
 def test_a_photograph_is_refused(tmp_path: Path) -> None:
