@@ -167,6 +167,6 @@ def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:
     if state.stop is not None and not state.header.imported:
         stopped = clock.lesson_time(state.stop.at)
         end = end if stopped is None else min(end, stopped)
-    end = min((e for e in ends if end - RAGGED <= e), default=end) if ends else end
+    end = min([end, *(e for e in ends if e >= end - RAGGED)])
     frame = state.header.grid.frame
-    return max(state.frozen_until, min(end, max(ends, default=0)) // frame * frame, 0)
+    return max(state.frozen_until, end // frame * frame)

@@ -1,0 +1,333 @@
+"""The plan over time: what is waited for, what is frozen, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lesson.model import Box, Kind, Layout, Observation, Role, SourceSpec
+from lesson.records import (
+    CropPath,
+    EpochStarted,
+    FrozenUntil,
+    Origin,
+    Record,
+    SegmentCommitted,
+    SegmentObserved,
+    Shot,
+    SourceFinished,
+    Start,
+    Stop,
+)
+from lesson.state import LessonState
+from lesson.time import TICKS_PER_SECOND, Ticks
+from tests.kit.lessons import MILLISECOND, header, moment, segment, source
+from tests.kit.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential, in_order
+from tracking.clocks import LessonClock
+from tracking.evidence import Evidence
+from tracking.planner import Planner, running_shot, same_picture
+
+S = TICKS_PER_SECOND
+TEACHER, BOARD, MIC, STUDENTS = source("teacher"), source("board"), source("mic"), source("students")
+AUDIO = (Kind.AUDIO,)
+POLL_S = 0.5
+
+
+@dataclass
+class Run:
+    """A planner following a lesson in simulated time; `frozen`: (true time, frozen until) of each freeze."""
+
+    state: LessonState
+    evidence: Evidence = field(default_factory=Evidence)
+    plan: list[Record] = field(default_factory=list)
+    frozen: list[tuple[float, Ticks]] = field(default_factory=list)
+
+    def go(
+        self,
+        entries: list[tuple[float, Record]],
+        until_s: float,
+        *,
+        blind: bool = False,
+        killed: Callable[[], bool] = lambda: False,
+    ) -> Run:
+        clock = LessonClock(self.state)
+        waiting = list(entries)
+        for tick in range(round(until_s / POLL_S) + 1):
+            now = tick * POLL_S
+            while waiting and waiting[0][0] <= now:
+                self.take(waiting.pop(0)[1])
+            if killed():
+                clock, self.evidence = LessonClock(self.state), self._evidence_again()
+            planner = Planner(state=self.state, clock=clock, evidence=self.evidence, blind=blind)
+            while due := planner.due(FIRST_BOOT.moment(now)):
+                for record in due:
+                    self.plan.append(record)
+                    self.state.apply(record)
+                    if isinstance(record, FrozenUntil):
+                        self.frozen.append((now, record.at))
+        return self
+
+    def take(self, record: Record) -> None:
+        if isinstance(record, SegmentObserved):
+            self.seen.append(record)
+            self.evidence.add(record)
+        else:
+            self.state.apply(record)
+
+    seen: list[SegmentObserved] = field(default_factory=list)
+
+    def _evidence_again(self) -> Evidence:
+        evidence = Evidence()
+        for record in self.seen:
+            evidence.add(record)
+        return evidence
+
+    @property
+    def shots(self) -> list[Shot]:
+        return [record for record in self.plan if isinstance(record, Shot)]
+
+
+def lesson(*sources: SourceSpec) -> Run:
+    state = LessonState(header("plan", sources=sources))
+    state.apply(Start(at=FIRST_BOOT.moment(0.0)))
+    return Run(state)
+
+
+def observed(
+    entries: list[tuple[float, Record]], *, after_s: float = 1.0, seed: int = 0, boxes: bool = True
+) -> list[tuple[float, Record]]:
+    """An analysis of every picture segment, `after_s` after its commit, that sees a lecture somehow."""
+    out = list(entries)
+    for at, record in entries:
+        if isinstance(record, SegmentCommitted) and (span := record.segment.span(Kind.VIDEO)):
+            rng = random.Random(f"{seed} {record.segment.path}")
+            looks = []
+            writing, present = rng.random() < 0.4, rng.random() < 0.85
+            for tick in range(span.start, span.end, S // 4):
+                box = Box(round(rng.uniform(0.1, 0.5), 3), 0.5, 0.1, 0.25)
+                looks.append(
+                    Observation(
+                        at=tick,
+                        motion=(box,) if present and boxes else (),
+                        motion_level=0.02 if present else 0.0,
+                        board_activity=3e-5 if writing and record.segment.source == "board" else 0.0,
+                    )
+                )
+            news = SegmentObserved(
+                source=record.segment.source,
+                epoch=record.segment.epoch,
+                seq=record.segment.seq,
+                detector="made up",
+                observations=tuple(looks),
+            )
+            out.append((at + after_s, news))
+    return sorted(out, key=lambda entry: entry[0])
+
+
+def stop(at_s: float) -> tuple[float, Record]:
+    return at_s, Stop(at=FIRST_BOOT.moment(at_s))
+
+
+def feeds(end_s: float, **fields: object) -> list[SimulatedEpoch]:
+    values = {"jitter": exponential(0.01), "finished": True, **fields}
+    return [
+        SimulatedEpoch(TEACHER, 0.0, end_s + 0.3, **values),  # type: ignore[arg-type]
+        SimulatedEpoch(BOARD, 0.4, end_s + 0.2, origin_s=7.4, **values),  # type: ignore[arg-type]
+        SimulatedEpoch(MIC, 0.1, end_s + 0.25, kinds=AUDIO, **values),  # type: ignore[arg-type]
+    ]
+
+
+def assert_tiles(shots: list[Shot], end: Ticks) -> None:
+    assert shots[0].span.start == 0
+    assert shots[-1].span.end == end
+    assert all(before.span.end == after.span.start for before, after in pairwise(shots))
+
+
+def joined(shots: list[Shot]) -> list[Shot]:
+    found: list[Shot] = []
+    for index, shot in enumerate(shots):
+        whole = running_shot(shots[: index + 1])
+        assert whole is not None
+        if found and same_picture(found[-1], shot):
+            found.pop()
+        found.append(whole)
+    return found
+
+
+def test_a_lesson_is_planned_to_its_stop() -> None:
+    entries = sorted([*observed(in_order(feeds(60))), stop(60.0)], key=lambda entry: entry[0])
+    run = lesson(TEACHER, BOARD, MIC).go(entries, 70)
+    assert run.state.final
+    assert run.state.frozen_until == pytest.approx(59.9 * S, abs=3 * 1_920)
+    assert run.state.frozen_until % 1_920 == 0
+    assert_tiles(run.shots, run.state.frozen_until)
+    assert all(shot.span.duration >= 3 * S for shot in joined(run.shots))
+
+
+def test_the_plan_follows_within_twelve_seconds() -> None:
+    run = lesson(TEACHER, BOARD, MIC).go(observed(in_order(feeds(90))), 90)
+    lags = [now - at / S for now, at in run.frozen if now > 20]
+    assert max(later - frozen / S for (_, frozen), (later, _) in pairwise(run.frozen) if later > 20) < 12.5
+    assert min(lags) > 3
+
+
+def test_a_source_that_never_delivers_is_not_waited_for() -> None:
+    entries = in_order(feeds(40)[:1])
+    run = lesson(TEACHER, BOARD, MIC).go(observed(entries), 40)
+    assert run.state.frozen_until > 25 * S
+    assert {shot.sources for shot in run.shots} == {("teacher",)}
+
+
+def test_an_opened_source_without_pictures_is_not_waited_for() -> None:
+    mute = EpochStarted(source="board", epoch=0, at=FIRST_BOOT.moment(0.2), streams=())
+    never = SimulatedEpoch(BOARD, 0.2, 0.2).records()
+    for opened in ([(0.2, mute)], never):
+        entries = sorted([*in_order(feeds(60)[:1]), *opened], key=lambda entry: entry[0])
+        run = lesson(TEACHER, BOARD).go(observed(entries), 60)
+        assert run.state.frozen_until > 35 * S
+
+
+@pytest.mark.parametrize("lost", ["the feed ended", None])
+def test_a_dead_source_does_not_hold_up_the_rest(lost: str | None) -> None:
+    teacher, _, mic = feeds(120)
+    board = SimulatedEpoch(BOARD, 0.4, 30.0, lost=lost)
+    run = lesson(TEACHER, BOARD, MIC).go(observed(in_order([teacher, board, mic])), 120)
+    lags = [now - at / S for now, at in run.frozen if now > 20]
+    assert max(lags) < 25
+    assert lags[-1] < 25 if lost is None else lags[-1] < 12.5
+    assert not any("board" in shot.sources and shot.span.end > 31 * S for shot in run.shots)
+
+
+def test_a_source_that_comes_back_is_used_again() -> None:
+    teacher, _, mic = feeds(120)
+    board = SimulatedEpoch(BOARD, 0.4, 30.0, lost="unplugged")
+    again = SimulatedEpoch(BOARD, 50.0, 120.0, epoch=1, first_seq=8)
+    run = lesson(TEACHER, BOARD, MIC).go(observed(in_order([teacher, board, again, mic])), 120)
+    shown = [shot.span for shot in run.shots if "board" in shot.sources]
+    assert any(span.start > 50 * S for span in shown)
+    assert not any(span.end > 30.1 * S and span.start < 50 * S for span in shown)
+
+
+def test_when_everything_is_lost_time_goes_on_with_a_slate() -> None:
+    lost = SimulatedEpoch(TEACHER, 0.0, 20.0, lost="power of the camera")
+    run = lesson(TEACHER).go(observed(in_order([lost])), 60)
+    assert run.state.frozen_until > 45 * S
+    assert run.shots[-1].layout is Layout.SLATE
+    assert_tiles(run.shots, run.state.frozen_until)
+
+
+def test_a_stalled_disk_gives_up_nothing_that_still_comes() -> None:
+    """All commits between 20 s and 40 s arrive at 40 s: no gap may be planned for it."""
+    entries = [(40.0 if 20 < at < 40 else at, record) for at, record in in_order(feeds(80))]
+    run = lesson(TEACHER, BOARD, MIC).go(observed(entries), 80)
+    assert not any(shot.layout is Layout.SLATE for shot in run.shots)
+    assert run.state.frozen_until > 65 * S
+
+
+def test_late_analysis_is_replaced_by_the_safe_wide_shot() -> None:
+    run = lesson(TEACHER, BOARD, MIC).go(observed(in_order(feeds(120)), after_s=1_000), 120)
+    assert run.state.frozen_until > 90 * S
+    assert {(shot.layout, shot.sources) for shot in run.shots} == {(Layout.FULL, ("teacher",))}
+
+
+def test_blind_planning_needs_no_analysis() -> None:
+    entries = sorted([*in_order(feeds(30)), stop(30.0)], key=lambda entry: entry[0])
+    run = lesson(TEACHER, BOARD, MIC).go(entries, 40, blind=True)
+    assert run.state.final
+    assert {shot.sources for shot in run.shots} == {("teacher",)}
+    assert not any(isinstance(record, CropPath) for record in run.plan)
+
+
+def test_nothing_recorded_is_a_lesson_of_no_length() -> None:
+    run = lesson(TEACHER)
+    run.go([(1.0, SourceFinished(source="teacher", at=moment())), stop(1.0)], 3)
+    assert run.plan == [FrozenUntil(at=0, final=True)]
+
+
+def test_sound_alone_is_a_slate() -> None:
+    mic = SimulatedEpoch(MIC, 0.0, 20, kinds=AUDIO, finished=True)
+    entries = sorted([*in_order([mic]), stop(20.0)], key=lambda entry: entry[0])
+    run = lesson(MIC).go(entries, 30)
+    assert run.state.final
+    assert [shot.layout for shot in joined(run.shots)] == [Layout.SLATE]
+    assert run.state.frozen_until == pytest.approx(20 * S, abs=1_920)
+
+
+def _imported(*lengths: tuple[str, float]) -> tuple[Run, list[Record]]:
+    specs = [source(role, imported=True, start=round(0.5 * S) if role == "board" else 0) for role, _ in lengths]
+    run = Run(LessonState(header("import", sources=tuple(specs))))
+    records: list[Record] = [Start(at=moment()), Stop(at=moment())]
+    for spec, (_, seconds) in zip(specs, lengths, strict=True):
+        origin = round(7.4 * S) if spec.role is Role.STUDENTS else 0
+        records.append(
+            EpochStarted(source=spec.id, epoch=0, at=moment(), streams=_streams(), start=spec.start, origin=origin)
+        )
+        done, seq = 0.0, 0
+        while done < seconds:
+            length = min(4.0, seconds - done)
+            record = segment(spec, seq, start_s=origin / S + done, seconds=length)
+            assert record.time_base == MILLISECOND
+            records.append(SegmentCommitted(segment=record))
+            done, seq = done + length, seq + 1
+        records.append(SourceFinished(source=spec.id, at=moment()))
+    return run, records
+
+
+def _streams() -> tuple:  # type: ignore[type-arg]
+    return next(r for _, r in SimulatedEpoch(TEACHER, 0, 1).records() if isinstance(r, EpochStarted)).streams
+
+
+def test_imported_files_lie_exactly_where_the_header_says() -> None:
+    run, records = _imported(("teacher", 60.0), ("students", 60.02), ("board", 30.0))
+    run.go(observed([(0.0, record) for record in records]), 3)
+    assert run.state.final
+    assert run.state.sources["students"].to_lesson(0, round(7.4 * S)) == 0
+    assert run.state.sources["board"].to_lesson(0, 0) == S // 2
+    assert run.state.frozen_until == 60 * S
+    assert_tiles(run.shots, 60 * S)
+    assert isinstance(run.plan[0], Origin)
+
+
+def test_imported_files_are_waited_for_however_long_it_takes() -> None:
+    run, records = _imported(("teacher", 60.0), ("board", 60.0))
+    slow = [record for record in records if not (isinstance(record, SegmentCommitted | SourceFinished))]
+    fast = [r for r in records if isinstance(r, SegmentCommitted) and r.segment.source == "teacher"]
+    run.go(observed([(0.0, record) for record in [*slow, *fast]]), 200)
+    assert run.state.frozen_until == 0
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 1_000_000), st.lists(st.booleans(), min_size=8, max_size=8))
+def test_kills_change_nothing(seed: int, kills: list[bool]) -> None:
+    rng = random.Random(seed)
+    ends = [rng.choice([12.0, 45.0, 60.3]), rng.choice([33.3, 60.2]), 60.25]
+    epochs = [
+        SimulatedEpoch(TEACHER, 0.0, ends[0], jitter=exponential(0.02), lost="lost", ppm=90, finished=True),
+        SimulatedEpoch(BOARD, rng.uniform(0, 6), ends[1], jitter=exponential(0.02), lost="lost", finished=True),
+        SimulatedEpoch(MIC, 0.1, ends[2], kinds=AUDIO, finished=True),
+    ]
+    entries = sorted([*observed(in_order(epochs), seed=seed), stop(60.0)], key=lambda entry: entry[0])
+    calm = lesson(TEACHER, BOARD, MIC).go(entries, 70)
+    turn = iter(kills * 40)
+    shaken = lesson(TEACHER, BOARD, MIC).go(entries, 70, killed=lambda: next(turn))
+    assert shaken.plan == calm.plan
+    assert calm.state.final
+    assert_tiles(calm.shots, calm.state.frozen_until)
+    frozen = [record.at for record in calm.plan if isinstance(record, FrozenUntil)]
+    assert frozen == sorted(frozen)
+
+
+def test_what_is_frozen_live_is_what_is_planned_afterwards() -> None:
+    """The same room planned while recording and in one go from the folder: the same shots, to a decision step."""
+    entries = sorted([*observed(in_order(feeds(60, jitter=lambda *_: 0.0))), stop(60.0)], key=lambda entry: entry[0])
+    live = lesson(TEACHER, BOARD, MIC).go(entries, 70)
+    later = lesson(TEACHER, BOARD, MIC).go([(0.0, record) for _, record in entries], 1)
+    assert [(s.layout, s.sources, s.span) for s in joined(later.shots)] == [
+        (s.layout, s.sources, s.span) for s in joined(live.shots)
+    ]
