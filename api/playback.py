@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
@@ -17,13 +18,16 @@ from api.box import BoxDep
 from api.problems import problem_docs
 from api.thumbnails import newest_picture, picture_tag
 from lesson.folder import LessonFolder
-from lesson.hls import MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist
+from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist, playable
 from lesson.state import LessonState
 
 router = APIRouter(tags=["playback"])
 _REVALIDATE = "no-cache"  # playlists and thumbnails grow: ask each time, get 304 when nothing is new
 _FOR_EVER = "public, max-age=31536000, immutable"  # a chunk a journal names never changes
 _NOTHING_YET = "There is nothing to play yet."
+SnapshotQuery = Annotated[
+    bool, Query(description="what there is now as a finished lesson, for players that cannot follow a running one")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,14 @@ def _playlist(request: Request, text: str) -> Response:
     response_class=Response,
     responses={200: {"content": {PLAYLIST_TYPE: {}}}, **problem_docs(404)},
 )
-def multivariant(box: BoxDep, request: Request, lesson_id: str) -> Response:
+def multivariant(box: BoxDep, request: Request, lesson_id: str, snapshot: SnapshotQuery = False) -> Response:
     """The playlist to open in a player."""
     with box.library.reading(lesson_id) as state:
         try:
             text = multivariant_playlist(state, final=state.encoded)
         except ValueError as error:
             raise HTTPException(404, _NOTHING_YET) from error
-    return _playlist(request, text)
+    return _playlist(request, text.replace(f"/{INDEX}", f"/{INDEX}?snapshot=true") if snapshot else text)
 
 
 @router.get(
@@ -71,19 +75,22 @@ def multivariant(box: BoxDep, request: Request, lesson_id: str) -> Response:
     response_class=Response,
     responses={200: {"content": {PLAYLIST_TYPE: {}}}, **problem_docs(404)},
 )
-def media(box: BoxDep, request: Request, lesson_id: str, rendition: str) -> Response:
+def media(box: BoxDep, request: Request, lesson_id: str, rendition: str, snapshot: SnapshotQuery = False) -> Response:
     """The playlist of one rendition: it grows while the lesson runs and ends with it."""
     with box.library.reading(lesson_id) as state:
-        text = _media_text(state, rendition)
+        text = _media_text(state, rendition, snapshot=snapshot)
     return _playlist(request, text)
 
 
-def _media_text(state: LessonState, rendition: str) -> str:
+def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     progress = state.renditions.get(rendition)
     if progress is None:
         raise HTTPException(404, "There is no such rendition.")
     if progress.started is None or progress.leading == 0:
         raise HTTPException(404, _NOTHING_YET)
+    if snapshot:  # sound and pictures must end together
+        common = min(state.renditions[one.name].leading for one in playable(state))
+        return media_playlist(state, rendition, chunks=common, final=True)
     whole = state.final and progress.leading >= state.header.grid.chunks(state.frozen_until)
     return media_playlist(state, rendition, chunks=progress.leading, final=whole)
 

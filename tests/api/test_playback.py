@@ -63,6 +63,19 @@ def test_a_running_lesson_grows_and_ends(client: httpx.Client, folder: LessonFol
     assert not m3u8.loads(client.get(f"{HLS}/high/index.m3u8").text).is_endlist  # its last chunks are still coming
 
 
+def test_a_snapshot_is_a_finished_lesson_of_what_there_is(client: httpx.Client, folder: LessonFolder) -> None:
+    plan_all(folder, final=False)
+    encode_all(folder, end=3 * folder.header.grid.chunk)
+    low = folder.header.rendition("low")
+    append_records(folder.rendition_journal("low"), [write_chunk(folder, low, 3, folder.header.grid.span(3))])
+    index = m3u8.loads(client.get(f"{HLS}/index.m3u8?snapshot=true").text)
+    addresses = [playlist.uri for playlist in index.playlists] + [media.uri for media in index.media]
+    assert len(addresses) == 4
+    for address in addresses:
+        part = m3u8.loads(client.get(f"{HLS}/{address}").text)
+        assert (part.is_endlist, part.playlist_type, len(part.segments)) == (True, "vod", 3)
+
+
 def test_every_file_of_the_playlists_is_served_whole(client: httpx.Client, folder: LessonFolder) -> None:
     plan_all(folder)
     encode_all(folder)

@@ -12,10 +12,10 @@ from api import create_app
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.model import Kind
-from lesson.records import FrozenUntil
+from lesson.records import FrozenUntil, Record
 from tests.kit.browser import Browser
 from tests.kit.lessons import make_lesson, plan_all, start, stop
-from tests.kit.room import encode_for_players, template
+from tests.kit.room import encode_for_players, playable_records, template
 from tests.kit.web import serving
 
 pytestmark = pytest.mark.browser
@@ -68,6 +68,28 @@ def test_native_playback(folder: LessonFolder, browser: Browser) -> None:
         if not browser.evaluate("document.createElement('video').canPlayType('application/vnd.apple.mpegurl')"):
             pytest.skip("this Chromium cannot play HLS by itself")
         play_to_the_end(browser)
+        assert browser.complaints() == []
+
+
+def grow(journals: dict[Path, list[Record]], *, first: int, last: int) -> None:
+    """Commit chunks `first` to `last` of every rendition; the start of the rendition goes with chunk 0."""
+    for journal, records in journals.items():
+        append_records(journal, records[first + 1 if first else 0 : last + 2])
+
+
+@pytest.mark.parametrize("library", [True, False], ids=["hls.js", "native"])
+def test_a_running_lesson_is_followed(folder: LessonFolder, browser: Browser, library: bool) -> None:
+    if library and not HLS_JS.is_file():
+        pytest.skip("hls.js is not installed (npm ci in tests/)")
+    journals = playable_records(folder, chunks=CHUNKS)
+    grow(journals, first=0, last=0)
+    with serving(create_app(folder.path.parent, template(), hls_js=HLS_JS if library else None)) as url:
+        browser.open(f"{url}/lessons/lesson")
+        browser.wait_for(lambda: browser.evaluate("document.getElementById('video').readyState") >= 2, SOON)
+        browser.evaluate("(v => { v.muted = true; return v.play().then(() => 1); })(document.getElementById('video'))")
+        browser.wait_for(lambda: browser.evaluate(PLAYED) > 2.0, SOON)
+        grow(journals, first=1, last=CHUNKS - 1)
+        browser.wait_for(lambda: browser.evaluate(PLAYED) > 3.84 + 2.0, SOON, what="the second chunk is played")
         assert browser.complaints() == []
 
 

@@ -16,9 +16,9 @@ from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.ladders import ladder
 from lesson.lifecycle import LessonTemplate
-from lesson.model import Anchor, ChunkRecord, Kind, PtsRange, Role, SegmentRecord, SourceSpec
+from lesson.model import Anchor, ChunkRecord, Kind, PtsRange, Rendition, Role, SegmentRecord, SourceSpec
 from lesson.records import ChunkEncoded, EpochStarted, Record, RenditionStarted, SegmentCommitted, SourceLost
-from lesson.time import TICKS_PER_SECOND
+from lesson.time import TICKS_PER_SECOND, Span
 from tests.kit.lessons import MILLISECOND, epoch_started, source
 
 TEACHER = source("teacher", required=True)
@@ -117,45 +117,63 @@ def deliver(
 
 def encode_for_players(folder: LessonFolder, *, chunks: int = 3) -> None:
     """Really playable chunks of a test picture and a tone for every rendition of the folder's ladder."""
+    for journal, records in playable_records(folder, chunks=chunks).items():
+        append_records(journal, records)
+
+
+def playable_records(folder: LessonFolder, *, chunks: int) -> dict[Path, list[Record]]:
+    """The files of `encode_for_players`, and the records that commit them, by journal: first the start of the
+    rendition, then one record a chunk.
+    """
+    return {
+        folder.rendition_journal(rendition.name): _encode_rendition(folder, rendition, chunks)
+        for rendition in folder.header.ladder
+    }
+
+
+def _encode_rendition(folder: LessonFolder, rendition: Rendition, chunks: int) -> list[Record]:
     grid = folder.header.grid
     end = chunks * grid.chunk
-    seconds = end / TICKS_PER_SECOND
-    for rendition in folder.header.ladder:
-        target = folder.rendition_folder(rendition.name)
-        target.mkdir(parents=True)
-        sound = rendition.kind is Kind.AUDIO
-        size = f"{rendition.width}x{rendition.height}"
-        picture = f"testsrc2=size={size}:rate={grid.fps}"
-        codec = (
-            ["-c:a", "aac", "-b:a", str(rendition.bitrate)]
-            if sound
-            else ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(grid.frames_per_chunk)]
+    target = folder.rendition_folder(rendition.name)
+    target.mkdir(parents=True)
+    sound = rendition.kind is Kind.AUDIO
+    picture = f"testsrc2=size={rendition.width}x{rendition.height}:rate={grid.fps}"
+    codec = (
+        ["-c:a", "aac", "-b:a", str(rendition.bitrate)]
+        if sound
+        else ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(grid.frames_per_chunk)]
+    )
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i",
+         "sine=440:sample_rate=48000" if sound else picture, "-t", str(end / TICKS_PER_SECOND), *codec,
+         "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(grid.chunk / TICKS_PER_SECOND),
+         "-hls_list_size", "0", "-hls_fmp4_init_filename", "init.mp4",
+         "-hls_segment_filename", str(target / "%06d.m4s"), str(target / "ffmpeg.m3u8")],
+        check=True,
+    )  # fmt: skip
+    init = folder.init_path(rendition.name).read_bytes()
+    started = RenditionStarted(
+        rendition=rendition.name,
+        digest=rendition.digest,
+        codecs="mp4a.40.2" if sound else "avc1.42c00d",
+        init_path=folder.relative(folder.init_path(rendition.name)),
+        init_bytes=len(init),
+        init_sha256=hashlib.sha256(init).hexdigest(),
+    )
+    return [started, *(_chunk_record(folder, rendition, index, span) for index, span in enumerate(grid.spans(end)))]
+
+
+def _chunk_record(folder: LessonFolder, rendition: Rendition, index: int, span: Span) -> ChunkEncoded:
+    path = folder.chunk_path(rendition.name, index)
+    data = path.read_bytes()
+    return ChunkEncoded(
+        chunk=ChunkRecord(
+            rendition=rendition.name,
+            index=index,
+            span=span,
+            path=folder.relative(path),
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            inputs="0" * 16,
         )
-        subprocess.run(
-            [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i",
-             "sine=440:sample_rate=48000" if sound else picture, "-t", str(seconds), *codec,
-             "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(grid.chunk / TICKS_PER_SECOND),
-             "-hls_list_size", "0", "-hls_fmp4_init_filename", "init.mp4",
-             "-hls_segment_filename", str(target / "%06d.m4s"), str(target / "ffmpeg.m3u8")],
-            check=True,
-        )  # fmt: skip
-        init = folder.init_path(rendition.name).read_bytes()
-        records: list[Record] = [
-            RenditionStarted(
-                rendition=rendition.name,
-                digest=rendition.digest,
-                codecs="mp4a.40.2" if sound else "avc1.42c00d",
-                init_path=folder.relative(folder.init_path(rendition.name)),
-                init_bytes=len(init),
-                init_sha256=hashlib.sha256(init).hexdigest(),
-            )
-        ]
-        for index, span in enumerate(grid.spans(end)):
-            path = folder.chunk_path(rendition.name, index)
-            data = path.read_bytes()
-            chunk = ChunkRecord(
-                rendition=rendition.name, index=index, span=span, path=folder.relative(path), bytes=len(data),
-                sha256=hashlib.sha256(data).hexdigest(), inputs="0" * 16,
-            )  # fmt: skip
-            records.append(ChunkEncoded(chunk=chunk))
-        append_records(folder.rendition_journal(rendition.name), records)
+    )
