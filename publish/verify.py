@@ -79,7 +79,7 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
     """
     state = load_state(folder)
     if not state.verified:
-        return [f"{folder.id}: not published to the end yet"]
+        return [f"{folder.header.id}: not published to the end yet"]
     return [problem for _, problem in differing(folder, store, expected_objects(state), deep=deep)]
 
 
@@ -87,10 +87,11 @@ def differing(
     folder: LessonFolder, store: ObjectStore, expected: Sequence[Expected], *, deep: bool = False
 ) -> list[tuple[Expected, str]]:
     """Those of `expected` that the store lacks or holds differently, each with a line that says so."""
-    held = {info.key: info for info in store.list(f"{folder.id}/")}
+    prefix = folder.header.id  # the folder may have been renamed since
+    held = {info.key: info for info in store.list(f"{prefix}/")}
     found: list[tuple[Expected, str]] = []
     for item in expected:
-        key = f"{folder.id}/{item.key}"
+        key = f"{prefix}/{item.key}"
         problem = _difference(folder, store, item, held.get(key), deep=deep)
         if problem:
             found.append((item, f"{store.url(key)}: {problem}"))

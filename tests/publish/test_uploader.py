@@ -163,6 +163,17 @@ def test_verify_remote_works_without_the_local_files(folder: LessonFolder) -> No
     assert ["SHA-256 differs" in problem for problem in verify_remote(folder, store)] == [True]
 
 
+def test_a_folder_that_was_renamed_keeps_its_place_in_the_store(folder: LessonFolder) -> None:
+    store = FlakyStore()
+    Uploader(folder, store).run()
+    store.puts.clear()
+    copy = LessonFolder(folder.path.rename(folder.path.with_name("copy-for-a-bug-report")))
+    Uploader(copy, store).run()
+    assert store.puts == []
+    assert verify_remote(copy, store) == []
+    assert {key.split("/")[0] for key in store.objects} == {"lesson"}
+
+
 def test_another_store_url_publishes_anew(folder: LessonFolder, tmp_path: Path) -> None:
     first, second = FolderStore(tmp_path / "one"), FolderStore(tmp_path / "two")
     Uploader(folder, first).run()
