@@ -192,7 +192,7 @@ class ObjectStored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaylistPublished:
-    """A playlist naming the first `chunks` chunks of its rendition (`index.m3u8`: that many renditions) is in the store.
+    """A playlist naming the first `chunks` chunks of its rendition (`index.m3u8`: that many of them) is in the store.
 
     `final`: it is VOD.
     """
