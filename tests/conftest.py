@@ -52,14 +52,13 @@ def _quiet(request: pytest.FixtureRequest) -> Iterator[None]:
 
     def watched(*args: object, **kwargs: object) -> logging.LogRecord:
         record: logging.LogRecord = make(*args, **kwargs)
-        if record.levelno >= logging.ERROR:
+        if (record.levelno or 0) >= logging.ERROR:  # None: logging.makeLogRecord fills it in later
             records.append(record)
         return record
 
     logging.setLogRecordFactory(watched)
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
-        wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
