@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -163,6 +163,8 @@ class Recorder:
         except BaseException:
             writer.abandon()
             raise
+        if self._spec.imported:  # when a file was read says nothing about when it was recorded
+            stored = replace(stored, anchors=())
         record = segment_record(self._folder, self._spec.id, epoch.number, self._seq, stored, closed_by)
         self._journal.append(SegmentCommitted(segment=record))
         self._committed = self._seq + 1

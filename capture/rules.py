@@ -14,12 +14,16 @@ from media.packets import FeedPacket
 
 SEGMENT_LENGTH: Ticks = 4 * TICKS_PER_SECOND
 """A segment ends at the first key frame from here on: short enough to follow live, long enough to cost nothing."""
+KEY_JITTER: Ticks = TICKS_PER_SECOND // 10
+"""A key frame this much early is still the one of the fourth second; else jitter would make segments of six."""
 MAX_JUMP: Ticks = 2 * TICKS_PER_SECOND
 """PTS and arrival may disagree by this much before the timeline counts as broken."""
 LAG_PATIENCE: Ticks = 5 * TICKS_PER_SECOND
 """A delay in the network is made up sooner; what lags longer has lost time for good."""
 REORDERING: Ticks = TICKS_PER_SECOND // 2
 """Time stamps of one stream may step back by this much (muddled B-frames, a restarted loop) without breaking it."""
+MAX_REST: Ticks = 3_600 * TICKS_PER_SECOND
+"""Longest rest between two packets of a file that is taken for one."""
 KEY_PATIENCE = 300
 """Pictures without a key frame before the stream is taken as one that marks none (periodic intra refresh)."""
 PAUSES_S = (0.5, 1.0, 2.0, 5.0)
@@ -46,7 +50,8 @@ class Cutter:
         """Whether the segment ends before `packet`."""
         if self._start is None or packet.kind is not self._lead or not packet.key:
             return False
-        return packet.pts - self._start >= SEGMENT_LENGTH
+        least = SEGMENT_LENGTH - KEY_JITTER if self._lead is Kind.VIDEO else SEGMENT_LENGTH
+        return packet.pts - self._start >= least
 
     def start(self, packet: FeedPacket) -> None:
         """A segment starts with `packet`."""
@@ -69,7 +74,7 @@ class Continuity:
     """Says where one uninterrupted timeline ends: packets step back, come from the future, or lag for good.
 
     Delay only ever adds to `arrival - dts`, so its least value over the last seconds is what the present one is
-    judged by; a window, because clocks drift. Without `live` only steps back count: arrival means nothing.
+    judged by; a window, because clocks drift. Without `live` arrival means nothing, and only the time stamps count.
     """
 
     _WINDOW_NS = 30 * NANOSECONDS_PER_SECOND
@@ -98,10 +103,16 @@ class Continuity:
         last = self._last.get(packet.kind)
         if last is not None and packet.dts < last - REORDERING:
             return f"{packet.kind} time stamps stepped back by {(last - packet.dts) / TICKS_PER_SECOND:.1f} s"
-        reason = self._against_arrival(packet) if self._live else None
+        reason = self._against_arrival(packet) if self._live else self._against_reason(packet, last)
         if reason is None:
             self._last[packet.kind] = packet.dts if last is None else max(packet.dts, last)
         return reason
+
+    def _against_reason(self, packet: FeedPacket, last: Ticks | None) -> str | None:
+        """In a file a picture may stand for long, but a clock that starts anew may look like an hour or a day."""
+        if last is None or packet.dts - last < MAX_REST:
+            return None
+        return f"{packet.kind} time stamps jumped ahead by {(packet.dts - last) / TICKS_PER_SECOND:.0f} s"
 
     def _against_arrival(self, packet: FeedPacket) -> str | None:
         offset = ticks_from_ns(packet.arrival_ns) - packet.dts

@@ -49,7 +49,7 @@ def test_an_imported_path_is_taken_as_it_is(name: str) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(uri: str, says: str) -> None:
-    with pytest.raises(ConfigError, match="^[^\n]*$") as caught:
+    with pytest.raises(ConfigError, match=r"^[^\n]*$") as caught:
         parse_address(uri)
     assert says in str(caught.value)
 

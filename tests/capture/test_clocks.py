@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +38,7 @@ def test_lost_samples_leave_a_hole_of_their_length() -> None:
     placed = [clock.place(at, BLOCK) for at in times]
     lag = [ticks_from_ns(at) - (pts + BLOCK) for at, pts in zip(times, placed, strict=True)]
     assert max(lag[-300:]) < TICKS_PER_SECOND // 50
-    holes = [b - a - BLOCK for a, b in zip(placed, placed[1:], strict=False) if b - a != BLOCK]
+    holes = [b - a - BLOCK for a, b in pairwise(placed) if b - a != BLOCK]
     assert len(holes) == 1
     assert abs(holes[0] - round(0.7 * TICKS_PER_SECOND)) < TICKS_PER_SECOND // 50
 

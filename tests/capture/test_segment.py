@@ -95,7 +95,7 @@ def test_packets_that_step_back_are_dropped_and_said(tmp_path: Path) -> None:
     taken = [packet for packet in feed.packets() if packet.kind is Kind.VIDEO]
     assert all(writer.write(packet) for packet in taken)
     earlier = taken[3]
-    again = FeedPacket(earlier.kind, earlier.pts, earlier.dts, 1, False, 0, earlier.coded)  # noqa: FBT003
+    again = FeedPacket(earlier.kind, earlier.pts, earlier.dts, 1, False, 0, earlier.coded)
     assert not writer.write(again)
     assert writer.finish().ranges[Kind.VIDEO].packets == 25
     feed.close()

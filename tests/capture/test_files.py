@@ -1,0 +1,271 @@
+"""Imported and paced files: everything that is in them, once, at its place."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from capture.session import record_source
+from lesson.errors import UnusableMediaError
+from lesson.folder import LessonFolder
+from lesson.model import Kind
+from lesson.state import load_state
+from lesson.time import TICKS_PER_SECOND, Ticks
+from media.audio import sound
+from media.decode import pictures
+from media.probe import probe
+from tests.kit.camera_content import FRAME
+from tests.kit.capturing import (
+    Capture,
+    by_epoch,
+    epochs,
+    files,
+    finished,
+    live_lesson,
+    losses,
+    marks,
+    segments,
+    stop_now,
+)
+from tests.kit.clicks import find_clicks
+from tests.kit.clips import marked_clip
+from tests.kit.lessons import source
+from tests.kit.waiting import wait_until
+
+MS = TICKS_PER_SECOND // 1000
+
+
+def imported(root: Path, file: Path, *, start: Ticks = 0) -> LessonFolder:
+    return live_lesson(root, source("teacher", uri=f"file:{file}", imported=True, start=start))
+
+
+def run(folder: LessonFolder) -> tuple[int, str]:
+    with Capture(folder, "teacher") as capture:
+        return capture.wait(60), capture.log
+
+
+def click_times(folder: LessonFolder, origin: Ticks) -> list[Ticks]:
+    found: list[Ticks] = []
+    for block in _joined(files(folder, segments(folder, "teacher"))):
+        found += find_clicks(block[1], start=block[0] - origin)
+    return found
+
+
+def _joined(paths: list[Path]) -> Iterator[tuple[Ticks, NDArray[np.float32]]]:
+    blocks = list(sound(paths))
+    if blocks:
+        yield blocks[0].at, np.concatenate([block.pcm for block in blocks])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "mov", "avi"])
+def test_every_picture_and_click_is_there_once_at_its_place(tmp_path: Path, suffix: str) -> None:
+    video, audio = ("mpeg4", "mp2") if suffix == "avi" else ("libx264", "aac")
+    clip = marked_clip(tmp_path / f"clip.{suffix}", seconds=9, video=video, audio=audio)
+    folder = imported(tmp_path, clip, start=5 * TICKS_PER_SECOND)
+    code, log = run(folder)
+    assert code == 0, log
+    found = segments(folder, "teacher")
+    (epoch,) = epochs(folder, "teacher")
+    assert epoch.start == 5 * TICKS_PER_SECOND
+    assert [s.seq for s in found] == list(range(len(found)))
+    assert len(found) == 3
+    shown = marks(folder, found)
+    assert [mark.at if mark else None for _, mark in shown] == [n * FRAME for n in range(225)]
+    first_mark_at = shown[0][0]
+    assert all(abs(at - first_mark_at - n * FRAME) <= MS for n, (at, _) in enumerate(shown))
+    clicks = click_times(folder, first_mark_at)
+    assert [round(at / TICKS_PER_SECOND) for at in clicks] == [0, 2, 4, 6, 8][-len(clicks) :]
+    assert len(clicks) >= 4
+    assert all(abs(at - round(at / TICKS_PER_SECOND) * TICKS_PER_SECOND) < 40 * MS for at in clicks)
+    assert finished(folder, "teacher")
+    assert not any(segment.anchors for segment in found)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 7.4, 93_000.0])
+def test_the_origin_is_the_first_time_stamp_of_the_file(tmp_path: Path, start_s: float) -> None:
+    clip = marked_clip(tmp_path / "clip.mkv", seconds=2, audio=None, start=round(start_s * TICKS_PER_SECOND))
+    folder = imported(tmp_path, clip)
+    assert run(folder)[0] == 0
+    (epoch,) = epochs(folder, "teacher")
+    shown = marks(folder, segments(folder, "teacher"))
+    assert abs(shown[0][0] - epoch.origin) <= MS
+
+
+def test_pictures_out_of_order_are_copied_with_their_order(tmp_path: Path) -> None:
+    options = {"preset": "medium", "bf": "3", "b-adapt": "0", "tune": "", "x264-params": "open-gop=1"}
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=9, options={k: v for k, v in options.items() if v})
+    folder = imported(tmp_path, clip)
+    assert run(folder)[0] == 0
+    found = segments(folder, "teacher")
+    assert [mark.at for _, mark in marks(folder, found) if mark] == [n * FRAME for n in range(225)]
+    assert {info.codec for info in epochs(folder, "teacher")[0].streams} == {"h264", "aac"}
+
+
+def test_a_bare_stream_without_times_is_encoded_anew(tmp_path: Path) -> None:
+    clip = marked_clip(
+        tmp_path / "clip.h264", seconds=3, audio=None, options={"bf": "2", "preset": "fast", "crf": "18"}
+    )
+    folder = imported(tmp_path, clip)
+    code, log = run(folder)
+    assert code == 0, log
+    assert [mark.at for _, mark in marks(folder, segments(folder, "teacher")) if mark] == [n * FRAME for n in range(75)]
+
+
+def test_an_interrupted_import_goes_on_where_it_was(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=60, options={"tune": "zerolatency"})
+    folder = imported(tmp_path, clip)
+    for committed in (2, 5, 9):
+        with Capture(folder, "teacher") as capture:
+            wait_until(
+                lambda n=committed: len(segments(folder, "teacher")) >= n or capture.process.poll() is not None, 20
+            )
+            capture.kill()
+    code, log = run(folder)
+    assert code == 0, log
+    found = segments(folder, "teacher")
+    assert [s.seq for s in found] == list(range(15))
+    assert len(epochs(folder, "teacher")) == 1
+    assert [mark.at for _, mark in marks(folder, found) if mark] == [n * FRAME for n in range(60 * 25)]
+    assert run(folder)[0] == 0, "once more changes nothing"
+    assert segments(folder, "teacher") == found
+
+
+def test_an_import_told_to_end_goes_on_later(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=60, options={"tune": "zerolatency"})
+    folder = imported(tmp_path, clip)
+    with Capture(folder, "teacher") as capture:
+        capture.wait_for_segments(2)
+        capture.terminate()
+    assert run(folder)[0] == 0
+    assert len(marks(folder, segments(folder, "teacher"))) == 1_500
+
+
+def test_an_import_does_not_care_that_the_lesson_was_stopped(tmp_path: Path) -> None:
+    folder = imported(tmp_path, marked_clip(tmp_path / "clip.mp4", seconds=3))
+    stop_now(folder)
+    assert run(folder)[0] == 0
+    assert len(marks(folder, segments(folder, "teacher"))) == 75
+
+
+def test_time_stamps_that_start_anew_make_an_epoch_that_follows(tmp_path: Path) -> None:
+    """Two recordings joined byte by byte, as cameras with a memory card do."""
+    one = marked_clip(tmp_path / "a.ts", seconds=5, start=500 * TICKS_PER_SECOND)
+    two = marked_clip(tmp_path / "b.ts", seconds=5)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one.read_bytes() + two.read_bytes())
+    folder = imported(tmp_path, joined)
+    code, log = run(folder)
+    assert code == 0, log
+    _, second = epochs(folder, "teacher")
+    assert second.start is not None
+    assert abs(second.start - 5 * TICKS_PER_SECOND) < 100 * MS
+    for number, found in by_epoch(segments(folder, "teacher")).items():
+        shown = [mark.at for _, mark in marks(folder, found) if mark]
+        assert len(shown) >= 120, f"epoch {number}"
+        assert shown == sorted(set(shown))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(100_000)], ids=["empty", "text", "zeros"])
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "lesson.mp4"
+    file.write_bytes(content)
+    folder = imported(tmp_path, file)
+    code, log = run(folder)
+    assert code == 2
+    assert "Traceback" not in log
+    (reason,) = losses(folder, "teacher")
+    assert str(file) in reason
+    assert "\n" not in reason
+    assert finished(folder, "teacher"), "the lesson must not wait for it"
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    folder = imported(tmp_path, tmp_path / "nowhere.mp4")
+    assert run(folder)[0] == 2
+    assert "nowhere.mp4" in losses(folder, "teacher")[0]
+
+
+def test_a_file_cut_off_gives_what_is_there(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.ts", seconds=8)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 5 // 8])
+    folder = imported(tmp_path, clip)
+    assert run(folder)[0] == 0
+    shown = [mark.at for _, mark in marks(folder, segments(folder, "teacher")) if mark]
+    assert 100 < len(shown) < 150
+    assert shown == [n * FRAME for n in range(len(shown))]
+
+
+def test_a_paced_file_takes_as_long_as_it_is_and_loops_without_a_break(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=2)
+    folder = live_lesson(tmp_path, source("teacher", uri=f"file:{clip}?loop"))
+    with Capture(folder, "teacher") as capture:
+        found = capture.wait_for_segments(2)
+        stop_now(folder)
+        assert capture.wait() == 0
+    assert len(epochs(folder, "teacher")) == 1
+    shown = marks(folder, segments(folder, "teacher"))
+    assert [mark.at for _, mark in shown if mark] == [n % 50 * FRAME for n in range(len(shown))]
+    steps = [b - a for (a, _), (b, _) in pairwise(shown)]
+    assert max(steps) <= FRAME + 30 * MS
+    first, second = (segment.anchors[0] for segment in found[:2])
+    real_ms = (second.monotonic_ns - first.monotonic_ns) / 1e6
+    assert abs(real_ms - (second.pts - first.pts)) < 60
+
+
+def test_a_paced_file_that_is_over_is_finished(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=2)
+    folder = live_lesson(tmp_path, source("teacher", uri=f"file:{clip}"))
+    with Capture(folder, "teacher") as capture:
+        assert capture.wait() == 0
+    assert finished(folder, "teacher")
+    assert len(marks(folder, segments(folder, "teacher"))) == 50
+
+
+REFUSED = {"exo_invalid-bitstream.webm", "mp4parse_invalid_userdata.mp4", "no_moov.mp4", "oc_nostreams.mp4"}
+
+
+@pytest.mark.footage
+def test_real_world_files_are_recorded_whole_or_refused(tmp_path: Path, footage: Path) -> None:
+    """Each file of odd/ and slides/: the same pictures at the same times as in the file, or one line of refusal."""
+    clips = sorted((footage / "odd").iterdir()) + sorted((footage / "slides").glob("*.m*"))
+    problems = []
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        for number, clip in enumerate(clips):
+            problems += [f"{clip.name}: {line}" for line in _import_problems(tmp_path / str(number), clip)]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert problems == []
+
+
+def _import_problems(root: Path, clip: Path) -> list[str]:
+    folder = imported(root, clip)
+    try:
+        record_source(folder, "teacher")
+    except UnusableMediaError as error:
+        return [] if clip.name in REFUSED and str(clip) in str(error) else [str(error)]
+    if clip.name in REFUSED:
+        return ["not refused"]
+    return _differences(clip, folder) if clip.parent.name == "odd" else []
+
+
+def _differences(clip: Path, folder: LessonFolder) -> list[str]:
+    """How the recorded pictures differ from those of the file, before `origin` left aside."""
+    (epoch,) = epochs(folder, "teacher")
+    start = probe(clip).start
+    found = segments(folder, "teacher")
+    if not load_state(folder).sources["teacher"].has(Kind.VIDEO):
+        return [] if any(segment.audio for segment in found) else ["no sound"]
+    original = [(p.at - start, p.width, p.height) for p in pictures([clip]) if p.at >= start]
+    stored = [(p.at - epoch.origin, p.width, p.height) for p in pictures(files(folder, found)) if p.at >= epoch.origin]
+    if abs(len(original) - len(stored)) > 2:
+        return [f"{len(original)} pictures became {len(stored)}"]
+    if {o[1:] for o in original} != {s[1:] for s in stored} and clip.suffix != ".h264":  # that one changes its size
+        return ["sizes differ"]
+    return []
