@@ -55,13 +55,13 @@ const hls = new Hls();
 hls.on(Hls.Events.ERROR, (_, data) => window.faults.push(data.details));
 hls.loadSource(decodeURIComponent(location.hash.slice(1))); hls.attachMedia(document.getElementById('v'));
 </script>"""
-PICTURE = """
+PICTURE = """(() => {
 const v = document.querySelector('video'), c = document.createElement('canvas'); c.width = 64; c.height = 36;
 const x = c.getContext('2d'); x.drawImage(v, 0, 0, 64, 36);
 const p = x.getImageData(0, 0, 64, 36).data; let low = 255, high = 0;
 for (let i = 0; i < p.length; i += 4) { low = Math.min(low, p[i + 1]); high = Math.max(high, p[i + 1]); }
 return [v.currentTime, v.videoWidth, high - low, v.error ? v.error.message : null];
-"""
+})()"""
 
 
 @pytest.fixture(params=["juicefs", "seaweed"])
@@ -162,7 +162,7 @@ def test_from_the_button_to_a_playing_lesson(server: S3Server, tmp_path: Path) -
         assert url.startswith("http://127.0.0.1:")
         assert_plays_from_the_store(browser, url, tmp_path / "player")
         browser.open(f"{base}/lessons/{lesson}")
-        browser.evaluate("document.querySelector('video').muted = true; document.querySelector('video').play()")
+        browser.evaluate("Object.assign(document.querySelector('video'), {muted: true}).play().then(() => true)")
         wait_until(lambda: browser.evaluate(PICTURE)[0] > 1, 30, what="the page plays it too")
         assert browser.evaluate(PICTURE)[2] > 30
 
@@ -172,11 +172,11 @@ def assert_plays_from_the_store(browser: Browser, url: str, folder: Path) -> Non
         browser.open(f"{page}#{url}")
         wait_until(
             lambda: browser.evaluate(PICTURE)[0] > 3, 40,
-            what=f"three seconds played; faults {browser.evaluate('return window.faults')}",
+            what=f"three seconds played; faults {browser.evaluate('window.faults')}",
         )  # fmt: skip
         at, width, contrast, error = browser.evaluate(PICTURE)
         assert error is None
         assert width > 0
         assert contrast > 30, f"a flat picture at {at} s"
-        assert browser.evaluate("return window.faults") == []
+        assert browser.evaluate("window.faults") == []
         browser.open("about:blank")

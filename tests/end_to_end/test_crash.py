@@ -24,6 +24,7 @@ from tests.kit.programme import (
 )
 from tests.kit.waiting import wait_until
 
+OPEN_BYTES = 20_000  # more than a header: pictures are in it
 CONFIG = """
 root = "{root}"
 room = "Room 1"
@@ -130,6 +131,8 @@ def test_one_source_killed_in_the_middle(config: Path, tmp_path: Path, recorders
     wait_until(lambda: recorded(root, segments=1), 40, what="a first segment of each source")
     folder = only_lesson(root)
     assert folder is not None
+    open_segment = folder.segment_path("board", 0, 1)
+    wait_until(lambda: open_segment.exists() and open_segment.stat().st_size > OPEN_BYTES, 20, what="an open segment")
     pid = capture_pid(folder, "board")
     assert pid
     os.kill(pid, signal.SIGKILL)
