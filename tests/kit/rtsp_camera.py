@@ -35,6 +35,7 @@ class Faults:
     stalled: bool = False  # sends nothing any more, keeps the connection
     frozen: set[Kind] = field(default_factory=set)  # sends nothing of these streams
     jump: Ticks = 0  # added to all time stamps
+    no_reports: bool = False  # sends no RTCP, by which receivers see through a jump
     clock_rate: float = 1.0  # speed of its clock against ours
 
 
@@ -196,7 +197,7 @@ class RtspCamera:
                 continue
             channel = channels[unit.kind]
             at = unit.at + self.faults.jump
-            if unit.at >= channel.next_report:
+            if unit.at >= channel.next_report and not self.faults.no_reports:
                 channel.next_report = unit.at + _REPORT_EVERY
                 writer.write(_sender_report(channel, unit.kind, at))
             for packet in _rtp_packets(channel, unit, at):
