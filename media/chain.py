@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from media.streams import best_stream, open_media, pts_from_ticks, stream_start
 MAX_JUMP: Ticks = TICKS_PER_SECOND
 """Files whose time stamps lie further apart than this are not consecutive: nothing is predicted across the hole."""
 MAX_WAIT = 300
-"""Pictures dropped while waiting for a key frame; codecs that never mark one are shown from then on."""
+"""Packets kept back while waiting for a key frame; streams that never mark one are decoded as they are."""
 SEEK_WORTH: Ticks = TICKS_PER_SECOND
 """Below this distance decoding from the start of a file is as quick as seeking in it."""
 _READ_ATTEMPTS = 8
@@ -121,8 +122,7 @@ class Chain:
         self._draft = draft
         self._lane: Lane | None = None
         self._flawed = False
-        self._waited: int | None = None  # pictures dropped since the decoder began; None once one was shown
-        self._from_key = True  # whether it began with a key frame
+        self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
 
     def __iter__(self) -> Iterator[Decoded]:
@@ -152,33 +152,26 @@ class Chain:
             lane, fresh = Lane(stream, draft=self._draft), True
             self._lane = lane
             self._seek(container, stream)
-        first = True
-        for packet in self._packets(container, stream, path):
+        packets = self._packets(container, stream, path, lane.time_base)
+        first = next(packets, None)
+        if first is None:
+            return
+        if not fresh and self._jumps_to(_decoding_time(lane, first)):
+            yield from self._drained()
+            fresh = True
+        if not fresh:
+            _keep_all_samples(first)
+        following: Iterator[Packet[Stream]] = itertools.chain([first], packets)
+        if fresh and self._kind is Kind.VIDEO:
+            self._intact_seen = False
+            following = _from_first_key(following)
+        for packet in following:
+            self._last = _decoding_time(lane, packet)
             if self._keys_only and not packet.is_keyframe:
                 continue
-            if packet.time_base != lane.time_base:
-                packet.rescale_ts(AVRational(lane.time_base.numerator, lane.time_base.denominator))
-            now = lane.ticks(packet.pts if packet.dts is None else packet.dts)
-            if first:
-                first = False
-                if not fresh and self._jumps_to(now):
-                    yield from self._drained()
-                    fresh = True
-                self._begin(packet, fresh=fresh)
-            self._last = now
             yield from self._decoded(lane, packet)
             if self._keys_only:  # each on its own: in a reorder buffer key frames alone come out in any order
                 yield from self._drained()
-
-    def _begin(self, packet: Packet[Stream], *, fresh: bool) -> None:
-        """Prepare for the first packet of a file."""
-        if fresh:
-            self._waited, self._from_key = 0, packet.is_keyframe or self._kind is Kind.AUDIO
-        elif packet.has_sidedata("skip_samples"):
-            # a file that continues another has no codec priming at its start: those are real samples
-            order = packet.get_sidedata("skip_samples")  # uint32 at the start, uint32 at the end, reasons
-            order.update(bytes(4) + bytes(order)[4:])
-            packet.set_sidedata(order, move=True)
 
     def _seek(self, container: InputContainer, stream: Stream) -> None:
         begins = stream_start(stream)
@@ -192,7 +185,9 @@ class Chain:
     def _jumps_to(self, now: Ticks | None) -> bool:
         return now is not None and self._last is not None and abs(now - self._last) > MAX_JUMP
 
-    def _packets(self, container: InputContainer, stream: Stream, path: Path) -> Iterator[Packet[Stream]]:
+    def _packets(
+        self, container: InputContainer, stream: Stream, path: Path, time_base: Fraction
+    ) -> Iterator[Packet[Stream]]:
         """All packets of the stream; a demuxer that stumbles is asked again until it makes no progress."""
         failures = 0
         while failures < _READ_ATTEMPTS:
@@ -200,6 +195,8 @@ class Chain:
                 for packet in container.demux(stream):
                     if packet.size:  # the empty one at the end would close the decoder
                         failures = 0
+                        if packet.time_base != time_base:
+                            packet.rescale_ts(AVRational(time_base.numerator, time_base.denominator))
                         yield packet
             except (av.FFmpegError, OSError) as error:
                 failures += 1
@@ -219,23 +216,40 @@ class Chain:
             self._flawed = True
             return
         for frame in frames:
-            if self._presentable(frame):
-                flawed, self._flawed = self._flawed, False
-                yield Decoded(frame, lane.ticks(frame.pts), lane, flawed)
-
-    def _presentable(self, frame: VideoFrame | AudioFrame) -> bool:
-        """False for what a decoder makes up, grey and smeared, before its first whole key frame."""
-        if self._waited is None:
-            return True
-        begins = frame.key_frame or self._from_key or self._waited >= MAX_WAIT
-        if frame.is_corrupt or not begins:
-            self._waited += 1
-            return False
-        self._waited = None
-        return True
+            if frame.is_corrupt and not self._intact_seen:
+                continue  # grey mud, made up by the decoder before its first whole key frame
+            self._intact_seen = True
+            flawed, self._flawed = self._flawed, False
+            yield Decoded(frame, lane.ticks(frame.pts), lane, flawed)
 
     def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""
         if self._lane is not None:
             yield from self._decoded(self._lane, None)
             self._lane.decoder.flush_buffers()
+
+
+def _decoding_time(lane: Lane, packet: Packet[Stream]) -> Ticks | None:
+    return lane.ticks(packet.pts if packet.dts is None else packet.dts)
+
+
+def _from_first_key(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+    """Without the packets before the first key frame: decoders make mud of them, and some then miss the key frame."""
+    held: list[Packet[Stream]] = []
+    for packet in packets:
+        held.append(packet)
+        if packet.is_keyframe:
+            held = [packet]
+            break
+        if len(held) >= MAX_WAIT:
+            break
+    yield from held
+    yield from packets
+
+
+def _keep_all_samples(packet: Packet[Stream]) -> None:
+    """Undo the order to skip codec priming at the start of a file that continues another: those are real samples."""
+    if packet.has_sidedata("skip_samples"):
+        order = packet.get_sidedata("skip_samples")  # uint32 at the start, uint32 at the end, reasons
+        order.update(bytes(4) + bytes(order)[4:])
+        packet.set_sidedata(order, move=True)
