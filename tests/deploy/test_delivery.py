@@ -24,8 +24,8 @@ PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;\\]+)(?P<rest
 def requirements() -> dict[str, Requirement]:
     project = PYPROJECT["project"]
     lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
-    found = {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
-    found.pop("classreel")
+    found: dict[str, Requirement] = {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+    del found["classreel"]
     return found
 
 

@@ -280,14 +280,14 @@ def test_start_up_skew_is_no_gap() -> None:
 
 def test_imported_files_may_begin_and_end_when_they_do() -> None:
     spec = source("teacher", imported=True)
-    seconds_in = [
+    recorded: list[Record] = [
         epoch_started(spec, start=0),
         SegmentCommitted(segment=segment(spec, 0)),
         SegmentCommitted(segment=segment(spec, 2)),
         mapped(0, offset_s=3),
         FrozenUntil(at=60 * S, final=True),
     ]
-    assert [gap.span for gap in folded(*seconds_in, sources=(spec,)).gaps()] == [span_s(7, 11)]
+    assert [gap.span for gap in folded(*recorded, sources=(spec,)).gaps()] == [span_s(7, 11)]
 
 
 def test_strays_are_reported_and_harm_nothing(tmp_path: Path) -> None:

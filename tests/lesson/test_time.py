@@ -104,7 +104,7 @@ def test_chunks_tile_the_lesson(end: int) -> None:
 
 def test_the_grid_is_whole_in_frames_and_in_aac_frames() -> None:
     grid = Grid()
-    assert (grid.frames_per_chunk, grid.chunk / 1_024, grid.fps) == (96, 180, 25)
+    assert (grid.frames_per_chunk, grid.chunk / 1_024, grid.fps) == (96, 180.0, Fraction(25))
     for chunk, frame in ((100, 33), (0, 1), (100, 0), (100, -10)):
         with pytest.raises(ValueError, match="whole number of frames"):
             Grid(chunk=chunk, frame=frame)
