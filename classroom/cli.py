@@ -19,9 +19,9 @@ from classroom.checks import run_checks, store_spec
 from classroom.conductor import Conductor
 from classroom.durations import format_duration, parse_duration
 from classroom.importing import import_files, parse_files
+from classroom.jobs import web_url
 from classroom.report import lesson_summary
 from classroom.settings import Settings, load_settings
-from classroom.web import web_url
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder, find_lesson, lessons_in
 from lesson.logs import configure_logging

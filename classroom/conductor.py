@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import structlog
 
+from classroom.jobs import web_job
 from classroom.keeper import Keeper
 from classroom.lesson_run import LessonBusyError, LessonRun
 from classroom.recording import stop_reason
 from classroom.settings import Settings
-from classroom.web import web_job
 from lesson.clock import Moment
 from lesson.errors import ClassreelError, LessonFormatError
 from lesson.folder import LessonFolder, lessons_in

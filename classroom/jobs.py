@@ -69,3 +69,14 @@ def store_arguments(settings: Settings) -> tuple[str, ...]:
     }
     named = [str(part) for option, value in references.items() if value for part in (option, value)]
     return ("--store", settings.store_url, *named)
+
+
+def web_job(settings: Settings) -> Job:
+    """The process that serves the pages. The settings hold no secrets, only references to them."""
+    return Job("api", (sys.executable, "-m", "classroom.web", settings.model_dump_json()))
+
+
+def web_url(settings: Settings) -> str:
+    """Where a browser on this machine finds the teacher's page."""
+    host, _, port = settings.listen.rpartition(":")
+    return f"http://{'127.0.0.1' if host in {'0.0.0.0', '[::]'} else host}:{port}"  # noqa: S104 compared, not bound

@@ -8,20 +8,8 @@ from pathlib import Path
 import uvicorn
 
 from api.app import create_app
-from classroom.jobs import Job
 from classroom.settings import Settings
 from lesson.stage import run_stage
-
-
-def web_job(settings: Settings) -> Job:
-    """The process that serves the pages. The settings hold no secrets, only references to them."""
-    return Job("api", (sys.executable, "-m", "classroom.web", settings.model_dump_json()))
-
-
-def web_url(settings: Settings) -> str:
-    """Where a browser on this machine finds the teacher's page."""
-    host, _, port = settings.listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in {'0.0.0.0', '[::]'} else host}:{port}"  # noqa: S104 compared, not bound
 
 
 def _serve(settings: Settings) -> None:
