@@ -6,8 +6,10 @@ Clusters are closed after 0.2 s of media and flushed at once, so a torn file is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +24,7 @@ from lesson.durable import sync_file, sync_folder
 from lesson.errors import MediaError, StorageError, storage_errors
 from lesson.model import Anchor, Kind, PtsRange, StreamInfo
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
-from media.errors import media_errors
+from media.errors import media_errors, reason_of
 from media.packets import FeedPacket, Track
 
 TIME_BASE = Fraction(1, 1000)
@@ -43,6 +45,21 @@ class StoredSegment:
     sha256: str
     ranges: Mapping[Kind, PtsRange]
     anchors: tuple[Anchor, ...] = ()
+
+
+_DISK_ERRNOS = frozenset({errno.EIO, errno.EFBIG, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM})
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Errors of the muxer: those of the disk become `StorageError` (`DiskFullError`), the others `MediaError`."""
+    with media_errors(str(path)):
+        try:
+            yield
+        except av.FFmpegError as error:
+            if error.errno in _DISK_ERRNOS:
+                raise StorageError(f"{path}: {reason_of(error)}") from error
+            raise
 
 
 class RangeCounter:
@@ -92,7 +109,7 @@ class SegmentWriter:
         self._last_dts: dict[Kind, int] = {}
         self._best_offset: int | None = None
         self._anchor: Anchor | None = None
-        with media_errors(str(path)):
+        with _storing(path):
             self._container = av.open(str(path), "w", format="matroska", container_options=_MUXER_OPTIONS)
             self._streams = {
                 kind: self._container.add_stream_from_template(track.template, opaque=True)
@@ -110,7 +127,7 @@ class SegmentWriter:
         coded.stream = self._streams[packet.kind]
         coded.time_base = _TICK
         coded.pts, coded.dts, coded.duration = packet.pts, dts, packet.duration
-        with media_errors(str(self.path)):
+        with _storing(self.path):
             self._container.mux_one(coded)  # leaves the packet in the time base of the file
         self._ranges[packet.kind].add(coded.pts, coded.duration or 0, key=packet.key)
         self._remember_prompt_arrival(packet)
@@ -126,7 +143,7 @@ class SegmentWriter:
 
     def finish(self) -> StoredSegment:
         """Complete the file and make it durable: when this returns, it may be named in a journal."""
-        with media_errors(str(self.path)):
+        with _storing(self.path):
             self._container.close()
         sync_file(self.path)
         sync_folder(self.path.parent)
@@ -137,7 +154,7 @@ class SegmentWriter:
     def abandon(self) -> None:
         """Close the file without vouching for it."""
         try:
-            with media_errors(str(self.path)):
+            with _storing(self.path):
                 self._container.close()
         except (MediaError, StorageError):
             return  # that is why it is abandoned

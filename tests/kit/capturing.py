@@ -45,7 +45,7 @@ class Capture:
             env={**os.environ, **(env or {})},
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=preexec,  # noqa: PLW1509 - limits are set before any thread exists
+            preexec_fn=preexec,
         )
         self._log: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)

@@ -115,7 +115,7 @@ class RtspCamera:
         try:
             while True:
                 request = await self._request(reader)
-                while self.faults.silent and not writer.is_closing():
+                while self.faults.silent and not writer.is_closing():  # noqa: ASYNC110 - set from other threads
                     await asyncio.sleep(0.05)
                 writer.write(self._reply(request, channels))
                 await writer.drain()

@@ -1,0 +1,123 @@
+"""Stand-ins for local devices: a preloaded V4L2 camera, an ALSA microphone made of a file, an X server in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lesson.time import TICKS_PER_SECOND
+from tests.kit.camera_content import FRAME, marked_luma
+from tests.kit.clicks import draw_click
+from tests.kit.marks import Luma
+from tests.kit.waiting import wait_until
+
+_SHIM = Path(__file__).with_name("v4l2_shim.c")
+_ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
+
+
+@dataclass(frozen=True)
+class UsbCamera:
+    """Environment for a process that shall see the camera, and the switches of its faults."""
+
+    device: str
+    env: dict[str, str]
+    stall: Path
+    unplug: Path
+    pictures: int
+
+    def set(self, switch: Path, *, on: bool) -> None:
+        switch.touch() if on else switch.unlink(missing_ok=True)
+
+
+def usb_camera(folder: Path, *, seconds: int = 4) -> UsbCamera:
+    """An MJPEG camera 384×208 at 25 fps; its pictures are marked with their time in a round of `seconds`."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no gcc: the V4L2 stand-in cannot be built")
+    library = folder / "v4l2_shim.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, _SHIM, "-ldl"], check=True)
+    frames = folder / "frames.bin"
+    count = seconds * 25
+    with frames.open("wb") as file:
+        for index in range(count):
+            bgr = cv2.cvtColor(marked_luma(index * FRAME), cv2.COLOR_GRAY2BGR)
+            sound, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])
+            assert sound
+            file.write(struct.pack("<I", len(jpeg)) + jpeg.tobytes())
+    stall, unplug = folder / "stall", folder / "unplug"
+    env = {
+        "LD_PRELOAD": str(library), "SHIM_DEVICE": "/dev/video42", "SHIM_FRAMES": str(frames),
+        "SHIM_STALL": str(stall), "SHIM_UNPLUG": str(unplug),
+    }  # fmt: skip
+    return UsbCamera("/dev/video42", env, stall, unplug, count)
+
+
+def file_microphone(folder: Path, *, seconds: int = 20) -> dict[str, str]:
+    """Environment in which ALSA has a microphone `kit` with clicks at even seconds of silence."""
+    if not _ALSA_CONFIG.is_file():
+        pytest.skip("no ALSA configuration: libasound2-data is not installed")
+    pcm = np.zeros(seconds * TICKS_PER_SECOND, np.float32)
+    for second in range(0, seconds, 2):
+        draw_click(pcm, second * TICKS_PER_SECOND)
+    raw = folder / "microphone.raw"
+    (pcm * 32767).astype("<i2").tofile(raw)
+    config = folder / "asound.conf"
+    config.write_text(
+        f'pcm.kit {{ type file slave.pcm "quiet" file "/dev/null" infile "{raw}" format "raw" }}\n'
+        "pcm.quiet { type null }\n"
+    )
+    return {"ALSA_CONFIG_PATH": f"{_ALSA_CONFIG}:{config}"}
+
+
+class Screen:
+    """A running X server whose pixels are a file: `show` draws on it."""
+
+    def __init__(self, display: str, framebuffer: Path, width: int, height: int) -> None:
+        self.display = display
+        self._path = framebuffer
+        self._size = (width, height)
+
+    def show(self, luma: Luma) -> None:
+        """Fill the screen with a grey picture of its size."""
+        width, height = self._size
+        with self._path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+            (header,) = struct.unpack(">I", memory[:4])
+            (colours,) = struct.unpack(">I", memory[76:80])  # entries of 12 bytes each after the XWD header
+            start = header + colours * 12
+            full = np.clip((luma.astype(np.float32) - 16) * 255 / 219, 0, 255).astype(np.uint8)
+            pixels = np.repeat(full[:, :, None], 4, axis=2)
+            memory[start : start + width * height * 4] = pixels.tobytes()
+
+
+@contextlib.contextmanager
+def screen(folder: Path, *, width: int = 640, height: int = 360) -> Iterator[Screen]:
+    """An X server of this size without a monitor."""
+    program = shutil.which("Xvfb")
+    if program is None:
+        pytest.skip("no Xvfb")
+    read, write = os.pipe()
+    size = f"{width}x{height}x24"
+    argv = [program, "-displayfd", str(write), "-screen", "0", size, "-fbdir", str(folder), "-nolisten", "tcp"]
+    server = subprocess.Popen(argv, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    try:
+        with os.fdopen(read) as answer:
+            number = answer.readline().strip()
+        assert number, "Xvfb did not start"
+        framebuffer = folder / "Xvfb_screen0"
+        wait_until(framebuffer.is_file, 5)
+        yield Screen(f":{number}", framebuffer, width, height)
+    finally:
+        server.terminate()
+        server.wait(10)
