@@ -20,13 +20,12 @@ from classroom.conductor import Conductor
 from classroom.durations import format_duration, parse_duration
 from classroom.importing import import_files, parse_files
 from classroom.jobs import web_url
-from classroom.report import lesson_summary
-from classroom.settings import Settings, load_settings
+from classroom.report import lesson_entry
+from classroom.settings import Settings, load_settings, refuse_taken_port
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder, find_lesson, lessons_in
 from lesson.logs import configure_logging
 from lesson.stage import EXIT_TERMINATED
-from lesson.state import load_state
 from lesson.verify import verify_local
 from publish.store import open_store
 from publish.verify import verify_remote
@@ -85,6 +84,8 @@ def demo(
         _tell(outcome, as_json=as_json)
         raise typer.Exit(0 if outcome.ok else 1)
 
+    refuse_taken_port(settings)
+
     def tell(outcome: commands.Outcome) -> None:
         _tell(outcome, as_json=as_json)
         _say(f"watch it: {web_url(settings)}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
@@ -118,7 +119,7 @@ def import_(
     """Make a lesson of existing media, as fast as the machine can."""
     settings = load_settings(config, root=root)
     folder = import_files(parse_files(source, offset or []), settings, title)
-    outcome = commands.finish(folder, settings)
+    outcome = commands.finish(folder, settings, _say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -132,7 +133,7 @@ def process(
 ) -> None:
     """Do whatever is missing of planning, encoding and publishing."""
     folder, settings = _lesson(lesson, config, root)
-    outcome = commands.finish(folder, settings)
+    outcome = commands.process(folder, settings, _say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -148,6 +149,7 @@ def serve(
     if port is not None:
         host = settings.listen.rpartition(":")[0]
         settings = settings.model_copy(update={"listen": f"{host}:{port}"})
+    refuse_taken_port(settings)
     _say(f"teacher's page: {web_url(settings)}")
     Conductor(settings).serve()
 
@@ -156,7 +158,7 @@ def serve(
 def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
     settings = load_settings(config, root=root)
-    entries = [lesson_summary(folder, load_state(folder)) for folder in reversed(list(lessons_in(settings.root)))]
+    entries = [lesson_entry(folder) for folder in reversed(list(lessons_in(settings.root)))]
     if as_json:
         _print_json({"lessons": entries})
         return

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from classroom.conductor import Conductor
-from classroom.lesson_run import LessonRun
+from classroom.lesson_run import LessonBusyError, LessonRun, at_work
 from classroom.progress import LessonProgress
 from classroom.recording import recorded_s, stop_reason
 from classroom.report import lesson_report
 from classroom.settings import Settings, SourceSettings, StoreSettings
 from lesson.clock import Moment
-from lesson.errors import ConfigError
+from lesson.errors import ClassreelError, ConfigError, LessonFormatError
 from lesson.folder import LessonFolder, lessons_in
 from lesson.lifecycle import start_lesson, stop_lesson
 from lesson.state import LessonView, load_state
@@ -39,20 +39,56 @@ class Outcome:
     ok: bool
 
 
-def finish(folder: LessonFolder, settings: Settings) -> Outcome:
-    """Work on a lesson until it is published or stuck; the first Ctrl-C while recording stops the recording."""
-    with LessonRun(folder, settings) as run, LessonProgress() as progress:
-        while not (run.done or run.stuck):
-            try:
-                _advance(run, settings, progress)
-                time.sleep(POLL_S)
-            except KeyboardInterrupt:
-                if run.view.state.stop:
-                    raise
-                stop_lesson(settings.root, folder, reason="Ctrl-C")
-        run.view.poll()
-        problems = run.problems
-        return Outcome(lesson_report(folder, run.view, problems), run.done)
+def finish(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> Outcome:
+    """Work on a lesson until it is published or stuck; where another classreel is at it already, wait for that one.
+
+    The first Ctrl-C while recording stops the recording; the next one leaves the lesson for `classreel process`.
+
+    Raises:
+        LessonFormatError: the lesson was never started.
+    """
+    if load_state(folder).start is None:
+        raise LessonFormatError(f"lesson {folder.id} was never started: there is nothing to finish")
+    try:
+        with LessonRun(folder, settings) as run, LessonProgress() as progress:
+            return _work(run, settings, progress)
+    except LessonBusyError as busy:
+        say(f"{busy}; waiting for it")
+        return _wait(folder)
+    except KeyboardInterrupt:
+        say(f"lesson {folder.id} is unfinished: `classreel process {folder.id}` finishes it")
+        raise
+
+
+def _work(run: LessonRun, settings: Settings, progress: LessonProgress) -> Outcome:
+    while not (run.done or run.stuck):
+        try:
+            _advance(run, settings, progress)
+            time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            if run.view.state.stop:
+                raise
+            stop_lesson(settings.root, run.folder, reason="Ctrl-C")
+    return Outcome(lesson_report(run.folder, run.view, run.problems), run.done)
+
+
+def _wait(folder: LessonFolder) -> Outcome:
+    """Look on while another process finishes the lesson."""
+    view = LessonView(folder)
+    with LessonProgress() as progress:
+        while not view.state.verified:
+            view.poll()
+            progress.update(view.state, recorded_s=recorded_s(view.state, Moment.now()))
+            time.sleep(POLL_S)
+    return Outcome(lesson_report(folder, view, []), ok=True)
+
+
+def process(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> Outcome:
+    """Finish a lesson; one that nobody is recording any more is closed where its recording broke off."""
+    state = load_state(folder)
+    if state.start and state.stop is None and not at_work(folder):
+        stop_lesson(settings.root, folder, reason="closed for processing")
+    return finish(folder, settings, say)
 
 
 def _advance(run: LessonRun, settings: Settings, progress: LessonProgress) -> None:
@@ -75,14 +111,20 @@ def record(settings: Settings, *, for_s: float, title: str | None, say: Callable
         raise ConfigError("no sources: name cameras in classroom.toml ([[sources]]), or try `classreel demo`")
     folder = _interrupted(settings, say)
     if folder is None:
-        folder, _ = start_lesson(settings.root, settings.template(), title=title, for_s=for_s)
-    return finish(folder, settings)
+        folder, new = start_lesson(settings.root, settings.template(), title=title, for_s=for_s)
+        if not new:
+            raise LessonBusyError(f"lesson {folder.id} is being recorded already: stop it first")
+    return finish(folder, settings, say)
 
 
 def _interrupted(settings: Settings, say: Callable[[str], None]) -> LessonFolder | None:
     """The newest unfinished live lesson whose window is still open; older ones are closed and named."""
     for folder in reversed(list(lessons_in(settings.root))):
-        state = load_state(folder)
+        try:
+            state = load_state(folder)
+        except ClassreelError as error:
+            say(f"lesson {folder.id} cannot be read: {error}")
+            continue
         if state.verified or state.header.imported or state.start is None or state.start.for_s is None:
             continue
         window = Moment.now().seconds_since(state.start.at)

@@ -13,7 +13,7 @@ from classroom.lesson_run import LessonBusyError, LessonRun
 from classroom.recording import stop_reason
 from classroom.settings import Settings
 from lesson.clock import Moment
-from lesson.errors import ClassreelError, LessonFormatError
+from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder, lessons_in
 from lesson.lifecycle import stop_lesson
 from lesson.state import Phase, load_state
@@ -45,7 +45,7 @@ class Conductor:
                     self._take_up()
                     next_look = time.monotonic() + LOOK_S
                 for lesson_id in list(self._runs):
-                    self._advance(lesson_id)
+                    self._advance_safely(lesson_id)
                 time.sleep(POLL_S)
         finally:
             for run in self._runs.values():
@@ -69,7 +69,7 @@ class Conductor:
             return None
         try:
             return load_state(folder).phase
-        except LessonFormatError as error:
+        except ClassreelError as error:
             self._log.warning("lesson cannot be read", lesson=folder.id, error=str(error))
             self._retry_at[folder.id] = time.monotonic() + RETRY_STUCK_S
             return None
@@ -84,6 +84,13 @@ class Conductor:
             self._retry_at[folder.id] = time.monotonic() + RETRY_STUCK_S
             return False
         return True
+
+    def _advance_safely(self, lesson_id: str) -> None:
+        """One lesson's trouble (a full disk, say) must end neither the others nor its own recording."""
+        try:
+            self._advance(lesson_id)
+        except ClassreelError as error:
+            self._log.warning("lesson cannot be brought further", lesson=lesson_id, error=str(error))
 
     def _advance(self, lesson_id: str) -> None:
         run = self._runs[lesson_id]

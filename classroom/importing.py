@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classroom.jobs import capture_jobs
-from classroom.lesson_run import LessonRun
+from classroom.lesson_run import LessonRun, at_work
 from classroom.settings import Settings
 from lesson.clock import Moment
 from lesson.durable import make_folder, sync_folder
@@ -23,6 +23,8 @@ from lesson.time import Ticks, ticks_from_seconds
 from media.probe import probe
 
 POLL_S = 0.1
+FORGOTTEN_S = 600.0
+"""Between its making and its lock an import's folder is younger than this, however slow the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
     )
     staging = settings.root / STAGING
     make_folder(staging)
+    _sweep(staging)
     folder = LessonFolder.create(staging, template.header(title or files[0].path.stem))
     try:
         _record(folder, settings)
@@ -113,6 +116,14 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
         raise
     sync_folder(settings.root)
     return LessonFolder(final)
+
+
+def _sweep(staging: Path) -> None:
+    """Remove what imports left behind that were killed: half lessons nobody is at work on any more."""
+    for leftover in staging.iterdir():
+        forgotten = time.time() - leftover.stat().st_mtime > FORGOTTEN_S
+        if forgotten and not at_work(LessonFolder(leftover)):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _record(folder: LessonFolder, settings: Settings) -> None:

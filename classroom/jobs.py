@@ -18,11 +18,12 @@ class Job:
     argv: tuple[str, ...]
 
     @property
-    def records(self) -> bool:
-        """Whether losing this process loses the lesson: it is restarted for ever."""
-        return self.name.startswith("capture-")
+    def vital(self) -> bool:
+        """Whether the box is of no use without this process: it is restarted for ever."""
+        return self.name.startswith("capture-") or self.name == API
 
 
+API = "api"
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
@@ -73,7 +74,7 @@ def store_arguments(settings: Settings) -> tuple[str, ...]:
 
 def web_job(settings: Settings) -> Job:
     """The process that serves the pages. The settings hold no secrets, only references to them."""
-    return Job("api", (sys.executable, "-m", "classroom.web", settings.model_dump_json()))
+    return Job(API, (sys.executable, "-m", "classroom.web", settings.model_dump_json()))
 
 
 def web_url(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import structlog
 
@@ -19,7 +21,9 @@ from lesson.stage import EXIT_DONE, EXIT_FATAL, child_environment
 HEALTHY_S = 60.0
 """A process that lived this long has its earlier failures forgiven."""
 GIVE_UP_AFTER = 5
-"""Failures in a row after which a process that does not record is given up."""
+"""Failures in a row after which a process that is not vital is given up."""
+DONE_PAUSE_S = 1.0
+"""Between a process ending well and the journals saying so to the conductor."""
 TERM_GRACE_S = 10.0
 _TAIL_BYTES = 16_384
 
@@ -79,29 +83,34 @@ class Keeper:
                 self._start(kept)
 
     def _start(self, kept: _Kept) -> None:
-        with kept.log.open("ab") as log:
-            kept.process = subprocess.Popen(
-                kept.job.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=child_environment(),
-                start_new_session=False,  # one process group: killing it kills the whole box, as a power cut would
-            )
         kept.started = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            try:
+                output: IO[bytes] | int = stack.enter_context(kept.log.open("ab"))
+            except OSError:  # a full disk must not keep a process from trying
+                output = subprocess.DEVNULL
+            try:
+                # one process group for all: killing it kills the whole box, as a power cut would
+                kept.process = subprocess.Popen(
+                    kept.job.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=child_environment()
+                )
+            except OSError as error:  # out of memory or processes: a pause may help
+                kept.failures += 1
+                kept.next_start = kept.started + restart_pause(kept.failures)
+                self._log.warning("process cannot be started", job=kept.job.name, reason=str(error))
 
     def _reap(self, kept: _Kept) -> None:
         if kept.process is None or (code := kept.process.poll()) is None:
             return
         kept.process = None
         now = time.monotonic()
-        if code == EXIT_DONE:  # its journal will soon say so; wait a moment before believing otherwise
-            kept.failures, kept.next_start = 0, now + 1.0
-            return
         kept.failures = 1 if now - kept.started > HEALTHY_S else kept.failures + 1
-        kept.next_start = now + restart_pause(kept.failures)
-        reason = last_error(kept.log) or f"ended with code {code}"
-        if code == EXIT_FATAL or (kept.failures >= GIVE_UP_AFTER and not kept.job.records):
+        kept.next_start = now + max(DONE_PAUSE_S, restart_pause(kept.failures))
+        if code == EXIT_DONE and kept.failures < GIVE_UP_AFTER:
+            return  # its journal will soon say so; if not, it is as if it had failed
+        said = "ends as if its work were done, again and again" if code == EXIT_DONE else last_error(kept.log)
+        reason = said or f"ended with code {code}"
+        if code == EXIT_FATAL or (kept.failures >= GIVE_UP_AFTER and not kept.job.vital):
             kept.given_up = reason
         self._log.warning(
             "process ended", job=kept.job.name, code=code, failures=kept.failures, reason=reason,
@@ -144,6 +153,14 @@ def last_error(log: Path) -> str | None:
             if line.strip():
                 return line.strip()
             continue
-        if isinstance(event, dict) and (said := event.get("error") or event.get("exception")):
-            return str(said).strip().splitlines()[-1]
+        if isinstance(event, dict) and (said := _complaint(event)):
+            return said.strip().splitlines()[-1]
     return None
+
+
+def _complaint(event: dict[str, Any]) -> str | None:
+    """What an event of a log says went wrong, if it says so."""
+    said = event.get("error") or event.get("exception")
+    if said is None and event.get("level") in {"error", "critical"}:
+        said = event.get("event")
+    return str(said) if said else None

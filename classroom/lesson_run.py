@@ -15,6 +15,23 @@ from lesson.errors import ClassreelError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.state import LessonState, LessonView
 
+
+def at_work(folder: LessonFolder) -> bool:
+    """Whether a conductor is at work on the lesson right now."""
+    with storage_errors(folder.conductor_lock):
+        try:
+            lock = os.open(folder.conductor_lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 JobRule: TypeAlias = Callable[[LessonFolder, LessonState], list[Job]]
 """Which processes a lesson needs now."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder
 from lesson.model import ChunkRecord, Kind, Rendition
-from lesson.state import LessonState, LessonView, Phase
+from lesson.state import LessonState, LessonView, Phase, load_state
 from lesson.time import TICKS_PER_SECOND, Grid, seconds_from_ticks
 
 
@@ -67,8 +68,18 @@ def _bps(chunk: ChunkRecord) -> int:
     return round(chunk.bytes * 8 * TICKS_PER_SECOND / max(1, chunk.span.duration))
 
 
-def lesson_summary(folder: LessonFolder, state: LessonState) -> dict[str, Any]:
-    """One entry of `classreel lessons`."""
+def lesson_entry(folder: LessonFolder) -> dict[str, Any]:
+    """One entry of `classreel lessons`; a lesson that cannot be read is listed as damaged, never hidden."""
+    try:
+        return _summary(folder, load_state(folder))
+    except ClassreelError as error:
+        return {
+            "lesson_id": folder.id, "title": "", "room": "", "state": "damaged", "started": "", "duration_s": 0.0,
+            "lesson_dir": str(folder.path), "published_url": None, "problem": str(error),
+        }  # fmt: skip
+
+
+def _summary(folder: LessonFolder, state: LessonState) -> dict[str, Any]:
     return {
         "lesson_id": folder.id,
         "title": state.header.title,

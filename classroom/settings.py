@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -244,3 +245,15 @@ def _first_problem(error: ValidationError, path: Path | None) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key {key}{_nearest(str(location[-1]), _fields_at(location))}"
     return f"{where}: {key}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def refuse_taken_port(settings: Settings) -> None:
+    """Raise `ConfigError` where the pages cannot be served, before anything is started."""
+    host, _, port = settings.listen.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise ConfigError(f"listen {settings.listen}: {error.strerror}; choose another with --port") from error

@@ -117,3 +117,26 @@ def test_a_crash_is_named_by_the_last_line_of_its_traceback(tmp_path: Path) -> N
     log = tmp_path / "x.log"
     log.write_text('{"event": "stage failed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
     assert last_error(log) == "KeyError: 3"
+
+
+def test_a_process_that_only_says_it_is_done_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("classroom.keeper.restart_pause", lambda failures: 0.0 * failures)
+    monkeypatch.setattr("classroom.keeper.DONE_PAUSE_S", 0.0)
+    keeper = Keeper(tmp_path)
+    jobs = [job("tracking", "pass")]
+
+    def given_up() -> bool:
+        keeper.reconcile(jobs)
+        return bool(keeper.given_up)
+
+    wait_until(given_up, 30)
+    assert "again and again" in keeper.given_up["tracking"]
+    keeper.stop()
+
+
+def test_a_full_disk_for_logs_does_not_keep_a_process_from_running(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    (tmp_path / "encode.log").mkdir()  # as little to be opened for appending as a file on a full disk
+    keeper.reconcile([job("encode", SLEEPER)])
+    assert keeper.pid("encode")
+    keeper.stop()
