@@ -46,7 +46,7 @@ Title = Annotated[str | None, typer.Option(help="Title of the lesson.")]
 
 
 def _say(text: str) -> None:
-    _err.print(text, highlight=False, markup=False)
+    _err.print(text, highlight=False, markup=False, soft_wrap=True)  # an error is one line
 
 
 def _print_json(result: dict[str, Any]) -> None:
@@ -61,11 +61,17 @@ def _tell(outcome: commands.Outcome, *, as_json: bool) -> None:
         _print_json(report)
         return
     length = format_duration(report["duration_s"])
-    _out.print(f"lesson {report['lesson_id']}, {length}: {report['published_url'] or 'not published'}", markup=False)
+    _out.print(
+        f"lesson {report['lesson_id']}, {length}: {report['published_url'] or 'not published'}",
+        markup=False,
+        soft_wrap=True,
+    )
     for gap in report["gaps"]:
-        _out.print(f"  gap: {gap['source']} {gap['start_s']}–{gap['end_s']} s ({gap['reason']})", markup=False)
+        _out.print(
+            f"  gap: {gap['source']} {gap['start_s']}–{gap['end_s']} s ({gap['reason']})", markup=False, soft_wrap=True
+        )
     for problem in report["problems"]:
-        _out.print(f"  problem: {problem}", markup=False)
+        _out.print(f"  problem: {problem}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -185,7 +191,7 @@ def verify(
     if as_json:
         _print_json({"lesson_id": folder.id, "ok": not problems, "problems": problems})
     else:
-        _out.print("\n".join(problems) or f"lesson {folder.id} is sound", markup=False)
+        _out.print("\n".join(problems) or f"lesson {folder.id} is sound", markup=False, soft_wrap=True)
     raise typer.Exit(1 if problems else 0)
 
 
@@ -199,7 +205,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
         for entry in result["checks"]:
             mark = "ok  " if entry["ok"] else "FAIL"
             remedy = f" – {entry['remedy']}" if entry["remedy"] else ""
-            _out.print(f"{mark} {entry['name']}: {entry['detail']}{remedy}", markup=False)
+            _out.print(f"{mark} {entry['name']}: {entry['detail']}{remedy}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if result["ok"] else 1)
 
 

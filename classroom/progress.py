@@ -61,4 +61,4 @@ class LessonProgress:
     def _line(self, text: str) -> None:
         if time.monotonic() - self._last_line >= _LINE_EVERY_S:
             self._last_line = time.monotonic()
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
