@@ -6,31 +6,33 @@ from lesson.errors import ConfigError
 from lesson.model import Kind, Rendition
 
 
-def _video(name: str, width: int, height: int, divisor: int, crf: float, maxrate: int) -> Rendition:
+def _video(
+    name: str, width: int, divisor: int, crf: float, maxrate: int, bufsize: int, preset: str = "fast"
+) -> Rendition:
     return Rendition(
         name=name,
         kind=Kind.VIDEO,
         codec="h264",
         width=width,
-        height=height,
+        height=width * 9 // 16,
         frame_divisor=divisor,
         crf=crf,
         maxrate=maxrate,
-        bufsize=maxrate * 2,
-        preset="veryfast",
+        bufsize=bufsize,
+        preset=preset,
     )
 
 
 _VOICE = Rendition(name="voice", kind=Kind.AUDIO, codec="aac", rate=48_000, channels=1, bitrate=24_000)
 
 LADDERS: dict[str, tuple[Rendition, ...]] = {
-    # lowest first; the lowest rung and the voice together stay below 64 kbit/s
+    # lowest first; each of the three lower rungs stays below 64 kbit/s together with the voice, in its worst chunk
     "thin": (
         _VOICE,
-        _video("v180", 320, 180, 4, 31.0, 26_000),
-        _video("v270", 480, 270, 2, 29.0, 90_000),
-        _video("v360", 640, 360, 1, 27.0, 260_000),
-        _video("v720", 1280, 720, 1, 25.0, 1_100_000),
+        _video("v180", 320, 4, 26.0, 18_000, 40_000),
+        _video("v270", 480, 4, 28.0, 27_000, 60_000),
+        _video("v360", 640, 2, 30.0, 37_000, 88_000),
+        _video("v720", 1280, 1, 25.0, 900_000, 1_200_000, "veryfast"),
     ),
 }
 

@@ -59,8 +59,9 @@ class SourceSpec:
 class Rendition:
     """One rung of the ladder (or the audio): everything that decides its bytes.
 
-    Video: `width`×`height`, `frame_divisor` (programme frames per coded frame: 2 = half the frame rate), capped CRF
-    (`crf`, `maxrate`, `bufsize` in bit/s and bits). Audio: `rate` Hz, `channels`, `bitrate` bit/s.
+    Video: `width`×`height`, `frame_divisor` (programme frames per coded frame: 2 = half the frame rate), capped CRF:
+    `crf`, `maxrate` (bit/s that no chunk exceeds, container included), `bufsize` (bits of these that a chunk may spend
+    at once, chiefly on its key frame). Audio: `rate` Hz, `channels`, `bitrate` bit/s.
     """
 
     name: str

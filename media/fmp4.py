@@ -87,6 +87,15 @@ def media_segment(samples: Sequence[Sample], *, sequence: int, decode_time: Tick
     return moof + box(b"mdat", *(sample.data for sample in samples))
 
 
+def overhead(samples: int) -> int:
+    """Bytes that a media segment of so many pictures adds to their own."""
+    return _OVERHEAD + _OVERHEAD_PER_PICTURE * samples
+
+
+_OVERHEAD = 8 + 16 + 8 + 24 + 20 + 24 + 8  # moof, mfhd, traf, tfhd, tfdt, trun, mdat
+_OVERHEAD_PER_PICTURE = 4 + 4  # size and offset
+
+
 def _moof(samples: Sequence[Sample], flags: int, sequence: int, decode_time: Ticks, data_offset: int) -> bytes:
     all_key = not flags & _TRUN_FIRST_FLAGS
     tfhd = _full_box(

@@ -129,14 +129,14 @@ def test_a_picture_of_another_size_is_refused() -> None:
 
 
 def test_peaks_stay_near_the_cap() -> None:
-    rendition = rung(maxrate=60_000, bufsize=60_000, crf=10.0)
+    rendition = rung(maxrate=60_000, bufsize=80_000, crf=10.0)
     rng = np.random.default_rng(1)
     encoder = ChunkVideoEncoder(rendition, Grid())
     half = np.full((54, 96), 128, np.uint8)
     for _ in range(96):
         encoder.encode(Yuv(rng.integers(16, 235, (108, 192), np.uint8), half, half))
     size = len(encoder.finish(0, Grid().span(0)))
-    assert size * 8 <= 60_000 * 3.84 + 60_000
+    assert size * 8 <= 60_000 * 3.84 * 1.03
 
 
 def voice(blocks: int) -> NDArray[np.float32]:
