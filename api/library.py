@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lesson.errors import ClassreelError, LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder, is_name, lessons_in
-from lesson.hls import INDEX
+from lesson.hls import published_url
 from lesson.lifecycle import window
 from lesson.state import LessonState, LessonView
 from lesson.time import seconds_from_ticks
@@ -156,11 +156,6 @@ def summarise(state: LessonState) -> LessonSummary:
         verified=state.verified is not None,
         published_url=published_url(state),
     )
-
-
-def published_url(state: LessonState) -> str | None:
-    """Where the multivariant playlist lies in the store, once it does."""
-    return f"{state.publish_url}/{INDEX}" if state.publish_url and INDEX in state.playlists else None
 
 
 def _size(path: Path) -> int:

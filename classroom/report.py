@@ -6,9 +6,10 @@ from typing import Any
 
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder
-from lesson.model import ChunkRecord, Kind, Rendition
+from lesson.hls import published_url
+from lesson.manifest import gap_summary, rendition_summary
 from lesson.state import LessonState, LessonView, Phase, load_state
-from lesson.time import TICKS_PER_SECOND, Grid, seconds_from_ticks
+from lesson.time import seconds_from_ticks
 
 
 def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -> dict[str, Any]:
@@ -19,53 +20,10 @@ def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -
         "lesson_dir": str(folder.path),
         "published_url": published_url(state),
         "duration_s": round(seconds_from_ticks(state.duration), 3),
-        "renditions": [
-            _rendition(
-                rendition,
-                state.header.grid,
-                [chunk for _, chunk in sorted(state.renditions[rendition.name].chunks.items())],
-            )
-            for rendition in state.header.ladder
-        ],
-        "gaps": [
-            {
-                "source": gap.source,
-                "start_s": round(seconds_from_ticks(gap.span.start), 3),
-                "end_s": round(seconds_from_ticks(gap.span.end), 3),
-                "reason": gap.reason,
-            }
-            for gap in state.gaps()
-        ],
+        "renditions": [rendition_summary(state, rendition) for rendition in state.header.ladder],
+        "gaps": [gap_summary(gap) for gap in state.gaps()],
         "problems": [*view.damage, *problems],
     }
-
-
-def published_url(state: LessonState) -> str | None:
-    """Where the multivariant playlist is, once it is there."""
-    if state.publish_url is None or "index.m3u8" not in state.playlists:
-        return None
-    return f"{state.publish_url}/index.m3u8"
-
-
-def _rendition(rendition: Rendition, grid: Grid, chunks: list[ChunkRecord]) -> dict[str, Any]:
-    total = sum(chunk.bytes for chunk in chunks)
-    seconds = sum(seconds_from_ticks(chunk.span.duration) for chunk in chunks)
-    video = rendition.kind is Kind.VIDEO
-    return {
-        "name": rendition.name,
-        "kind": rendition.kind.value,
-        "codec": rendition.codec,
-        "width": rendition.width if video else None,
-        "height": rendition.height if video else None,
-        "fps": float(grid.fps / rendition.frame_divisor) if video else None,
-        "avg_bps": round(total * 8 / seconds) if seconds else 0,
-        "peak_bps": max((_bps(chunk) for chunk in chunks), default=0),
-        "bytes": total,
-    }
-
-
-def _bps(chunk: ChunkRecord) -> int:
-    return round(chunk.bytes * 8 * TICKS_PER_SECOND / max(1, chunk.span.duration))
 
 
 def lesson_entry(folder: LessonFolder) -> dict[str, Any]:

@@ -193,3 +193,8 @@ def _mean(state: LessonState, rendition: Rendition, *, final: bool) -> int:
 def _cap(rendition: Rendition) -> int:
     """What a rendition may take before anything was measured; within its `bufsize` a single chunk may exceed it."""
     return (rendition.maxrate or rendition.bitrate) + CONTAINER_BPS
+
+
+def published_url(state: LessonState) -> str | None:
+    """Where the multivariant playlist lies in the store, once it does."""
+    return f"{state.publish_url}/{INDEX}" if state.publish_url and INDEX in state.playlists else None

@@ -40,7 +40,7 @@ def manifest(state: LessonState) -> bytes:
         "languages": list(header.languages),
         "duration_s": _seconds(state.duration),
         "sources": [_source(source) for source in state.sources.values()],
-        "gaps": [_gap(gap) for gap in state.gaps()],
+        "gaps": [gap_summary(gap) for gap in state.gaps()],
         "renditions": [rendition_summary(state, rendition) for rendition in header.ladder],
         "objects": _objects(state),
     }
@@ -54,7 +54,8 @@ def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any
     summary: dict[str, Any] = {
         "name": rendition.name,
         "kind": rendition.kind.value,
-        "codec": progress.started.codecs if progress.started else rendition.codec,
+        "codec": rendition.codec,
+        "codecs": progress.started.codecs if progress.started else None,
         "width": rendition.width,
         "height": rendition.height,
         "fps": float(state.header.grid.fps / rendition.frame_divisor) if rendition.kind is Kind.VIDEO else 0.0,
@@ -69,7 +70,8 @@ def _seconds(ticks: int) -> float:
     return round(seconds_from_ticks(ticks), 3)
 
 
-def _gap(gap: Gap) -> dict[str, Any]:
+def gap_summary(gap: Gap) -> dict[str, Any]:
+    """A gap as the outside contract has it."""
     start, end = _seconds(gap.span.start), _seconds(gap.span.end)
     return {"source": gap.source, "start_s": start, "end_s": end, "reason": gap.reason}
 
