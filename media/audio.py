@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
@@ -93,13 +94,13 @@ class _Counter:
         yield from self._flush()
 
     def _restart(self, shape: tuple[str, str, int], at: Ticks | None) -> None:
-        if self._shape is None:
-            self._out = at or 0
-        elif at is not None and abs(at - self._in) > TOLERANCE_AFTER_DAMAGE:
+        if at is not None and (self._shape is None or abs(at - self._in) > TOLERANCE_AFTER_DAMAGE):
             self._out = at
         self._in = float(self._out)
         self._shape = shape
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=TICKS_PER_SECOND, options=_MIXING)
+        # channels of unknown place, of a sound card or an array of microphones, are all heard alike
+        layout = shape[1] if shape[1].endswith(" channels") else "mono"
+        self._resampler = AudioResampler(format="flt", layout=layout, rate=TICKS_PER_SECOND, options=_MIXING)
 
     def _flush(self) -> Iterator[AudioBlock]:
         if self._resampler is not None:
@@ -110,12 +111,16 @@ class _Counter:
         assert self._resampler is not None  # noqa: S101 - callers have one
         if frame is not None:
             frame.pts = None  # time is counted here; the resampler must not fill or drop by its own judgement
-        for part in self._resampler.resample(frame):
-            if part is None:
-                continue
-            pcm: Pcm = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-            block = _cut(AudioBlock(self._out, pcm), self._floor, None)
-            self._out += len(pcm)
+        try:
+            parts = self._resampler.resample(frame)
+        except (av.FFmpegError, ValueError):  # damage that looks like sound of an impossible shape
+            self._resampler = self._shape = None
+            return
+        for part in parts:
+            pcm: Pcm = part.to_ndarray().reshape(part.samples, -1).astype(np.float32, copy=False)
+            mono = pcm[:, 0] if pcm.shape[1] == 1 else pcm.mean(axis=1)
+            block = _cut(AudioBlock(self._out, mono), self._floor, None)
+            self._out += len(mono)
             if len(block.pcm):
                 self._floor = block.end
                 yield block

@@ -33,11 +33,16 @@ class Deinterlacer:
             if not frame.interlaced_frame:
                 yield at, frame
                 return
-            self._graph, self._shape = _graph(frame), shape
-        frame.time_base = Fraction(1, TICKS_PER_SECOND)
-        frame.pts = at
-        assert self._graph is not None  # noqa: S101 - built above
-        self._graph.vpush(frame)
+        try:
+            if self._graph is None:
+                self._graph, self._shape = _graph(frame), shape
+            frame.time_base = Fraction(1, TICKS_PER_SECOND)
+            frame.pts = at
+            self._graph.vpush(frame)
+        except (av.FFmpegError, ValueError):  # a layout that bwdif does not take: better woven than not at all
+            self._graph = self._shape = None
+            yield at, frame
+            return
         yield from self._ready()
 
     def drain(self) -> Iterator[tuple[Ticks, VideoFrame]]:

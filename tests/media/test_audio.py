@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import wave
 from itertools import pairwise
 from pathlib import Path
 
@@ -205,6 +206,22 @@ def test_a_change_of_rate_in_the_middle(tmp_path: Path) -> None:
     two = tape(tmp_path / "two.mkv", low, codec="pcm_s16le", rate=16_000, start=TICKS_PER_SECOND)
     found = heard([one, two])
     assert found == [pytest.approx(20_000, abs=16), pytest.approx(72_000, abs=16)]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6, 8, 12])
+def test_channels_of_unknown_place_are_all_heard(tmp_path: Path, channels: int) -> None:
+    for speaking in range(channels):
+        samples = np.zeros((TICKS_PER_SECOND, channels), "<i2")
+        samples[:, speaking] = 16_000 * np.sin(2 * np.pi * 440 * np.arange(TICKS_PER_SECOND) / TICKS_PER_SECOND)
+        path = tmp_path / f"array{speaking}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(2)
+            file.setframerate(TICKS_PER_SECOND)
+            file.writeframes(samples.tobytes())
+        first, pcm = joined(list(sound([path])))
+        assert (first, len(pcm)) == (0, TICKS_PER_SECOND)
+        assert np.abs(pcm).max() == pytest.approx(16_000 / 32_768 / channels, rel=0.02)
 
 
 def test_pictures_alone_are_silent(tmp_path: Path) -> None:
