@@ -12,10 +12,14 @@ from lesson.state import LessonState
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A process to keep alive. Two jobs of one name are the same job."""
+    """A process to keep alive: one at a time of each `name`.
+
+    `task`: what it is there for; when that changes, what was given up under this name gets a new chance.
+    """
 
     name: str
     argv: tuple[str, ...]
+    task: str = ""
 
     @property
     def vital(self) -> bool:
@@ -28,15 +32,15 @@ BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
 
-def _stage(name: str, module: str, *arguments: str) -> Job:
-    return Job(name, (sys.executable, "-m", module, *arguments))
+def _stage(name: str, module: str, *arguments: str, task: str = "") -> Job:
+    return Job(name, (sys.executable, "-m", module, *arguments), task)
 
 
 def capture_jobs(folder: LessonFolder, state: LessonState) -> list[Job]:
-    """One process a source. After Stop the name changes: what was given up before gets one more start to close."""
-    verb = "close" if state.stop else "capture"
+    """One process a source: until Stop to record, then to close what is there."""
+    task = "close" if state.stop else "record"
     return [
-        _stage(f"{verb}-{source_id}", "capture", str(folder.path), source_id)
+        _stage(f"capture-{source_id}", "capture", str(folder.path), source_id, task=task)
         for source_id, source in state.sources.items()
         if not source.finished
     ]
@@ -52,7 +56,7 @@ def wanted_jobs(
     jobs = capture_jobs(folder, state)
     if not state.final:
         blind = ("--blind",) if tracking_crashes >= BLIND_AFTER else ()
-        jobs.append(_stage("tracking-blind" if blind else "tracking", "tracking", path, *blind))
+        jobs.append(_stage("tracking", "tracking", path, *blind))
     if not state.encoded:
         jobs.append(_stage("encode", "encode", path, "--workers", str(settings.encode.workers)))
     if not state.verified:

@@ -24,6 +24,7 @@ GIVE_UP_AFTER = 5
 """Failures in a row after which a process that is not vital is given up."""
 DONE_PAUSE_S = 1.0
 """Between a process ending well and the journals saying so to the conductor."""
+RETIRE_GRACE_S = 5.0
 TERM_GRACE_S = 10.0
 _TAIL_BYTES = 16_384
 
@@ -42,6 +43,7 @@ class _Kept:
     failures: int = 0
     next_start: float = 0.0
     given_up: str | None = None
+    unwanted_since: float | None = None
 
 
 class Keeper:
@@ -70,17 +72,29 @@ class Keeper:
 
     def reconcile(self, wanted: Sequence[Job]) -> None:
         """Reap what ended, start what is wanted and due, stop what is wanted no more."""
-        names = {job.name for job in wanted}
         for kept in self._kept.values():
             self._reap(kept)
-        for name, kept in list(self._kept.items()):
-            if name not in names:
-                self._end(kept)
-                del self._kept[name]
+        self._retire({job.name for job in wanted})
         for job in wanted:
             kept = self._kept.setdefault(job.name, _Kept(job, self._logs / f"{job.name}.log"))
+            kept.unwanted_since = None
+            if kept.job != job:  # another task under the same name: a new chance, once the old process has ended
+                kept.job, kept.given_up, kept.next_start = job, None, 0.0
             if kept.process is None and kept.given_up is None and time.monotonic() >= kept.next_start:
                 self._start(kept)
+
+    def _retire(self, wanted: set[str]) -> None:
+        """Let go of what is wanted no more: it is about to end by itself, and is told to only if it does not."""
+        now = time.monotonic()
+        for name, kept in list(self._kept.items()):
+            if name in wanted:
+                continue
+            if kept.unwanted_since is None:
+                kept.unwanted_since = now
+            if kept.process is not None and now - kept.unwanted_since > RETIRE_GRACE_S:
+                self._end(kept)
+            if kept.process is None:
+                del self._kept[name]
 
     def _start(self, kept: _Kept) -> None:
         kept.started = time.monotonic()

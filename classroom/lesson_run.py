@@ -87,8 +87,9 @@ class LessonRun:
 
     @property
     def stuck(self) -> bool:
-        """Whether a process this lesson cannot do without was given up (a live feed it can do without)."""
-        return any(not name.startswith("capture-") for name in self._keeper.given_up)
+        """Whether a process this lesson cannot do without was given up; while it records, a feed it can do without."""
+        recording = self.view.state.stop is None
+        return any(not (recording and name.startswith("capture-")) for name in self._keeper.given_up)
 
     @property
     def problems(self) -> list[str]:

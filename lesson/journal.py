@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 from weakref import WeakSet
 
 from lesson.durable import make_folder, sync_folder
-from lesson.errors import JournalBusyError, JournalError, LessonFormatError, storage_errors
+from lesson.errors import JournalBusyError, JournalError, LessonFormatError, StorageError, storage_errors
 from lesson.records import DamagedLineError, Record, Unknown, decode_line, encode_line
 
 _CRC_TAIL = 11
@@ -73,12 +73,14 @@ class JournalReader:
     """Follows a journal: each `poll` gives the records committed since the last one.
 
     A file that does not exist yet is an empty journal. `damage` collects lines lost in the middle. When a writer took
-    lines back that were already given out (its fsync failed), reading goes on with what it wrote in their place.
+    lines back that were already given out (its fsync failed), reading goes on with what it wrote in their place, and
+    `taken_back` counts them.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: list[Damage] = []
+        self.taken_back = 0
         self._ends: list[tuple[int, bytes]] = []
 
     def poll(self) -> list[Record]:
@@ -109,6 +111,7 @@ class JournalReader:
             if file.read(len(tail)) == tail:
                 return
             self._ends.pop()
+            self.taken_back += 1
 
 
 def read_journal(path: Path) -> list[Record]:
@@ -168,9 +171,14 @@ class JournalWriter:
                 while written < len(data):
                     written += os.write(self._fd, data[written:])
                 os.fsync(self._fd)
-        except BaseException:
+        except StorageError:
             self._broken = True
             self._undo()
+            raise
+        except BaseException:
+            # A signal, perhaps during the fsync: what is written stands. Readers may have it already, and the kernel
+            # will bring it to the disk; a half-written line is cut by the next writer.
+            self._broken = True
             raise
         self._size += len(data)
 

@@ -215,8 +215,11 @@ class LessonView:
 
     def __init__(self, folder: LessonFolder) -> None:
         self.folder = folder
-        self.state = LessonState(folder.header)
-        self._readers = [JournalReader(path) for path in folder.state_journals()]
+        self._begin()
+
+    def _begin(self) -> None:
+        self.state = LessonState(self.folder.header)
+        self._readers = [JournalReader(path) for path in self.folder.state_journals()]
 
     def poll(self) -> bool:
         """Fold in what was committed since the last poll; whether there was anything. Raises `StorageError`.
@@ -225,6 +228,9 @@ class LessonView:
         frozen over segments that this state does not know yet would be rendered without them.
         """
         polled = [reader.poll() for reader in reversed(self._readers)]
+        if any(reader.taken_back for reader in self._readers):  # a fold cannot be undone, only done again
+            self._begin()
+            polled = [reader.poll() for reader in reversed(self._readers)]
         for records in reversed(polled):
             for record in records:
                 self.state.apply(record)

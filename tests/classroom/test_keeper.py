@@ -55,13 +55,36 @@ def test_a_killed_process_is_restarted_alone(tmp_path: Path) -> None:
     assert not runs(other)
 
 
-def test_what_is_wanted_no_more_is_ended(tmp_path: Path) -> None:
+def test_what_is_wanted_no_more_may_end_by_itself_and_is_ended_if_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classroom.keeper.RETIRE_GRACE_S", 0.5)
     keeper = Keeper(tmp_path)
     keeper.reconcile([job("encode", SLEEPER)])
     pid = keeper.pid("encode")
     assert pid
     keeper.reconcile([])
-    assert not runs(pid)
+    assert runs(pid)
+
+    def ended() -> bool:
+        keeper.reconcile([])
+        return not runs(pid)
+
+    wait_until(ended, 10)
+
+
+def test_a_new_task_gives_what_was_given_up_a_new_chance(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    hopeless = job("capture-teacher", "raise SystemExit(2)")
+
+    def given_up() -> bool:
+        keeper.reconcile([hopeless])
+        return bool(keeper.given_up)
+
+    wait_until(given_up, 10)
+    keeper.reconcile([Job("capture-teacher", (sys.executable, "-c", SLEEPER), "close")])
+    assert keeper.pid("capture-teacher")
+    keeper.stop()
 
 
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -262,3 +262,21 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=40, stateful_step_count=25)
+
+
+def test_a_signal_during_the_fsync_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may have the line already: a conductor that saw it ends the writer, whose fsync is still going on."""
+    path = tmp_path / "journal.jsonl"
+    reader = JournalReader(path)
+
+    def interrupted(_fd: int) -> None:
+        raise SystemExit(143)
+
+    with JournalWriter(path) as journal:
+        monkeypatch.setattr("lesson.journal.os.fsync", interrupted)
+        with pytest.raises(SystemExit):
+            journal.append(FrozenUntil(at=1, final=True))
+        monkeypatch.undo()
+    assert reader.poll() == [FrozenUntil(at=1, final=True)]
+    with JournalWriter(path):
+        assert read_journal(path) == [FrozenUntil(at=1, final=True)]

@@ -70,4 +70,5 @@ def test_rendition_summary_measures(finished: LessonFolder) -> None:
     assert summary["bytes"] == total
     assert summary["avg_bps"] == pytest.approx(total * 8 / 12, abs=1)
     assert summary["peak_bps"] >= summary["avg_bps"]
-    assert (summary["kind"], summary["fps"], summary["codec"]) == ("video", 25.0, "avc1.64000c")
+    assert (summary["kind"], summary["fps"], summary["codec"]) == ("video", 25.0, "h264")
+    assert summary["codecs"] == "avc1.64000c"
