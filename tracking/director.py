@@ -34,7 +34,7 @@ def direct(feeds: Sequence[Feed], rules: Rules, span: Span, running: Shot | None
     is known from `span.start - rules.memory` to `span.end + rules.look_ahead`; `end`: the end of the lesson once known.
     """
     shots: list[Shot] = []
-    covered = {feed.id: _whole_frames(feed.covered, rules.frame) for feed in feeds}
+    covered = {feed.id: _whole_frames(feed.covered, rules.grid.frame) for feed in feeds}
     feeds = [_with_coverage(feed, covered[feed.id]) for feed in feeds]
     for piece in _pieces(feeds, rules, span):
         if running is not None and _goes_on(feeds, rules, piece, running, end):

@@ -17,7 +17,7 @@ from lesson.stage import repeat
 from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode import Picture, pictures
-from tracking.analysis import DETECTOR, SIZE, FaceFinder, InkMeter, MotionMeter, brightness
+from tracking.analysis import DETECTOR, INK_SIZE, SIZE, FaceFinder, InkMeter, MotionMeter, brightness
 from tracking.evidence_reader import EvidenceReader
 from tracking.observe_order import Pending, pending_segments
 
@@ -45,7 +45,7 @@ class _Eye:
     def look(self, picture: Picture) -> Observation:
         grey = picture.gray(*SIZE)
         motion, level = self.motion.feed(grey)
-        ink = self.ink.feed(grey) if self.role in _INK_ROLES else 0.0
+        ink = self.ink.feed(picture.gray(*INK_SIZE)) if self.role in _INK_ROLES else 0.0
         faces = self.faces.find(picture.bgr(*SIZE)) if self.faces is not None and self.fed % 2 == 0 else ()
         self.fed += 1
         return Observation(

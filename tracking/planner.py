@@ -1,7 +1,8 @@
 """The plan of a lesson: one round from what the journals say to the records that are due. Pure; the shell is `run`.
 
 A round gives at most one kind of news (the origin, clock maps, or one frozen stretch); it is journaled and folded
-before the next. So a kill at any instant costs nothing but the round.
+before the next. So a kill at any instant costs nothing but the round. A plan is frozen by whole chunks: nobody could
+use less, and what is decided later is decided better.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from tracking.situation import Feed, Rules
 
 ANALYSIS_LAG: Ticks = 15 * TICKS_PER_SECOND
 """While recording, a stretch that analysis has not reached this long after its pictures gets the safe wide shot."""
-ROUND: Ticks = 60 * TICKS_PER_SECOND
-"""At most this much is frozen in one round, so that a long backlog is journaled in steps."""
+MOST_CHUNKS = 16
+"""At most this many chunks are frozen in one round, so that a long backlog is journaled in steps of a minute."""
 RAGGED: Ticks = TICKS_PER_SECOND // 2
 """Sources never end on the same frame: up to this much is cut off the end, rather than flash another picture."""
 
@@ -41,7 +42,7 @@ class Planner:
 
     @property
     def rules(self) -> Rules:
-        return Rules(frame=self.state.header.grid.frame)
+        return Rules(grid=self.state.header.grid)
 
     def due(self, now: Moment) -> list[Record]:
         """The records to append now; empty while there is something to wait for, or the plan is final."""
@@ -60,7 +61,7 @@ class Planner:
         return self._frozen_stretch(now)
 
     def _frozen_stretch(self, now: Moment) -> list[Record]:
-        state, rules = self.state, self.rules
+        state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
         end = lesson_end(state, self.clock) if state.captured else None
         observed = None if self.blind else self._observed_until()
         if end is not None and (observed is None or observed >= end):
@@ -72,8 +73,8 @@ class Planner:
             live = end is None and not state.header.imported
             analysed = known if observed is None else min(known, observed)
             target = max(analysed, known - ANALYSIS_LAG) if live else analysed
-            target = (target - rules.look_ahead) // rules.step * rules.step
-        reached = min(target, state.frozen_until // rules.step * rules.step + ROUND)
+            target = (target - rules.look_ahead) // chunk * chunk
+        reached = min(target, (state.frozen_until // chunk + MOST_CHUNKS) * chunk)
         final = end is not None and reached == end
         if reached <= state.frozen_until and not final:
             return []

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
 from operator import attrgetter
 
 from lesson.model import Layout, Observation, Role
 from lesson.records import Shot
-from lesson.time import TICKS_PER_SECOND, Span, Ticks
+from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
 from tracking.evidence import Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The director's manners. Times in ticks; `frame` is the programme's. Where they come from: ADR 0004.
+    """The director's manners. Times in ticks; `grid` is the programme's. Where they come from: ADR 0004.
 
     `ink_starts`, `ink_goes_on`: part of the board's picture that has to change for good within the window;
     `present`: moving part of the teacher's picture from which somebody is in it; `arrives`: part of the look-ahead
     in which somebody must be seen before the programme goes back to the teacher.
     """
 
-    frame: Ticks = 1_920
+    grid: Grid = field(default_factory=Grid)
     min_shot: Ticks = 3 * TICKS_PER_SECOND
     look_ahead: Ticks = 3 * TICKS_PER_SECOND
     ink_holds: Ticks = 7 * TICKS_PER_SECOND
@@ -37,8 +37,12 @@ class Rules:
 
     @property
     def step(self) -> Ticks:
-        """Whole frames, about half a second."""
-        return max(1, TICKS_PER_SECOND // 2 // self.frame) * self.frame
+        """Time between decisions: at most half a second, and a whole part of a chunk, so that it does not matter
+        after which chunk the plan was frozen.
+        """
+        frames = self.grid.frames_per_chunk
+        longest = max(1, TICKS_PER_SECOND // 2 // self.grid.frame)
+        return self.grid.frame * next(n for n in range(longest, 0, -1) if frames % n == 0)
 
     @property
     def memory(self) -> Ticks:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lesson.model import Box, Layout, Observation, Role
 from lesson.records import Shot
-from lesson.time import TICKS_PER_SECOND, Span, Ticks
+from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
 from tracking.director import direct
 from tracking.evidence import Seen
 from tracking.situation import Feed, Rules, Situation
@@ -185,12 +185,12 @@ def inwards(feed: Feed, frame: Ticks) -> list[Span]:
 def assert_sound(shots: list[Shot], feeds: list[Feed], whole: Span) -> None:
     assert shots[0].span.start == whole.start
     assert shots[-1].span.end == whole.end
-    by_id = {feed.id: inwards(feed, RULES.frame) for feed in feeds}
+    by_id = {feed.id: inwards(feed, RULES.grid.frame) for feed in feeds}
     for before, after in pairwise(shots):
         assert before.span.end == after.span.start
         assert (before.layout, before.sources) != (after.layout, after.sources)
     for shot in shots:
-        assert shot.span.start % RULES.frame == 0
+        assert shot.span.start % RULES.grid.frame == 0
         assert not shot.span.empty
         assert len(shot.sources) == {Layout.FULL: 1, Layout.PIP: 2, Layout.SLATE: 0}[shot.layout]
         for source in shot.sources:
@@ -250,7 +250,8 @@ def _only(feed: Feed, known: Span) -> Feed:
 
 @pytest.mark.parametrize("frame", [1_600, 1_920, 2_000])
 def test_shots_begin_on_frames_of_any_rate(frame: Ticks) -> None:
-    rules = Rules(frame=frame)
+    rules = Rules(grid=Grid(chunk=97 * frame, frame=frame))
+    assert rules.step == frame  # 97 is prime
     feeds = [teacher(span(0.013, 31.7)), board(span(0.5, 60), written=(span(5, 9),))]
     for shot in direct(feeds, rules, Span(0, 60 * S // frame * frame), None, end=None):
         assert shot.span.start % frame == 0
