@@ -16,7 +16,7 @@ from av.stream import Stream
 
 from lesson.errors import MediaError
 from lesson.model import Kind
-from lesson.time import Ticks
+from lesson.time import TICKS_PER_SECOND, Ticks
 from media.container_feed import headroom_shift, shifted
 from media.errors import media_errors
 from media.packets import FeedPacket, Track
@@ -88,16 +88,15 @@ def alsa_device(name: str, rate: int, channels: int) -> Device:
 
 
 def pattern_device(size: tuple[int, int], fps: Fraction) -> Device:
-    """libavfilter's test picture in real time: a camera that every machine has."""
+    """Test picture of libavfilter in real time: a camera that every machine has."""
     graph = f"testsrc2=size={size[0]}x{size[1]}:rate={fps},realtime"
     return Device(name="test pattern", url=graph, format="lavfi", options={}, timeless=True)
 
 
 def sine_device() -> Device:
-    """libavfilter's sine tone of 440 Hz in real time."""
-    return Device(
-        name="test sine", url="sine=frequency=440:sample_rate=48000,arealtime", format="lavfi", options={}, timeless=True
-    )
+    """Sine tone of libavfilter, 440 Hz, in real time."""
+    graph = f"sine=frequency=440:sample_rate={TICKS_PER_SECOND},arealtime"
+    return Device(name="test sine", url=graph, format="lavfi", options={}, timeless=True)
 
 
 def _picture_options(size: tuple[int, int] | None, fps: int) -> dict[str, str]:

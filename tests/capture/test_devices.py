@@ -24,6 +24,7 @@ from tests.kit.capturing import (
     marks,
     segments,
     stop_now,
+    wait_for_media,
 )
 from tests.kit.clicks import find_clicks
 from tests.kit.devices import file_microphone, screen, usb_camera
@@ -37,12 +38,11 @@ def test_a_usb_camera_is_copied_and_comes_back_after_its_plug_was_pulled(tmp_pat
     camera = usb_camera(tmp_path)
     folder = live_lesson(tmp_path, source("teacher", uri=f"v4l2:{camera.device}"))
     with Capture(folder, "teacher", env=camera.env) as capture:
-        capture.wait_for_segments(1)
+        wait_for_media(folder, "teacher")
         camera.set(camera.unplug, on=True)
         wait_until(lambda: losses(folder, "teacher"), 6)
         camera.set(camera.unplug, on=False)
-        wait_until(lambda: len(epochs(folder, "teacher")) == 2, 10)
-        capture.wait_for_segments(3)
+        wait_for_media(folder, "teacher", epoch=1)
         stop_now(folder)
         assert capture.wait() == 0, capture.log
     assert "No such device" in losses(folder, "teacher")[0]
@@ -59,7 +59,7 @@ def test_a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path
     camera = usb_camera(tmp_path)
     folder = live_lesson(tmp_path, source("teacher", uri=f"v4l2:{camera.device}"))
     with Capture(folder, "teacher", env=camera.env) as capture:
-        capture.wait_for_segments(1)
+        wait_for_media(folder, "teacher")
         camera.set(camera.stall, on=True)
         before = time.monotonic()
         wait_until(lambda: losses(folder, "teacher"), 6)
@@ -72,7 +72,8 @@ def test_a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path
         stop_now(folder)
         assert capture.wait() == 0
     assert finished(folder, "teacher")
-    assert sum(len(marks(folder, found)) for found in by_epoch(segments(folder, "teacher")).values()) > 100
+    first, *_ = by_epoch(segments(folder, "teacher")).values()
+    assert len(marks(folder, first)) >= 5
 
 
 def test_a_camera_that_is_not_there_is_tried_until_stop(tmp_path: Path) -> None:

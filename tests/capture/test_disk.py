@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import subprocess
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from capture.background_sync import BackgroundSync
 from lesson.errors import StorageError
 from lesson.stage import EXIT_RETRY
 from media.segment import file_digest
-from tests.kit.capturing import Capture, live_lesson, losses, marks, open_segment, segments, stop_now
+from tests.kit.capturing import Capture, live_lesson, losses, marks, open_segment, segments, stop_now, wait_for_media
 from tests.kit.lessons import source
 from tests.kit.waiting import wait_until
 
@@ -40,8 +41,7 @@ def fill(path: Path) -> None:
     """Take all the space there is."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        while os.write(fd, bytes(4096)):
-            pass
+        deque(iter(lambda: os.write(fd, bytes(4096)), 0), maxlen=0)
     os.close(fd)
 
 
@@ -62,7 +62,7 @@ def test_a_full_disk_ends_recording_with_one_clear_line(small_disk: Path) -> Non
         assert file_digest(folder.absolute(segment.path)) == (segment.bytes, segment.sha256)
     ballast.unlink()
     with Capture(folder, "teacher") as capture:
-        capture.wait_for_segments(len(committed) + 2)
+        wait_for_media(folder, "teacher", epoch=1)
         stop_now(folder)
         assert capture.wait() == 0, capture.log
     recovered = segments(folder, "teacher")[len(committed)]

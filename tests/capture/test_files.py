@@ -205,17 +205,18 @@ def test_a_paced_file_takes_as_long_as_it_is_and_loops_without_a_break(tmp_path:
     clip = marked_clip(tmp_path / "clip.mp4", seconds=2)
     folder = live_lesson(tmp_path, source("teacher", uri=f"file:{clip}?loop"))
     with Capture(folder, "teacher") as capture:
-        found = capture.wait_for_segments(2)
+        found = capture.wait_for_segments(1)
         stop_now(folder)
         assert capture.wait() == 0
-    assert len(epochs(folder, "teacher")) == 1
+    (epoch,) = epochs(folder, "teacher")
     shown = marks(folder, segments(folder, "teacher"))
+    assert len(shown) >= 100
     assert [mark.at for _, mark in shown if mark] == [n % 50 * FRAME for n in range(len(shown))]
     steps = [b - a for (a, _), (b, _) in pairwise(shown)]
     assert max(steps) <= FRAME + 30 * MS
-    first, second = (segment.anchors[0] for segment in found[:2])
-    real_ms = (second.monotonic_ns - first.monotonic_ns) / 1e6
-    assert abs(real_ms - (second.pts - first.pts)) < 60
+    anchor = found[0].anchors[0]
+    real_ms = (anchor.monotonic_ns - epoch.at.monotonic_ns) / 1e6
+    assert abs(real_ms - (anchor.pts - shown[0][0] / MS)) < 150
 
 
 def test_a_paced_file_that_is_over_is_finished(tmp_path: Path) -> None:

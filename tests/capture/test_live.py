@@ -21,9 +21,9 @@ from tests.kit.capturing import (
     live_lesson,
     losses,
     marks,
-    open_segment,
     segments,
     stop_now,
+    wait_for_media,
 )
 from tests.kit.lessons import source
 from tests.kit.waiting import wait_until
@@ -72,12 +72,11 @@ def test_a_killed_process_loses_half_a_second_at_most_and_the_next_goes_on(tmp_p
     kind = Kind.AUDIO if spec is TONE else Kind.VIDEO
     with Capture(folder, spec.id) as capture:
         (first,) = capture.wait_for_segments(1)
-        torn = wait_until(lambda: open_segment(folder, spec.id), 5)
-        wait_until(lambda: torn.is_file() and torn.stat().st_size > 20_000, 5, what="a second segment")
+        wait_for_media(folder, spec.id)
         killed_ns = time.monotonic_ns()
         capture.kill()
     with Capture(folder, spec.id) as capture:
-        capture.wait_for_segments(3)
+        wait_for_media(folder, spec.id, epoch=1)
         stop_now(folder)
         assert capture.wait() == 0, capture.log
     found = segments(folder, spec.id)
@@ -99,9 +98,7 @@ def test_a_killed_process_loses_half_a_second_at_most_and_the_next_goes_on(tmp_p
 def test_killed_in_its_first_segment_the_tail_can_still_be_placed_in_time(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
-        wait_until(lambda: epochs(folder, "teacher"), 10)
-        torn = open_segment(folder, "teacher")
-        wait_until(lambda: torn.is_file() and torn.stat().st_size > 30_000, 5)
+        wait_for_media(folder, "teacher", size=30_000)
         capture.kill()
     stop_now(folder)
     with Capture(folder, "teacher") as capture:
@@ -120,14 +117,13 @@ def test_killed_in_its_first_segment_the_tail_can_still_be_placed_in_time(tmp_pa
 def test_a_torn_file_with_nothing_in_it_is_no_segment(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
-        capture.wait_for_segments(1)
+        torn = wait_for_media(folder, "teacher")
         capture.kill()
-    torn = open_segment(folder, "teacher")
     torn.write_bytes(b"\x1aE\xdf\xa3" + bytes(500))
     stop_now(folder)
     with Capture(folder, "teacher") as capture:
         assert capture.wait() == 0, capture.log
-    assert len(segments(folder, "teacher")) == 1
+    assert not segments(folder, "teacher")
     assert finished(folder, "teacher")
 
 
@@ -135,10 +131,7 @@ def test_told_to_end_it_commits_what_it_has_and_can_go_on_later(tmp_path: Path) 
     folder = live_lesson(tmp_path, SCENE)
     for _ in range(2):
         with Capture(folder, "teacher") as capture:
-            before = len(epochs(folder, "teacher"))
-            wait_until(lambda n=before: len(epochs(folder, "teacher")) > n, 10)
-            torn = open_segment(folder, "teacher")
-            wait_until(lambda path=torn: path.is_file() and path.stat().st_size > 30_000, 5)
+            wait_for_media(folder, "teacher", epoch=len(epochs(folder, "teacher")))
             assert capture.terminate() == EXIT_TERMINATED
     found = segments(folder, "teacher")
     assert [(segment.epoch, segment.seq, segment.closed_by) for segment in found] == [

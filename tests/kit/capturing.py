@@ -139,6 +139,21 @@ def open_segment(folder: LessonFolder, source: str) -> Path:
     return folder.segment_path(source, epochs(folder, source)[-1].epoch, seq)
 
 
+def wait_for_media(folder: LessonFolder, source: str, *, epoch: int = 0, size: int = 20_000) -> Path:
+    """Wait until an open segment of this epoch (or a later one) has `size` bytes in its file; that file."""
+
+    def there() -> Path | None:
+        started = epochs(folder, source)
+        if not started or started[-1].epoch < epoch:
+            return None
+        path = open_segment(folder, source)
+        return path if path.is_file() and path.stat().st_size >= size else None
+
+    found = wait_until(there, _START_S, what=f"media of {source} in epoch {epoch}")
+    assert found is not None
+    return found
+
+
 def files(folder: LessonFolder, found: Iterable[SegmentRecord]) -> list[Path]:
     return [folder.absolute(segment.path) for segment in found]
 
