@@ -98,7 +98,9 @@ def test_multivariant_playlist_live_declares_the_caps(tmp_path: Path) -> None:
         "AUDIO": "audio",
         "URI": "v180/index.m3u8",
     }
-    assert [variant.get("FRAME-RATE") for variant in variants[1:]] == ["6.250", "12.500", "25.000", "25.000"]
+    assert [variant.get("FRAME-RATE") for variant in variants[1:]] == [
+        f"{25 / rung.frame_divisor:.3f}" for rung in rungs
+    ]
     media = attributes(next(line for line in text.splitlines() if line.startswith("#EXT-X-MEDIA")))
     assert media == {
         "TYPE": "AUDIO", "GROUP-ID": "audio", "NAME": "voice", "DEFAULT": "YES", "AUTOSELECT": "YES", "CHANNELS": "1",
