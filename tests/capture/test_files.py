@@ -45,9 +45,21 @@ def imported(root: Path, file: Path, *, start: Ticks = 0) -> LessonFolder:
     return live_lesson(root, source("teacher", uri=f"file:{file}", imported=True, start=start))
 
 
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Recording in this process takes SIGTERM for itself."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 def run(folder: LessonFolder) -> tuple[int, str]:
-    with Capture(folder, "teacher") as capture:
-        return capture.wait(60), capture.log
+    """Record in this process; its exit code were it one of its own, and why it failed."""
+    try:
+        record_source(folder, "teacher")
+    except UnusableMediaError as error:
+        return 2, str(error)
+    return 0, ""
 
 
 def click_times(folder: LessonFolder, origin: Ticks) -> list[Ticks]:
@@ -118,9 +130,9 @@ def test_a_bare_stream_without_times_is_encoded_anew(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_import_goes_on_where_it_was(tmp_path: Path) -> None:
-    clip = marked_clip(tmp_path / "clip.mp4", seconds=60, options={"tune": "zerolatency"})
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=30, options={"tune": "zerolatency"})
     folder = imported(tmp_path, clip)
-    for committed in (2, 5, 9):
+    for committed in (2, 5):
         with Capture(folder, "teacher") as capture:
             wait_until(
                 lambda n=committed: len(segments(folder, "teacher")) >= n or capture.process.poll() is not None, 20
@@ -129,21 +141,21 @@ def test_an_interrupted_import_goes_on_where_it_was(tmp_path: Path) -> None:
     code, log = run(folder)
     assert code == 0, log
     found = segments(folder, "teacher")
-    assert [s.seq for s in found] == list(range(15))
+    assert [s.seq for s in found] == list(range(8))
     assert len(epochs(folder, "teacher")) == 1
-    assert [mark.at for _, mark in marks(folder, found) if mark] == [n * FRAME for n in range(60 * 25)]
+    assert [mark.at for _, mark in marks(folder, found) if mark] == [n * FRAME for n in range(30 * 25)]
     assert run(folder)[0] == 0, "once more changes nothing"
     assert segments(folder, "teacher") == found
 
 
 def test_an_import_told_to_end_goes_on_later(tmp_path: Path) -> None:
-    clip = marked_clip(tmp_path / "clip.mp4", seconds=60, options={"tune": "zerolatency"})
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=30, options={"tune": "zerolatency"})
     folder = imported(tmp_path, clip)
     with Capture(folder, "teacher") as capture:
         capture.wait_for_segments(2)
         capture.terminate()
     assert run(folder)[0] == 0
-    assert len(marks(folder, segments(folder, "teacher"))) == 1_500
+    assert len(marks(folder, segments(folder, "teacher"))) == 750
 
 
 def test_an_import_does_not_care_that_the_lesson_was_stopped(tmp_path: Path) -> None:
@@ -178,9 +190,9 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path, content: byt
     folder = imported(tmp_path, file)
     code, log = run(folder)
     assert code == 2
-    assert "Traceback" not in log
     (reason,) = losses(folder, "teacher")
     assert str(file) in reason
+    assert reason == log
     assert "\n" not in reason
     assert finished(folder, "teacher"), "the lesson must not wait for it"
 
@@ -222,8 +234,7 @@ def test_a_paced_file_takes_as_long_as_it_is_and_loops_without_a_break(tmp_path:
 def test_a_paced_file_that_is_over_is_finished(tmp_path: Path) -> None:
     clip = marked_clip(tmp_path / "clip.mp4", seconds=2)
     folder = live_lesson(tmp_path, source("teacher", uri=f"file:{clip}"))
-    with Capture(folder, "teacher") as capture:
-        assert capture.wait() == 0
+    assert run(folder)[0] == 0
     assert finished(folder, "teacher")
     assert len(marks(folder, segments(folder, "teacher"))) == 50
 
@@ -236,21 +247,16 @@ def test_real_world_files_are_recorded_whole_or_refused(tmp_path: Path, footage:
     """Each file of odd/ and slides/: the same pictures at the same times as in the file, or one line of refusal."""
     clips = sorted((footage / "odd").iterdir()) + sorted((footage / "slides").glob("*.m*"))
     problems = []
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        for number, clip in enumerate(clips):
-            problems += [f"{clip.name}: {line}" for line in _import_problems(tmp_path / str(number), clip)]
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    for number, clip in enumerate(clips):
+        problems += [f"{clip.name}: {line}" for line in _import_problems(tmp_path / str(number), clip)]
     assert problems == []
 
 
 def _import_problems(root: Path, clip: Path) -> list[str]:
     folder = imported(root, clip)
-    try:
-        record_source(folder, "teacher")
-    except UnusableMediaError as error:
-        return [] if clip.name in REFUSED and str(clip) in str(error) else [str(error)]
+    code, reason = run(folder)
+    if code:
+        return [] if clip.name in REFUSED and str(clip) in reason else [f"refused: {reason}"]
     if clip.name in REFUSED:
         return ["not refused"]
     return _differences(clip, folder) if clip.parent.name == "odd" else []
