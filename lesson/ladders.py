@@ -29,10 +29,10 @@ LADDERS: dict[str, tuple[Rendition, ...]] = {
     # lowest first; each of the three lower rungs stays below 64 kbit/s together with the voice, in its worst chunk
     "thin": (
         _VOICE,
-        _video("v180", 320, 4, 26.0, 18_000, 40_000),
-        _video("v270", 480, 4, 28.0, 27_000, 60_000),
-        _video("v360", 640, 2, 30.0, 37_000, 88_000),
-        _video("v720", 1280, 1, 25.0, 900_000, 1_200_000, "veryfast"),
+        _video("v180", 320, 4, 24.0, 18_000, 63_000),
+        _video("v270", 480, 4, 26.0, 27_000, 95_000),
+        _video("v360", 640, 2, 28.0, 37_000, 130_000),
+        _video("v720", 1280, 1, 24.0, 900_000, 2_400_000, "veryfast"),
     ),
 }
 

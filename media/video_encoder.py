@@ -31,7 +31,7 @@ _X264 = {
     "force-cfr": "1",
     "aq-strength": "0.5",  # at 30 kbit/s the full strength of 1 takes from moving people what it gives to flat walls
 }
-_BUFFER_FILL = 0.9  # x264 starts with its buffer filled so far
+_BUFFER_SHARE = 0.5  # x264 gives at most half of what its buffer holds to one key frame (rate control, clip_qscale)
 _MIN_REFILL = 0.25  # of maxrate: what is left for the pictures after the key frame in any case
 
 
@@ -53,13 +53,13 @@ def _configure(context: VideoCodecContext, rendition: Rendition, grid: Grid) -> 
 def x264_options(rendition: Rendition, grid: Grid) -> dict[str, str]:
     """The options of libx264, as libavcodec names them, that make chunks of `rendition`.
 
-    A chunk starts with a full buffer, so it can spend the buffer and what flows in during the chunk: that sum is kept
-    to `maxrate`. Much of it may go into the key frame: on slides that is worth 10 to 18 points of VMAF against a
-    buffer of one second at the same rate (docs/adr/0006-thin-ladder.md).
+    A chunk starts with a full buffer, so it can spend that share of the buffer which x264 gives away, and what flows
+    in during the chunk: the sum is kept to `maxrate`. Much of it may go into the key frame: on slides that is worth
+    20 points of VMAF against a buffer of one second at the same rate (docs/adr/0006-thin-ladder.md).
     """
     seconds = grid.chunk / TIMESCALE
     frames = -(-grid.frames_per_chunk // rendition.frame_divisor)
-    spent_at_start = _BUFFER_FILL * rendition.bufsize / seconds
+    spent_at_start = _BUFFER_SHARE * rendition.bufsize / seconds
     flow = rendition.maxrate - spent_at_start - overhead(frames) * 8 / seconds
     return {
         "preset": rendition.preset,
