@@ -198,7 +198,7 @@ class Chain:
                         if packet.time_base != time_base:
                             packet.rescale_ts(AVRational(time_base.numerator, time_base.denominator))
                         yield packet
-            except (av.FFmpegError, OSError) as error:
+            except (av.FFmpegError, OSError, IndexError) as error:  # IndexError: a stream came up in mid-file
                 failures += 1
                 self._flawed = True
                 _log.info("damaged place in file", path=str(path), reason=reason_of(error))

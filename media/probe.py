@@ -137,7 +137,7 @@ def _first_frames(container: InputContainer, wanted: list[Stream]) -> dict[int, 
                 first[packet.stream.index] = at
             if goal <= first.keys() or number >= MAX_PACKETS or time.monotonic() > give_up:
                 break
-    except (av.FFmpegError, OSError):  # what was found before the damage counts
+    except (av.FFmpegError, OSError, IndexError):  # what was found before the damage counts
         return first
     return first
 

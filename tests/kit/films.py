@@ -60,6 +60,7 @@ def film(
     clusters = {"cluster_time_limit": "200"} if path.suffix == ".mkv" else {}  # damage is to stay where it is done
     with av.open(str(path), "w", format=format, container_options=clusters) as out:
         stream = out.add_stream(codec, rate=25, options=dict(options or {}))
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 25) if codec == "mpeg2video" else _TICK  # it has few

@@ -48,7 +48,8 @@ def voice(length: Ticks) -> np.ndarray:
     spectrum = np.fft.rfft(rng.standard_normal(length))
     spectrum[length * 4_000 // TICKS_PER_SECOND :] = 0
     noise = np.fft.irfft(spectrum, length)
-    return (0.2 * noise / np.abs(noise).max()).astype(np.float32)
+    scaled: np.ndarray = (0.2 * noise / np.abs(noise).max()).astype(np.float32)
+    return scaled
 
 
 @pytest.mark.parametrize("start", [0, 355_200])

@@ -28,8 +28,11 @@ def mark_of(picture: Picture) -> Ticks | None:
     return None if mark is None else mark.at
 
 
-def shown(paths: list[Path], **options: Ticks) -> list[tuple[Ticks, Ticks | None]]:
-    return [(picture.at, mark_of(picture)) for picture in pictures(paths, **options)]
+def shown(
+    paths: list[Path], *, start: Ticks | None = None, end: Ticks | None = None, min_interval: Ticks = 0
+) -> list[tuple[Ticks, Ticks | None]]:
+    found = pictures(paths, start=start, end=end, min_interval=min_interval)
+    return [(picture.at, mark_of(picture)) for picture in found]
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,10 @@ def both(path: Path, *videos: tuple[int, int], sound: bool = True, disposition: 
                 silence = av.AudioFrame.from_ndarray(np.zeros((1, 1_920), np.float32), "fltp", "mono")
                 silence.rate, silence.pts, silence.time_base = 48_000, index * 1_920, Fraction(1, 48_000)
                 out.mux(voice.encode(silence))
-        for stream in [*streams, *([voice] if voice else [])]:
+        for stream in streams:
             out.mux(stream.encode())
+        if voice is not None:
+            out.mux(voice.encode())
     return path
 
 
