@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
+from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
 from lesson.errors import MediaError
@@ -54,23 +56,20 @@ def storable(container_path: Path, index: int, container_format: str) -> bool:
             return False
 
 
-def _fits(source: av.container.InputContainer, stream: Stream, copy: Stream, *, reorders: bool) -> bool:
-    assert isinstance(copy.container, av.container.OutputContainer)  # noqa: S101 - it was made by one
+def _fits(source: InputContainer, stream: Stream, copy: Stream, *, reorders: bool) -> bool:
+    """Whether the first packets have times (the very first need not) and the muxer takes them."""
+    assert isinstance(copy.container, OutputContainer)  # noqa: S101 - it was made by one
     last: int | None = None
-    for number, packet in enumerate(source.demux(stream)):
-        if number >= TRIAL_PACKETS:
-            break
-        if not packet.size:
-            continue
-        if packet.pts is None and (reorders or packet.dts is None) and last is not None:
+    for packet in islice(source.demux(stream), TRIAL_PACKETS):
+        pts = packet.dts if packet.pts is None and not reorders else packet.pts
+        if packet.size and pts is None and last is not None:
             return False
-        if packet.pts is None or packet.dts is None:
-            continue
-        packet.dts = last = max(packet.dts, packet.dts if last is None else last)
-        packet.pts = max(packet.pts, packet.dts)
-        packet.stream = copy
-        copy.container.mux_one(packet)
-        last = None if packet.dts is None else last
+        if packet.size and pts is not None:
+            dts = pts if packet.dts is None else packet.dts
+            last = dts if last is None else max(dts, last)
+            packet.dts, packet.pts = last, max(pts, last)
+            packet.stream = copy
+            copy.container.mux_one(packet)
     return True
 
 
