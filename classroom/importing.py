@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from classroom.jobs import capture_jobs
 from classroom.lesson_run import LessonRun, at_work
@@ -136,6 +137,8 @@ def _record(folder: LessonFolder, settings: Settings) -> None:
             if run.problems:
                 raise UnusableMediaError(run.problems[0].partition(": ")[2])
             time.sleep(POLL_S)
-    if not any(source.segments for source in run.view.state.sources.values()):
-        raise UnusableMediaError(f"{folder.header.sources[0].uri}: nothing could be read")
+    for source in run.view.state.sources.values():
+        if not source.segments:
+            file = Path(unquote(urlsplit(source.spec.uri).path)).name
+            raise UnusableMediaError(source.losses[-1].reason if source.losses else f"{file}: nothing could be read")
     append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])

@@ -17,8 +17,9 @@ from lesson.stage import repeat
 from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode import Picture, pictures
-from tracking.analysis import DETECTOR, INK_SIZE, SIZE, FaceFinder, InkMeter, MotionMeter, brightness
+from tracking.analysis import DETECTOR, SIZE, FaceFinder, MotionMeter, brightness
 from tracking.evidence_reader import EvidenceReader
+from tracking.ink import INK_SIZE, InkMeter
 from tracking.observe_order import Pending, pending_segments
 
 SAMPLE: Ticks = TICKS_PER_SECOND // 4
@@ -38,14 +39,14 @@ class _Eye:
     epoch: int = -1
     seq: int = -1
     motion: MotionMeter = field(default_factory=MotionMeter)
-    ink: InkMeter = field(default_factory=InkMeter)
+    ink: InkMeter | None = None
     faces: FaceFinder | None = None
     fed: int = 0
 
     def look(self, picture: Picture) -> Observation:
         grey = picture.gray(*SIZE)
         motion, level = self.motion.feed(grey)
-        ink = self.ink.feed(picture.gray(*INK_SIZE)) if self.role in _INK_ROLES else 0.0
+        ink = self.ink.feed(picture.gray(*INK_SIZE)) if self.ink is not None else 0.0
         faces = self.faces.find(picture.bgr(*SIZE)) if self.faces is not None and self.fed % 2 == 0 else ()
         self.fed += 1
         return Observation(
@@ -136,7 +137,8 @@ class Observer:
             return eye
         source = self._view.state.sources[pending.source]
         role = source.spec.role
-        eye = _Eye(role, faces=self._faces if role in _FACE_ROLES else None)
+        ink = InkMeter(screen=role is Role.SCREEN) if role in _INK_ROLES else None
+        eye = _Eye(role, ink=ink, faces=self._faces if role in _FACE_ROLES else None)
         before = [s for s in source.segments if (s.epoch, s.seq) == (segment.epoch, segment.seq - 1)]
         try:
             for picture in pictures([self._path(s) for s in before], min_interval=SAMPLE) if before else ():
