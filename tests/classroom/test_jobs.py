@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from classroom.jobs import BLIND_AFTER, wanted_jobs
+from classroom.settings import Settings
+from lesson.folder import LessonFolder
+from lesson.records import FrozenUntil, SourceFinished, Start, Stop, Verified
+from lesson.state import LessonState
+from tests.kit.lessons import header, moment
+
+FOLDER = LessonFolder(Path("/lessons/lesson"))
+SETTINGS = Settings(root=Path("/lessons"))
+
+
+def names(state: LessonState, *, crashes: int = 0) -> list[str]:
+    return [job.name for job in wanted_jobs(FOLDER, state, SETTINGS, tracking_crashes=crashes)]
+
+
+def test_nothing_before_the_start_and_nothing_after_the_end() -> None:
+    state = LessonState(header())
+    assert names(state) == []
+    state.apply(Start(at=moment(0)))
+    assert names(state) == ["capture-teacher", "capture-mic", "tracking", "encode", "publish"]
+    state.apply(SourceFinished(source="teacher", at=moment(9)))
+    assert names(state) == ["capture-mic", "tracking", "encode", "publish"]
+    state.apply(SourceFinished(source="mic", at=moment(9)))
+    state.apply(FrozenUntil(at=0, final=True))
+    assert names(state) == ["publish"]
+    state.apply(Verified(objects=1, bytes=1, manifest_sha256=""))
+    assert names(state) == []
+
+
+def test_after_stop_a_given_up_feed_gets_a_new_chance_to_close() -> None:
+    state = LessonState(header())
+    state.apply(Start(at=moment(0)))
+    before = wanted_jobs(FOLDER, state, SETTINGS)[0]
+    state.apply(Stop(at=moment(9)))
+    after = wanted_jobs(FOLDER, state, SETTINGS)[0]
+    assert before.name == after.name
+    assert before != after
+
+
+def test_tracking_that_crashes_on_and_on_plans_blind() -> None:
+    state = LessonState(header())
+    state.apply(Start(at=moment(0)))
+
+    def tracking(crashes: int) -> tuple[str, ...]:
+        jobs = wanted_jobs(FOLDER, state, SETTINGS, tracking_crashes=crashes)
+        return next(job.argv for job in jobs if job.name == "tracking")
+
+    assert "--blind" not in tracking(BLIND_AFTER - 1)
+    assert "--blind" in tracking(BLIND_AFTER)
+
+
+def test_secrets_are_named_never_given() -> None:
+    settings = Settings.model_validate(
+        {"root": "/lessons", "store": {"url": "s3+http://h:1/b", "access_key_env": "KEY", "secret_key_file": "/s"}}
+    )
+    state = LessonState(header())
+    state.apply(Start(at=moment(0)))
+    argv = next(job.argv for job in wanted_jobs(FOLDER, state, settings) if job.name == "publish")
+    assert argv[-6:] == ("--store", "s3+http://h:1/b", "--access-key-env", "KEY", "--secret-key-file", "/s")
