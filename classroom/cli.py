@@ -21,7 +21,7 @@ from classroom.durations import format_duration, parse_duration
 from classroom.importing import import_files, parse_files
 from classroom.jobs import web_url
 from classroom.report import lesson_entry
-from classroom.settings import Settings, load_settings, refuse_taken_port
+from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder, find_lesson, lessons_in
 from lesson.logs import configure_logging
@@ -133,12 +133,15 @@ def import_(
 @app.command()
 def process(
     lesson: Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.")],
+    farm: Annotated[str | None, typer.Option(help="Dask scheduler whose workers encode, tcp://host:8786.")] = None,
     config: Config = None,
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
     """Do whatever is missing of planning, encoding and publishing."""
     folder, settings = _lesson(lesson, config, root)
+    if farm:
+        settings = with_farm(settings, farm)
     outcome = commands.process(folder, settings, _say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)

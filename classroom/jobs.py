@@ -58,7 +58,8 @@ def wanted_jobs(
         blind = ("--blind",) if tracking_crashes >= BLIND_AFTER else ()
         jobs.append(_stage("tracking", "tracking", path, *blind))
     if not state.encoded:
-        jobs.append(_stage("encode", "encode", path, "--workers", str(settings.encode.workers)))
+        farm = ("--farm", settings.encode.farm) if settings.encode.farm else ()
+        jobs.append(_stage("encode", "encode", path, "--workers", str(settings.encode.workers), *farm))
     if not state.verified:
         jobs.append(_stage("publish", "publish", path, *store_arguments(settings)))
     return jobs

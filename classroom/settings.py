@@ -72,6 +72,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _farm_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"tcp", "tls"} or not urlsplit(url).netloc:
+        raise ValueError("write the address of a Dask scheduler, for example tcp://10.0.0.5:8786")
+    return url
+
+
 def _known_ladder(name: str) -> str:
     if name not in LADDERS:
         raise ValueError(f"no ladder {name!r}; there is {', '.join(sorted(LADDERS))}")
@@ -121,6 +127,7 @@ class EncodeSettings(_Section):
 
     ladder: Annotated[str, AfterValidator(_known_ladder)] = "thin"
     workers: int = Field(default=2, ge=1, le=64)
+    farm: Annotated[str, AfterValidator(_farm_url)] | None = None
 
 
 class Settings(BaseSettings):
@@ -257,3 +264,12 @@ def refuse_taken_port(settings: Settings) -> None:
             trial.bind((host.strip("[]"), int(port)))
         except OSError as error:
             raise ConfigError(f"listen {settings.listen}: {error.strerror}; choose another with --port") from error
+
+
+def with_farm(settings: Settings, url: str) -> Settings:
+    """The settings with an encoding farm. Raises `ConfigError`."""
+    try:
+        encode = EncodeSettings.model_validate({**settings.encode.model_dump(), "farm": url})
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error, None).replace("environment: farm", f"--farm {url}")) from error
+    return settings.model_copy(update={"encode": encode})

@@ -1,4 +1,4 @@
-"""`python -m encode LESSON_DIR [--workers N]`: encode one lesson until every chunk of every rendition is there."""
+"""`python -m encode LESSON_DIR [--workers N] [--farm URL]`: encode a lesson until every chunk of it is there."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m encode", description=__doc__)
     parser.add_argument("lesson", type=Path, help="lesson folder")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="worker processes")
+    parser.add_argument("--farm", metavar="URL", help="Dask scheduler whose workers encode instead, tcp://host:8786")
     arguments = parser.parse_args()
 
     def work() -> None:
-        with EncodeStage(LessonFolder(arguments.lesson.resolve()), max(1, arguments.workers)) as stage:
+        with EncodeStage(LessonFolder(arguments.lesson.resolve()), max(1, arguments.workers), arguments.farm) as stage:
             repeat(stage.step, lambda: stage.done)
 
     return run_stage("encode", work, niceness=_NICENESS)

@@ -1,4 +1,4 @@
-"""Worker processes for chunk jobs. One that dies takes no chunk with it: its jobs are made again, alone if need be."""
+"""Workers for chunk jobs, on this machine or a farm. One that dies takes no chunk with it: its jobs are made again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import cv2
 import structlog
 
 from encode.chunk import EncodedChunk, run
+from encode.farm import open_farm, worker_was_lost
 from encode.jobs import ChunkJob
 from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
@@ -33,10 +34,11 @@ def _prepare_worker(parent: int) -> None:
 
 
 class Pool:
-    """Runs jobs on `workers` processes and gives back what they made, in any order."""
+    """Runs jobs on `workers` processes, or on the farm at a URL, and gives back what they made, in any order."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, farm: str | None = None) -> None:
         self.workers = workers
+        self._farm = farm
         self._executor: Executor | None = None
         self._running: dict[Future[tuple[EncodedChunk, ...]], ChunkJob] = {}
         self._deaths: Counter[int] = Counter()
@@ -57,24 +59,30 @@ class Pool:
         return len(self._running) >= (1 if self._deaths else self.workers + 1)
 
     def submit(self, job: ChunkJob) -> None:
-        if self._executor is None:
-            context = multiprocessing.get_context("spawn")  # a fork would copy threads in the middle of their work
-            self._executor = ProcessPoolExecutor(
-                self.workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
-            )
+        executor = self._executor = self._executor or self._open()
         if any(index in self._deaths and self._deaths[index] >= MAX_DEATHS for index in job.indices):
             _log.error("chunk cannot be made from its feeds", chunk=job.first, deaths=self._deaths[job.first])
             job = without_feeds(job)
         try:
-            self._running[self._executor.submit(run, job)] = job
+            self._running[executor.submit(run, job)] = job
         except BrokenProcessPool:
             self._bury([*self._running.values(), job])
+
+    def _open(self) -> Executor:
+        if self._farm:
+            farm = open_farm(self._farm)
+            self.workers = farm.slots
+            return farm.executor
+        context = multiprocessing.get_context("spawn")  # a fork would copy threads in the middle of their work
+        return ProcessPoolExecutor(
+            self.workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
+        )
 
     def finished(self) -> Iterator[EncodedChunk]:
         """What has been made since the last call. Raises what a job raised; `MediaError` when workers keep dying."""
         done, _ = wait(self._running, timeout=0)
         for future in done:
-            if isinstance(future.exception(), BrokenProcessPool):
+            if isinstance(future.exception(), BrokenProcessPool) or worker_was_lost(future.exception()):
                 self._bury(list(self._running.values()))
                 return
             job = self._running.pop(future)
@@ -98,7 +106,7 @@ class Pool:
         if executor is not None:
             for process in multiprocessing.active_children():
                 process.kill()
-            executor.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=self._farm is None, cancel_futures=True)
 
 
 def without_feeds(job: ChunkJob) -> ChunkJob:

@@ -23,11 +23,11 @@ _log = structlog.get_logger()
 class EncodeStage:
     """Encodes one lesson; killed and started anew it goes on with the first missing chunk."""
 
-    def __init__(self, folder: LessonFolder, workers: int) -> None:
+    def __init__(self, folder: LessonFolder, workers: int, farm: str | None = None) -> None:
         self._folder = folder
         self.view = LessonView(folder)
         self._store = ChunkStore(folder)
-        self._pool = Pool(workers)
+        self._pool = Pool(workers, farm)
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
         self._started = False
 
