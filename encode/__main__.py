@@ -14,11 +14,18 @@ from lesson.stage import repeat, run_stage
 _NICENESS = 10  # recording comes first
 
 
+def _default_workers() -> int:
+    """One for two cores: the threads of its rungs keep both busy, and what a second one starts with is lost."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
 def main() -> int:
     """Run the stage on the lesson named on the command line; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m encode", description=__doc__)
     parser.add_argument("lesson", type=Path, help="lesson folder")
-    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="worker processes")
+    parser.add_argument(
+        "--workers", type=int, default=_default_workers(), help="worker processes (default: %(default)s)"
+    )
     parser.add_argument("--farm", metavar="URL", help="Dask scheduler whose workers encode instead, tcp://host:8786")
     arguments = parser.parse_args()
 
