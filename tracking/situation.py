@@ -27,11 +27,11 @@ class Rules:
     grid: Grid = field(default_factory=Grid)
     min_shot: Ticks = 3 * TICKS_PER_SECOND
     look_ahead: Ticks = 3 * TICKS_PER_SECOND
-    ink_holds: Ticks = 7 * TICKS_PER_SECOND
+    ink_holds: Ticks = 6 * TICKS_PER_SECOND
     slide_holds: Ticks = 20 * TICKS_PER_SECOND
     away_after: Ticks = TICKS_PER_SECOND * 3 // 2
-    ink_starts: float = 30e-6
-    ink_goes_on: float = 10e-6
+    ink_starts: float = 80e-6
+    ink_goes_on: float = 60e-6
     present: float = 0.0015
     arrives: float = 0.7
 
@@ -112,7 +112,9 @@ def assess(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot | Non
         if _is_written_on(board, rules, piece.start, running):
             situation = Situation.WRITING if board.role is Role.BOARD else Situation.SLIDE
             return Scene(situation, board, teacher, in_view)
-    situation = Situation.EXPLAINING if in_view else Situation.AWAY
+    alone = running is None or running.layout is not Layout.PIP
+    stays = in_view and (alone or teacher is None or not watched or _stays_in_view(teacher, rules, piece.start))
+    situation = Situation.EXPLAINING if stays else Situation.AWAY
     if teacher is None:
         missing = any(feed.role in _TEACHERS for feed in feeds)
         situation = Situation.GAP if missing else Situation.UNAIMED
@@ -136,6 +138,10 @@ def _in_view(camera: Feed, rules: Rules, at: Ticks, running: Shot | None) -> boo
     if running is None or camera.id in running.sources:
         window = Span(max(0, at - rules.away_after), at + rules.look_ahead)
         return any(_anybody(seen, rules) for seen in camera.within(window))
+    return _stays_in_view(camera, rules, at)
+
+
+def _stays_in_view(camera: Feed, rules: Rules, at: Ticks) -> bool:
     ahead = [_anybody(seen, rules) for seen in camera.within(Span(at, at + rules.look_ahead))]
     return bool(ahead) and ahead[-1] and sum(ahead) >= rules.arrives * len(ahead)
 
