@@ -130,7 +130,7 @@ class Chain:
         problem: MediaError | None = None
         for path in self._paths:
             try:
-                container = open_media(path)
+                container = open_media(path, quick=opened)  # a follower is like the first
             except MediaError as error:
                 _log.warning("file skipped", reason=str(error))
                 problem, self._flawed = error, True
