@@ -25,12 +25,15 @@ from media.picture import Yuv
 
 _BT709 = 1  # ITU-T H.273: primaries, transfer and matrix all have 1 for BT.709
 _LIMITED_RANGE = 1
-_X264 = {
-    "scenecut": "0",  # one key frame a chunk, wherever the programme cuts
-    "sync-lookahead": "0",  # one thread a rung: looking ahead in another would only add latency
-    "force-cfr": "1",
-    "aq-strength": "0.5",  # at 30 kbit/s the full strength of 1 takes from moving people what it gives to flat walls
-}
+X264_PARAMS = ":".join(
+    [
+        "scenecut=0",  # one key frame a chunk, wherever the programme cuts
+        "sync-lookahead=0",  # one thread a rung: looking ahead in another would only add latency
+        "force-cfr=1",
+        "aq-strength=0.5",  # at 30 kbit/s the full strength of 1 takes from moving people what it gives to flat walls
+    ]
+)
+"""What all rungs have in common, in x264's own words."""
 _BUFFER_SHARE = 0.5  # x264 gives at most half of what its buffer holds to one key frame (rate control, clip_qscale)
 _MIN_REFILL = 0.25  # of maxrate: what is left for the pictures after the key frame in any case
 
@@ -67,7 +70,7 @@ def x264_options(rendition: Rendition, grid: Grid) -> dict[str, str]:
         "maxrate": str(round(max(flow, rendition.maxrate * _MIN_REFILL))),
         "bufsize": str(rendition.bufsize),
         "g": str(frames),  # one GOP a chunk: the first frame is the only key frame
-        "x264-params": ":".join(f"{key}={value}" for key, value in _X264.items()),
+        "x264-params": X264_PARAMS,
     }
 
 
