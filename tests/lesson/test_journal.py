@@ -18,12 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lesson.errors import DiskFullError, JournalBusyError, JournalError, StorageError
 from lesson.journal import JournalReader, JournalWriter, append_records, read_journal
-from lesson.records import FrozenUntil, Record, SourceLost, encode_line
-from tests.kit.lessons import moment
+from lesson.records import FrozenUntil, Record, encode_line
 from tests.kit.strategies import records
 from tests.lesson.test_records import line_of
 
-FIVE: list[Record] = [SourceLost(source="teacher", epoch=n, at=moment(n), reason="x" * n) for n in range(5)]
+FIVE: list[Record] = [FrozenUntil(at=10**n) for n in range(5)]
 WHOLE = b"".join(encode_line(record) for record in FIVE)
 LINE_ENDS = [len(b"".join(encode_line(record) for record in FIVE[:n])) for n in range(6)]
 NEXT = FrozenUntil(at=99)

@@ -47,7 +47,7 @@ def test_a_follower_misses_and_repeats_nothing_while_writers_are_killed(tmp_path
     path = tmp_path / "journal.jsonl"
     reader = JournalReader(path)
     seen: list[int] = []
-    for life in range(4):
+    for life in range(3):
         writer = _start(_WRITE_ON, path)
         try:
             target = len(seen) + 5 + 3 * life
