@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
@@ -16,6 +14,7 @@ from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.chain import Chain
 from media.errors import media_errors
+from media.mixing import Pcm, mono, mono_resampler
 
 TOLERANCE: Ticks = TICKS_PER_SECOND * 50 // 1000
 """Time stamps within this of the counted position are rounding (Matroska keeps milliseconds) or jitter."""
@@ -23,10 +22,6 @@ TOLERANCE_AFTER_DAMAGE: Ticks = TICKS_PER_SECOND * 5 // 1000
 """After a lost packet the count is known to be wrong by about its length."""
 PREROLL: Ticks = TICKS_PER_SECOND // 2
 """Decoded and thrown away before `start`: 80 ms settle Opus (RFC 7845), one frame AAC; the rest is for seeking."""
-
-_MIXING = {"rematrix_maxval": "1.0"}  # weights that sum to one: what did not clip in stereo does not in mono
-
-Pcm = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,9 +93,7 @@ class _Counter:
             self._out = at
         self._in = float(self._out)
         self._shape = shape
-        # channels of unknown place, of a sound card or an array of microphones, are all heard alike
-        layout = shape[1] if shape[1].endswith(" channels") else "mono"
-        self._resampler = AudioResampler(format="flt", layout=layout, rate=TICKS_PER_SECOND, options=_MIXING)
+        self._resampler = mono_resampler(shape[1])
 
     def _flush(self) -> Iterator[AudioBlock]:
         if self._resampler is not None:
@@ -117,10 +110,9 @@ class _Counter:
             self._resampler = self._shape = None
             return
         for part in parts:
-            pcm: Pcm = part.to_ndarray().reshape(part.samples, -1).astype(np.float32, copy=False)
-            mono = pcm[:, 0] if pcm.shape[1] == 1 else pcm.mean(axis=1)
-            block = _cut(AudioBlock(self._out, mono), self._floor, None)
-            self._out += len(mono)
+            pcm = mono(part)
+            block = _cut(AudioBlock(self._out, pcm), self._floor, None)
+            self._out += len(pcm)
             if len(block.pcm):
                 self._floor = block.end
                 yield block

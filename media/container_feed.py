@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Stream
 
 from lesson.model import Kind
@@ -25,9 +28,16 @@ class ContainerPackets:
 
     def __iter__(self) -> Iterator[FeedPacket]:
         stampers = {stream.index: Stamper(stream) for stream in self._streams}
-        for packet in self._container.demux(self._streams):
+        for packet in coded_packets(self._container, self._streams):
+            yield from stampers[packet.stream.index].stamp(packet, time.monotonic_ns())
+
+
+def coded_packets(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+    """The packets of these streams that hold anything, up to the end."""
+    with suppress(IndexError):  # PyAV 18.1, at the end, when streams came up after the beginning
+        for packet in container.demux(streams):
             if packet.size:
-                yield from stampers[packet.stream.index].stamp(packet, time.monotonic_ns())
+                yield packet
 
 
 def headroom_shift(start: Ticks) -> Ticks:
@@ -38,4 +48,4 @@ def headroom_shift(start: Ticks) -> Ticks:
 def shifted(packet: FeedPacket, by: Ticks, arrival_ns: int | None = None) -> FeedPacket:
     """The packet `by` ticks later, perhaps with another arrival."""
     arrival = packet.arrival_ns if arrival_ns is None else arrival_ns
-    return FeedPacket(packet.kind, packet.pts + by, packet.dts + by, packet.duration, packet.key, arrival, packet.coded)
+    return replace(packet, pts=packet.pts + by, dts=packet.dts + by, arrival_ns=arrival)

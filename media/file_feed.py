@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -27,14 +27,17 @@ from media.audio import sound
 from media.container_feed import ContainerPackets, headroom_shift, shifted
 from media.decode import pictures
 from media.errors import media_errors
+from media.file_order import decodable, needed_start
 from media.packets import FeedPacket, Track
 from media.probe import Probe, probe
 from media.raw_encoder import RawAudioEncoder, RawVideoEncoder, frame_from_yuv
+from media.segment import TIME_BASE
 from media.stamping import NO_REORDERING
 from media.streams import open_media
 
 TRIAL_PACKETS = 120
 """Packets of a stream that must fit into Matroska before the whole stream is believed to."""
+_STORED_TIME: Ticks = round(TIME_BASE * TICKS_PER_SECOND)
 _ELEMENTARY = frozenset({"h264", "hevc", "m4v", "mpegvideo", "h263", "h261", "vvc", "obu", "dirac", "vc1"})
 """Formats that hold a bare stream without times: libavformat makes them up and cannot order reordered pictures."""
 
@@ -117,6 +120,11 @@ class _OnePass:
         self._found = found
         self._container = open_media(found.path)
         self._copied = ContainerPackets(self._container, [self._container.streams[i] for i in copied.values()])
+        self._following = iter(self._copied)
+        self._first: list[FeedPacket] = []
+        if copied:
+            with media_errors(str(found.path)):
+                self._first = needed_start(self._following, Kind.VIDEO if Kind.VIDEO in copied else Kind.AUDIO)
         self._encoded: list[_Encoded] = []
         for info in found.streams:
             if info.kind not in copied:
@@ -124,10 +132,20 @@ class _OnePass:
                 self._encoded.append(_encoded_video(found.path, info.fps) if video else _encoded_audio(found.path))
         self.tracks = {**self._copied.tracks, **{e.track.info.kind: e.track for e in self._encoded}}
 
+    @property
+    def least(self) -> Ticks:
+        """Time of the earliest packet that is copied, needed though perhaps not shown."""
+        return min((packet.pts for packet in self._first), default=self._found.start)
+
+    @property
+    def rolls_in(self) -> bool:
+        """Whether pictures are copied only to be decoded, before the first that is shown."""
+        return any(packet.kind is Kind.VIDEO and not packet.shown for packet in self._first)
+
     def __iter__(self) -> Iterator[FeedPacket]:
         sources: Sequence[Iterator[FeedPacket]] = [*(e.packets for e in self._encoded)]
         if self._copied.tracks:
-            sources = [iter(self._copied), *sources]
+            sources = [decodable(chain(self._first, self._following)), *sources]
         with media_errors(str(self._found.path)):
             yield from sources[0] if len(sources) == 1 else heapq.merge(*sources, key=lambda packet: packet.dts)
 
@@ -155,7 +173,12 @@ class FileFeed:
             if storable(path, index, self._found.format)
         }
         self._first_pass = _OnePass(self._found, self._copied)
-        self._shift = headroom_shift(self._found.start)
+        if loop and self._first_pass.rolls_in:  # in the next round there is no time for what is not shown
+            self._first_pass.close()
+            del self._copied[Kind.VIDEO]
+            self._first_pass = _OnePass(self._found, self._copied)
+        needed = -(self._first_pass.least // _STORED_TIME) * _STORED_TIME  # whole: else a stored time may be rounded
+        self._shift = max(headroom_shift(self._found.start), needed)
         self.origin: Ticks = self._found.start + self._shift
         self.tracks = self._first_pass.tracks
         self._closed = False

@@ -17,7 +17,7 @@ from av.stream import Stream
 from lesson.errors import MediaError
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
-from media.container_feed import headroom_shift, shifted
+from media.container_feed import coded_packets, headroom_shift, shifted
 from media.errors import media_errors
 from media.packets import FeedPacket, Track
 from media.segment import stream_info
@@ -135,9 +135,8 @@ class LiveFeed:
             yield from self._arriving() if self._device.timeless else self._stamped()
 
     def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
-        for packet in self._container.demux(self._streams):
-            if packet.size:
-                yield packet, time.monotonic_ns()
+        for packet in coded_packets(self._container, self._streams):
+            yield packet, time.monotonic_ns()
 
     def _arriving(self) -> Iterator[FeedPacket]:
         for packet, arrival_ns in self._received():

@@ -30,7 +30,7 @@ class FeedPacket:
     """One coded packet. `pts`, `dts` and `duration` are ticks of the feed's own timeline, never negative.
 
     `arrival_ns`: CLOCK_MONOTONIC when the packet was there; for audio that is the instant of its last sample.
-    `key`: a decoder may start here.
+    `key`: a decoder may start here. `shown`: not just there for others to be decoded from.
     """
 
     kind: Kind
@@ -40,6 +40,7 @@ class FeedPacket:
     key: bool
     arrival_ns: int
     coded: av.Packet[Stream]
+    shown: bool = True
 
     @property
     def end(self) -> Ticks:

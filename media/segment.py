@@ -10,7 +10,7 @@ import errno
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,36 +63,43 @@ def _storing(path: Path) -> Iterator[None]:
 
 
 class RangeCounter:
-    """Collects the `PtsRange` of one stream, packet by packet. Times in any one unit."""
+    """Collects the `PtsRange` of one stream, packet by packet. Times in any one unit.
+
+    Packets that are not shown count, but the range is from the first to the last of those that are.
+    """
 
     def __init__(self) -> None:
-        self._range: PtsRange | None = None
+        self._shown: tuple[int, int] | None = None
+        self._any: tuple[int, int] | None = None
+        self._key: int | None = None
+        self._packets = 0
         self._known_duration = 0
         self._step = 0
 
-    def add(self, pts: int, duration: int, *, key: bool) -> None:
+    def add(self, pts: int, duration: int, *, key: bool, shown: bool = True) -> None:
         self._known_duration = duration or self._known_duration
-        if self._range is None:
-            self._range = PtsRange(first=pts, last=pts, end=pts, key=pts if key else -1, packets=1)
-            return
-        found = self._range
-        if pts > found.last:
-            self._step = pts - found.last
-        self._range = replace(
-            found,
-            first=min(found.first, pts),
-            last=max(found.last, pts),
-            key=pts if key and found.key < 0 else found.key,
-            packets=found.packets + 1,
-        )
+        if self._any is not None and pts > self._any[1]:
+            self._step = pts - self._any[1]
+        self._any = _stretched(self._any, pts)
+        if shown:
+            self._shown = _stretched(self._shown, pts)
+        if key and self._key is None:
+            self._key = pts
+        self._packets += 1
 
     def result(self) -> PtsRange | None:
         """The range so far; None before the first packet. A last packet of unknown length lasts as its neighbour."""
-        if self._range is None:
+        found = self._shown or self._any
+        if found is None:
             return None
-        found = self._range
-        key = found.key if found.key >= 0 else found.last  # no packet to start at: a decoder learns that at the end
-        return replace(found, key=key, end=found.last + (self._known_duration or self._step or 1))
+        first, last = found
+        end = last + (self._known_duration or self._step or 1)
+        key = last if self._key is None else self._key  # no packet to start at: a decoder learns that at the end
+        return PtsRange(first=first, last=last, end=end, key=key, packets=self._packets)
+
+
+def _stretched(known: tuple[int, int] | None, pts: int) -> tuple[int, int]:
+    return (pts, pts) if known is None else (min(known[0], pts), max(known[1], pts))
 
 
 class SegmentWriter:
@@ -119,7 +126,7 @@ class SegmentWriter:
 
     def write(self, packet: FeedPacket) -> bool:
         """Store a packet; False when it lies before one of its stream that is stored already, and was dropped."""
-        dts = max(packet.dts, self._last_dts.get(packet.kind, packet.dts))
+        dts = max(min(packet.dts, packet.pts), self._last_dts.get(packet.kind, 0))
         if packet.pts < dts:
             return False
         self._last_dts[packet.kind] = dts
@@ -129,7 +136,7 @@ class SegmentWriter:
         coded.pts, coded.dts, coded.duration = packet.pts, dts, packet.duration
         with _storing(self.path):
             self._container.mux_one(coded)  # leaves the packet in the time base of the file
-        self._ranges[packet.kind].add(coded.pts, coded.duration or 0, key=packet.key)
+        self._ranges[packet.kind].add(coded.pts, coded.duration or 0, key=packet.key, shown=packet.shown)
         self._remember_prompt_arrival(packet)
         return True
 
@@ -187,7 +194,7 @@ def inspect_segment(path: Path) -> Inspection:
             for packet in container.demux(_known(container)):
                 if packet.size and packet.pts is not None and not packet.is_corrupt:
                     counters[Kind(packet.stream.type)].add(packet.pts, packet.duration or 0, key=packet.is_keyframe)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # IndexError: damage that looks like one more stream
             pass
         return Inspection(infos, {kind: found for kind, counter in counters.items() if (found := counter.result())})
 

@@ -58,14 +58,14 @@ class Stamper:
         for index, (early, early_ns) in enumerate(held):
             at = pts - (len(held) - index) * duration
             yield self._made(early, at, at - REORDER_ALLOWANCE, duration, early_ns)
-        if dts is None or dts > pts:
+        if dts is None:
             dts = pts - REORDER_ALLOWANCE if self._last_dts is None else min(self._last_dts, pts)
         yield self._made(packet, pts, dts, duration, arrival_ns)
 
     def _made(self, packet: av.Packet[Stream], pts: Ticks, dts: Ticks, duration: Ticks, arrival_ns: int) -> FeedPacket:
         self._last_dts = dts
         key = packet.is_keyframe or self.kind is Kind.AUDIO
-        return FeedPacket(self.kind, pts, dts, duration, key, arrival_ns, packet)
+        return FeedPacket(self.kind, pts, dts, duration, key, arrival_ns, packet, not packet.is_discard)
 
 
 class ArrivalClock:

@@ -14,7 +14,8 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.time import Ticks
+from media.mixing import mono, mono_resampler
 from media.packets import FeedPacket
 from media.raw_encoder import RawAudioEncoder, RawVideoEncoder
 from media.stamping import ArrivalClock, SampleClock
@@ -56,8 +57,9 @@ class AudioTranscoder:
     """Decodes the packets of a stream to mono PCM at 48 kHz, its position counted in samples."""
 
     def __init__(self) -> None:
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=TICKS_PER_SECOND)
+        self._resampler: AudioResampler | None = None
         self._encoder = RawAudioEncoder()
+        self._layout = ""
         self._clock = SampleClock()
         self._gathered = np.zeros(0, np.float32)
         self.track = self._encoder.track
@@ -81,8 +83,14 @@ class AudioTranscoder:
         for frame in packet.decode():
             if isinstance(frame, AudioFrame):
                 frame.pts = None  # samples are counted
-                blocks += [out.to_ndarray().reshape(-1).astype(np.float32) for out in self._resampler.resample(frame)]
+                blocks += [mono(out) for out in self._resampler_for(frame).resample(frame)]
         return np.concatenate(blocks)
+
+    def _resampler_for(self, frame: AudioFrame) -> AudioResampler:
+        if self._resampler is None or frame.layout.name != self._layout:
+            self._layout = frame.layout.name
+            self._resampler = mono_resampler(self._layout)
+        return self._resampler
 
 
 def transcoder(stream: Stream) -> VideoTranscoder | AudioTranscoder:

@@ -263,16 +263,21 @@ def _import_problems(root: Path, clip: Path) -> list[str]:
 
 
 def _differences(clip: Path, folder: LessonFolder) -> list[str]:
-    """How the recorded pictures differ from those of the file, before `origin` left aside."""
+    """How the pictures within what was recorded differ from those that the file shows."""
     (epoch,) = epochs(folder, "teacher")
     start = probe(clip).start
     found = segments(folder, "teacher")
     if not load_state(folder).sources["teacher"].has(Kind.VIDEO):
         return [] if any(segment.audio for segment in found) else ["no sound"]
+    span = found[0].span(Kind.VIDEO), found[-1].span(Kind.VIDEO)
+    begin, end = span[0].start if span[0] else 0, span[1].end if span[1] else 0
     original = [(p.at - start, p.width, p.height) for p in pictures([clip]) if p.at >= start]
-    stored = [(p.at - epoch.origin, p.width, p.height) for p in pictures(files(folder, found)) if p.at >= epoch.origin]
-    if abs(len(original) - len(stored)) > 2:
+    recorded = [p for p in pictures(files(folder, found)) if begin <= p.at < end]
+    stored = [(p.at - epoch.origin, p.width, p.height) for p in recorded]
+    if len(original) != len(stored):
         return [f"{len(original)} pictures became {len(stored)}"]
+    if any(abs(o[0] - s[0]) > MS for o, s in zip(original, stored, strict=True)):
+        return ["times differ"]
     if {o[1:] for o in original} != {s[1:] for s in stored} and clip.suffix != ".h264":  # that one changes its size
         return ["sizes differ"]
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,11 @@ def test_a_finished_segment_says_what_is_in_it(tmp_path: Path) -> None:
     feed.close()
     assert stored.bytes == path.stat().st_size
     assert stored.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert stored.ranges == inspect_segment(path).ranges
-    video = stored.ranges[Kind.VIDEO]
+    found = inspect_segment(path).ranges
+    video, audio = stored.ranges[Kind.VIDEO], stored.ranges[Kind.AUDIO]
+    assert found[Kind.VIDEO] == video
+    assert found[Kind.AUDIO] == replace(audio, first=audio.key), "the file does not tell that its priming is not heard"
+    assert audio.first == 1000
     assert (video.first, video.last, video.end, video.key, video.packets) == (1000, 4960, 5000, 1000, 100)
     shown = [read_mark(picture.gray(picture.width, picture.height)) for picture in pictures([path])]
     assert [mark.at for mark in shown if mark] == [n * FRAME for n in range(100)]
