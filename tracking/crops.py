@@ -29,7 +29,7 @@ class Camera:
     stiffness: float = 1.6
     memory: Ticks = 8 * TICKS_PER_SECOND
     ahead: Ticks = 2 * TICKS_PER_SECOND
-    evidence: int = 12
+    evidence: int = 6
     aspect: float = 1.0
 
 

@@ -36,7 +36,7 @@ class Watchman:
 
     def __init__(self, folder: LessonFolder, command: list[str] | None = None) -> None:
         self._folder = folder
-        self._command = command or [sys.executable, "-m", "tracking", str(folder.path), "--observe"]
+        self._command = command or [sys.executable, "-P", "-m", "tracking", str(folder.path), "--observe"]
         self._child: subprocess.Popen[bytes] | None = None
         self._log = structlog.get_logger()
         self._pause = _FIRST_PAUSE_S
