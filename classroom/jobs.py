@@ -32,8 +32,12 @@ BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
 
+PYTHON = (sys.executable, "-P")
+"""-P: a folder of the user's that is named like one of our rooms must not be run in its place."""
+
+
 def _stage(name: str, module: str, *arguments: str, task: str = "") -> Job:
-    return Job(name, (sys.executable, "-m", module, *arguments), task)
+    return Job(name, (*PYTHON, "-m", module, *arguments), task)
 
 
 def capture_jobs(folder: LessonFolder, state: LessonState) -> list[Job]:
@@ -79,7 +83,7 @@ def store_arguments(settings: Settings) -> tuple[str, ...]:
 
 def web_job(settings: Settings) -> Job:
     """The process that serves the pages. The settings hold no secrets, only references to them."""
-    return Job(API, (sys.executable, "-m", "classroom.web", settings.model_dump_json()))
+    return Job(API, (*PYTHON, "-m", "classroom.web", settings.model_dump_json()))
 
 
 def web_url(settings: Settings) -> str:
