@@ -34,6 +34,7 @@ class UsbCamera:
     env: dict[str, str]
     stall: Path
     unplug: Path
+    busy: Path
     pictures: int
 
     def set(self, switch: Path, *, on: bool) -> None:
@@ -55,12 +56,13 @@ def usb_camera(folder: Path, *, seconds: int = 4) -> UsbCamera:
             sound, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])
             assert sound
             file.write(struct.pack("<I", len(jpeg)) + jpeg.tobytes())
-    stall, unplug = folder / "stall", folder / "unplug"
+    stall, unplug, busy = folder / "stall", folder / "unplug", folder / "busy"
     env = {
         "LD_PRELOAD": str(library), "SHIM_DEVICE": "/dev/video42", "SHIM_FRAMES": str(frames),
         "SHIM_STALL": str(stall), "SHIM_UNPLUG": str(unplug),
+        "SHIM_BUSY": str(busy),
     }  # fmt: skip
-    return UsbCamera("/dev/video42", env, stall, unplug, count)
+    return UsbCamera("/dev/video42", env, stall, unplug, busy, count)
 
 
 def file_microphone(folder: Path, *, seconds: int = 20) -> dict[str, str]:

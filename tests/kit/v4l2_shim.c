@@ -2,7 +2,8 @@
  *
  * It delivers the JPEG pictures of SHIM_FRAMES (each a 32-bit little-endian length and its bytes), one each 1/25 s of
  * CLOCK_MONOTONIC, round after round. While the file SHIM_STALL exists no picture comes and a read blocks for ever, as
- * a hung driver's does; while SHIM_UNPLUG exists the device is gone.
+ * a hung driver's does; while SHIM_UNPLUG exists the device is gone,
+ * and while SHIM_BUSY exists another program has it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -61,7 +62,7 @@ static int open_camera(void)
         errno = ENOENT;
         return -1;
     }
-    if (camera >= 0) {
+    if (camera >= 0 || present("SHIM_BUSY")) {
         errno = EBUSY;
         return -1;
     }

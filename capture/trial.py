@@ -1,0 +1,107 @@
+"""`python -m capture.trial`: open the source described on standard input for a few seconds and say what it gives.
+
+In a process of its own, because drivers may hang in C: whoever starts it must end it (`TRIAL_LIMIT_S`). Input: the
+fields of a `SourceSpec` as JSON; credentials are named there and come with the environment. Output: JSON,
+`{streams: [...]}` or `{error: "one line"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import median
+
+from capture.feeds import open_feed
+from capture.reader import Ended, Opened, Reader
+from lesson.errors import ClassreelError, MediaError
+from lesson.logs import configure_logging
+from lesson.model import Kind, Role, SourceSpec
+from lesson.time import TICKS_PER_SECOND
+from media.packets import Feed, FeedPacket, Track
+
+WATCH_S = 2.5
+"""Long enough to measure a frame rate, and for a key frame of most cameras."""
+OPEN_S = 10.0
+"""RTSP gives up by itself after its network time-outs."""
+TRIAL_LIMIT_S = 20.0
+"""When a trial that has said nothing must be taken for hung: start, opening and watching."""
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTrial:
+    """What one announced stream gave. `fps`: the measured median, 0 for sound; `packets` 0: only announced."""
+
+    kind: Kind
+    codec: str
+    packets: int
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    rate: int = 0
+    channels: int = 0
+
+
+def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial]:
+    """Watch a source for `WATCH_S`.
+
+    Raises:
+        ConfigError: its address or credentials make no sense.
+        MediaError: it cannot be opened, or gives nothing.
+    """
+    reader = Reader(lambda: open_feed(spec, environ))
+    feed: Feed | None = None
+    times: dict[Kind, list[int]] = {kind: [] for kind in Kind}
+    deadline = time.monotonic() + OPEN_S
+    while time.monotonic() < deadline:
+        match reader.next_event(_POLL_S):
+            case Opened(feed=opened):
+                feed, deadline = opened, time.monotonic() + WATCH_S
+            case FeedPacket() as packet:
+                times[packet.kind].append(packet.pts)
+            case Ended(error=error):
+                if error is not None:
+                    raise error
+                break
+    if feed is None:
+        raise MediaError(f"{spec.uri}: timed out, no answer within {OPEN_S:g} s")
+    if not any(times.values()):
+        raise MediaError(f"{spec.uri}: opens, but gives no pictures and no sound")
+    return [_trial(track, times[kind]) for kind, track in feed.tracks.items()]
+
+
+def _trial(track: Track, times: list[int]) -> StreamTrial:
+    info = track.info
+    step = median(b - a for a, b in pairwise(sorted(times))) if len(times) > 1 else 0
+    return StreamTrial(
+        kind=info.kind,
+        codec=info.codec,
+        packets=len(times),
+        width=info.width,
+        height=info.height,
+        fps=TICKS_PER_SECOND / step if step and info.kind is Kind.VIDEO else 0.0,
+        rate=info.rate,
+        channels=info.channels,
+    )
+
+
+def main() -> None:
+    """The process body; ends the process."""
+    configure_logging("trial")
+    fields = json.load(sys.stdin)
+    spec = SourceSpec(**{**fields, "role": Role(fields["role"])})
+    try:
+        answer: dict[str, object] = {"streams": [asdict(found) for found in try_source(spec, os.environ)]}
+    except ClassreelError as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)  # noqa: T201 - the answer of this process
+    os._exit(0)  # a driver may hang in a thread: tearing down libav around it would crash
+
+
+if __name__ == "__main__":
+    main()

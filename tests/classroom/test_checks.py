@@ -1,0 +1,133 @@
+"""The self-test before class opens every feed, and knows what to do about each kind of failure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from classroom.checks import run_checks
+from classroom.feed_check import OTHERWISE, check_feed, remedy
+from classroom.settings import Settings, SourceSettings
+from lesson.errors import MediaError
+from lesson.model import Kind, Role
+from tests.kit.devices import file_microphone, usb_camera
+from tests.kit.lessons import source
+from tests.kit.rtsp_camera import RtspCamera
+
+USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
+PASSWORD_VARIABLE, OLD_VARIABLE, MISSING_VARIABLE = "CAM_PASS", "CAM_OLD_PASS", "NO_SUCH_VARIABLE"
+
+
+@pytest.fixture
+def camera() -> Iterator[RtspCamera]:
+    camera = RtspCamera(credentials=(USER, PASSWORD)).start()
+    yield camera
+    camera.stop()
+
+
+def failure(uri: str, **fields: object) -> str:
+    with pytest.raises(MediaError, match=r"^[^\n]+$") as found:
+        check_feed(source("teacher", uri=uri, **fields))
+    return str(found.value)
+
+
+def test_the_whole_box_is_tried_at_once(tmp_path: Path, camera: RtspCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAM_USER", USER)
+    monkeypatch.setenv("CAM_PASS", PASSWORD)
+    monkeypatch.setenv("CAM_OLD_PASS", "changed since")
+    sources = (
+        SourceSettings(
+            id="teacher", role=Role.TEACHER, uri=camera.url, user_env="CAM_USER", password_env=PASSWORD_VARIABLE
+        ),
+        SourceSettings(id="board", role=Role.BOARD, uri=camera.url, user_env="CAM_USER", password_env=OLD_VARIABLE),
+        SourceSettings(id="mic", role=Role.MIC, uri="test:tone"),
+        SourceSettings(id="students", role=Role.STUDENTS, uri="v4l2:/dev/video97"),
+    )
+    result = run_checks(Settings(root=tmp_path, sources=sources))
+    found = {check["name"]: check for check in result["checks"]}
+    assert not result["ok"]
+    assert found["disk"]["ok"]
+    assert found["store"]["ok"]
+    assert found["source teacher"]["ok"], found
+    assert found["source teacher"]["detail"] == "h264 384x208, 25 fps, aac 48000 Hz, 1 ch"
+    assert found["source mic"]["detail"] == "pcm_s16le 48000 Hz, 1 ch"
+    assert "password" in found["source board"]["remedy"]
+    assert "plugged in" in found["source students"]["remedy"]
+    for secret in (USER, PASSWORD, "changed since", "s3cr%2Fet"):
+        assert secret not in str(result)
+
+
+def test_a_camera_nobody_listens_on_and_a_silent_one(camera: RtspCamera) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        line = failure(f"rtsp://127.0.0.1:{unused.getsockname()[1]}/main")
+    assert "Connection refused" in line
+    assert "port" in remedy(line)
+    camera.faults.silent = True
+    line = failure(camera.url)
+    assert "restart it" in remedy(line), line
+
+
+def test_a_microphone_that_is_only_announced_is_said() -> None:
+    camera = RtspCamera().start()
+    camera.faults.frozen = {Kind.AUDIO}
+    try:
+        assert check_feed(source("teacher", uri=camera.url)).endswith("aac 48000 Hz, 1 ch announced but silent")
+    finally:
+        camera.stop()
+
+
+def test_a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = usb_camera(tmp_path)
+    for name, value in camera.env.items():
+        monkeypatch.setenv(name, value)
+    spec = source("teacher", uri=f"v4l2:{camera.device}")
+    assert check_feed(spec) == "mjpeg 384x208, 25 fps"
+    camera.set(camera.busy, on=True)
+    line = failure(spec.uri)
+    assert os.strerror(errno.EBUSY) in line
+    assert "another program" in remedy(line)
+    camera.set(camera.busy, on=False)
+    camera.set(camera.unplug, on=True)
+    assert "plugged in" in remedy(failure(spec.uri))
+    camera.set(camera.unplug, on=False)
+    camera.set(camera.stall, on=True)
+    began = time.monotonic()
+    with pytest.raises(MediaError) as hanging:
+        check_feed(spec, limit_s=4)
+    assert time.monotonic() - began < 6
+    assert "again" in remedy(str(hanging.value))
+
+
+def test_a_sound_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in file_microphone(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert check_feed(source("mic", uri="alsa:kit")) == "pcm_s16le 48000 Hz, 1 ch"
+
+
+def test_settings_that_cannot_work_are_said() -> None:
+    assert "NO_SUCH_VARIABLE is not set" in (line := failure("rtsp://127.0.0.1/main", password_env=MISSING_VARIABLE))
+    assert "EnvironmentFile" in remedy(line)
+    assert "no such scene" in failure("test:teachr")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EHOSTUNREACH, "IP address"),
+        (errno.ENETUNREACH, "IP address"),
+        (errno.ETIMEDOUT, "IP address"),
+        (errno.EACCES, "groups"),
+        (errno.ENODEV, "plugged in"),
+        (errno.EBUSY, "another program"),
+        (errno.EIO, OTHERWISE),
+    ],
+)
+def test_what_the_system_says_has_its_remedy(number: int, says: str) -> None:
+    assert says in remedy(f"rtsp://10.0.0.9/main: {os.strerror(number)}")
