@@ -65,12 +65,13 @@ def make_job(
 ) -> ChunkJob:
     """The job for consecutive chunks, by index; the plan must be frozen over them."""
     whole = Span(min(s.start for s in spans.values()), max(s.end for s in spans.values()))
-    pieces, clips, crops = _material(folder, state, whole)
+    plan = programme(state, whole)
+    pieces, clips, crops = _material(folder, state, plan, whole)
     return ChunkJob(
         grid=state.header.grid,
         first=min(spans),
         spans=tuple(spans[index] for index in sorted(spans)),
-        inputs=tuple(_digest(*_material(folder, state, spans[index])) for index in sorted(spans)),
+        inputs=tuple(_digest(*_material(folder, state, plan, spans[index])) for index in sorted(spans)),
         canvas=canvas_of(state.header.ladder),
         renditions=tuple(renditions),
         pieces=pieces,
@@ -85,9 +86,9 @@ def canvas_of(ladder: Iterable[Rendition]) -> tuple[int, int]:
 
 
 def _material(
-    folder: LessonFolder, state: LessonState, span: Span
+    folder: LessonFolder, state: LessonState, plan: Iterable[Piece], span: Span
 ) -> tuple[tuple[Piece, ...], tuple[Clip, ...], tuple[CropPath, ...]]:
-    pieces = tuple(programme(state, span))
+    pieces = tuple(Piece(part, piece.look) for piece in plan if (part := piece.span.intersection(span)))
     clips = tuple(clip for feed in _feeds(pieces) for clip in _clips(folder, state, pieces, feed))
     sources = {clip.feed.source for clip in clips}
     crops = tuple(crop for crop in state.crops if crop.source in sources and crop.span.overlaps(span))
