@@ -12,6 +12,7 @@ from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.stage import EXIT_TERMINATED
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.segment import file_digest
+from tests.kit.beside import Beside, Outcomes
 from tests.kit.capturing import (
     Capture,
     by_epoch,
@@ -32,6 +33,7 @@ LONGEST_LOSS_S = 0.5
 SCENE = source("teacher", uri="test:teacher?size=320x180&fps=25")
 TONE = source("mic", uri="test:tone")
 PERIOD = 1_920
+beside = Beside()
 
 
 def scene_times(folder: LessonFolder, found: list[SegmentRecord]) -> list[Ticks]:
@@ -49,7 +51,8 @@ def assert_whole(folder: LessonFolder, source_id: str) -> None:
         assert file_digest(folder.absolute(segment.path)) == (segment.bytes, segment.sha256)
 
 
-def test_pictures_are_recorded_in_order_without_a_hole(tmp_path: Path) -> None:
+@beside
+def pictures_are_recorded_in_order_without_a_hole(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
         capture.wait_for_segments(2)
@@ -66,8 +69,8 @@ def test_pictures_are_recorded_in_order_without_a_hole(tmp_path: Path) -> None:
     assert_whole(folder, "teacher")
 
 
-@pytest.mark.parametrize("spec", [SCENE, TONE], ids=["pictures", "sound"])
-def test_a_killed_process_loses_half_a_second_at_most_and_the_next_goes_on(tmp_path: Path, spec: SourceSpec) -> None:
+@beside.each(pictures=(SCENE,), sound=(TONE,))
+def a_killed_process_loses_half_a_second_at_most_and_the_next_goes_on(tmp_path: Path, spec: SourceSpec) -> None:
     folder = live_lesson(tmp_path, spec)
     kind = Kind.AUDIO if spec is TONE else Kind.VIDEO
     with Capture(folder, spec.id) as capture:
@@ -95,7 +98,8 @@ def test_a_killed_process_loses_half_a_second_at_most_and_the_next_goes_on(tmp_p
         assert times == [times[0] + n * PERIOD for n in range(len(times))]
 
 
-def test_killed_in_its_first_segment_the_tail_can_still_be_placed_in_time(tmp_path: Path) -> None:
+@beside
+def killed_in_its_first_segment_the_tail_can_still_be_placed_in_time(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
         wait_for_media(folder, "teacher", size=30_000)
@@ -114,7 +118,8 @@ def test_killed_in_its_first_segment_the_tail_can_still_be_placed_in_time(tmp_pa
     assert epochs(folder, "teacher")[-1].epoch == 0, "nothing new is recorded after Stop"
 
 
-def test_a_torn_file_with_nothing_in_it_is_no_segment(tmp_path: Path) -> None:
+@beside
+def a_torn_file_with_nothing_in_it_is_no_segment(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
         torn = wait_for_media(folder, "teacher")
@@ -127,7 +132,8 @@ def test_a_torn_file_with_nothing_in_it_is_no_segment(tmp_path: Path) -> None:
     assert finished(folder, "teacher")
 
 
-def test_told_to_end_it_commits_what_it_has_and_can_go_on_later(tmp_path: Path) -> None:
+@beside
+def told_to_end_it_commits_what_it_has_and_can_go_on_later(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     for _ in range(2):
         with Capture(folder, "teacher") as capture:
@@ -143,7 +149,8 @@ def test_told_to_end_it_commits_what_it_has_and_can_go_on_later(tmp_path: Path) 
     assert not any(path.name not in {f.name for f in files(folder, found)} for path in tmp_path.rglob("*.mkv"))
 
 
-def test_started_after_stop_it_is_done_at_once(tmp_path: Path) -> None:
+@beside
+def started_after_stop_it_is_done_at_once(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     stop_now(folder)
     for _ in range(2):
@@ -153,7 +160,8 @@ def test_started_after_stop_it_is_done_at_once(tmp_path: Path) -> None:
     assert not epochs(folder, "teacher")
 
 
-def test_two_processes_never_record_one_source(tmp_path: Path) -> None:
+@beside
+def two_processes_never_record_one_source(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
         wait_until(lambda: epochs(folder, "teacher"), 10)
@@ -164,11 +172,12 @@ def test_two_processes_never_record_one_source(tmp_path: Path) -> None:
         assert capture.wait() == 0
 
 
-@pytest.mark.parametrize(
-    ("uri", "says"),
-    [("push:", "not there yet"), ("v4l3:/dev/video0", "no such kind of source"), ("test:teachr", "no such scene")],
+@beside.each(
+    pushed=("push:", "not there yet"),
+    unknown=("v4l3:/dev/video0", "no such kind of source"),
+    misspelt=("test:teachr", "no such scene"),
 )
-def test_a_source_that_will_never_be_there_is_finished_with_its_reason(tmp_path: Path, uri: str, says: str) -> None:
+def a_source_that_will_never_be_there_is_finished_with_its_reason(tmp_path: Path, uri: str, says: str) -> None:
     folder = live_lesson(tmp_path, source("teacher", uri=uri))
     with Capture(folder, "teacher") as capture:
         assert capture.wait() == 2
@@ -178,7 +187,8 @@ def test_a_source_that_will_never_be_there_is_finished_with_its_reason(tmp_path:
     assert finished(folder, "teacher")
 
 
-def test_unknown_lessons_and_sources_are_errors_in_one_line(tmp_path: Path) -> None:
+@beside
+def unknown_lessons_and_sources_are_errors_in_one_line(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "board") as capture:
         assert capture.wait() == 2
@@ -188,7 +198,8 @@ def test_unknown_lessons_and_sources_are_errors_in_one_line(tmp_path: Path) -> N
         assert "Traceback" not in capture.log
 
 
-def test_libavfilter_pictures_and_tones(tmp_path: Path) -> None:
+@beside
+def libavfilter_pictures_and_tones(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, source("screen", uri="test:?size=320x180&fps=10"), source("mic", uri="test:sine"))
     with Capture(folder, "screen") as pictures, Capture(folder, "mic") as sound:
         pictures.wait_for_segments(1)
@@ -200,3 +211,11 @@ def test_libavfilter_pictures_and_tones(tmp_path: Path) -> None:
     assert audio is not None
     assert 38 <= video.packets <= 42
     assert 3_900 <= audio.end - audio.first <= 4_200
+
+
+outcomes = beside.fixture()
+
+
+@pytest.mark.parametrize("scenario", beside.names)
+def test_beside(outcomes: Outcomes, scenario: str) -> None:
+    outcomes[scenario].result()

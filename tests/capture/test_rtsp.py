@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import wraps
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lesson.folder import LessonFolder
 from lesson.model import Kind, SegmentRecord
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.audio import sound
+from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, content
 from tests.kit.capturing import (
     Capture,
@@ -41,11 +43,21 @@ SEEN_WITHIN_S = 6.0
 SECOND_OF_MEDIA = 4_000  # bytes of the camera's pictures and sound
 
 
-@pytest.fixture
-def camera() -> Iterator[RtspCamera]:
-    camera = RtspCamera().start()
-    yield camera
-    camera.stop()
+beside = Beside()
+
+
+def with_camera(scenario: Callable[..., None]) -> Callable[..., None]:
+    """A scenario with a camera of its own."""
+
+    @wraps(scenario)
+    def run(tmp_path: Path, *values: object) -> None:
+        camera = RtspCamera().start()
+        try:
+            scenario(tmp_path, camera, *values)
+        finally:
+            camera.stop()
+
+    return run
 
 
 def lesson_of(root: Path, camera: RtspCamera, **fields: object) -> LessonFolder:
@@ -70,7 +82,9 @@ def running(folder: LessonFolder, count: int) -> bool:
     return len(epochs(folder, "teacher")) >= count
 
 
-def test_a_camera_is_copied_from_its_very_first_picture(tmp_path: Path, camera: RtspCamera) -> None:
+@beside
+@with_camera
+def a_camera_is_copied_from_its_very_first_picture(tmp_path: Path, camera: RtspCamera) -> None:
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
         capture.wait_for_segments(2)
@@ -94,7 +108,9 @@ def assert_clicks_meet_flashes(folder: LessonFolder, found: list[SegmentRecord],
     assert all(abs(offset) <= 40 * MS for offset in offsets), offsets
 
 
-def test_a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_path: Path, camera: RtspCamera) -> None:
+@beside
+@with_camera
+def a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_path: Path, camera: RtspCamera) -> None:
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
         wait_for_media(folder, "teacher", size=SECOND_OF_MEDIA)
@@ -113,11 +129,11 @@ def test_a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_
     assert losses(folder, "teacher") == ["feed ended"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "says"),
-    [("stalled", "timed out|no (video|audio)"), ("video", "no video for"), ("audio", "no audio for")],
+@beside.each(
+    all=("stalled", "timed out|no (video|audio)"), video=("video", "no video for"), audio=("audio", "no audio for")
 )
-def test_silence_of_any_stream_is_seen_and_mended(tmp_path: Path, camera: RtspCamera, fault: str, says: str) -> None:
+@with_camera
+def silence_of_any_stream_is_seen_and_mended(tmp_path: Path, camera: RtspCamera, fault: str, says: str) -> None:
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
         wait_until(lambda: running(folder, 1), 15)
@@ -135,7 +151,9 @@ def test_silence_of_any_stream_is_seen_and_mended(tmp_path: Path, camera: RtspCa
         assert_no_picture_missing_or_double(folder, found)
 
 
-def test_connections_that_are_reset_come_back(tmp_path: Path, camera: RtspCamera) -> None:
+@beside
+@with_camera
+def connections_that_are_reset_come_back(tmp_path: Path, camera: RtspCamera) -> None:
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
         for count in (1, 2, 3):
@@ -150,8 +168,9 @@ def test_connections_that_are_reset_come_back(tmp_path: Path, camera: RtspCamera
     assert len(losses(folder, "teacher")) == 3
 
 
-@pytest.mark.parametrize("jump_s", [100, -3])
-def test_a_jump_of_time_stamps_starts_an_epoch_without_a_loss(tmp_path: Path, camera: RtspCamera, jump_s: int) -> None:
+@beside.each(forwards=(100,), back=(-3,))
+@with_camera
+def a_jump_of_time_stamps_starts_an_epoch_without_a_loss(tmp_path: Path, camera: RtspCamera, jump_s: int) -> None:
     camera.faults.jump, camera.faults.no_reports = 10 * TICKS_PER_SECOND, True
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
@@ -169,7 +188,9 @@ def test_a_jump_of_time_stamps_starts_an_epoch_without_a_loss(tmp_path: Path, ca
     assert packet_count(groups[1], Kind.AUDIO) > 30
 
 
-def test_a_microphone_that_is_only_announced_is_left_out(tmp_path: Path, camera: RtspCamera) -> None:
+@beside
+@with_camera
+def a_microphone_that_is_only_announced_is_left_out(tmp_path: Path, camera: RtspCamera) -> None:
     camera.faults.frozen = {Kind.AUDIO}
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
@@ -181,7 +202,9 @@ def test_a_microphone_that_is_only_announced_is_left_out(tmp_path: Path, camera:
     assert_no_picture_missing_or_double(folder, segments(folder, "teacher"))
 
 
-def test_a_camera_that_answers_nothing_does_not_keep_stop_waiting(tmp_path: Path, camera: RtspCamera) -> None:
+@beside
+@with_camera
+def a_camera_that_answers_nothing_does_not_keep_stop_waiting(tmp_path: Path, camera: RtspCamera) -> None:
     camera.faults.silent = True
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
@@ -192,7 +215,8 @@ def test_a_camera_that_answers_nothing_does_not_keep_stop_waiting(tmp_path: Path
     assert not segments(folder, "teacher")
 
 
-def test_credentials_open_the_camera_and_are_seen_nowhere(tmp_path: Path) -> None:
+@beside
+def credentials_open_the_camera_and_are_seen_nowhere(tmp_path: Path) -> None:
     camera = RtspCamera(credentials=(USER, PASSWORD)).start()
     folder = lesson_of(tmp_path, camera, user_env=USER_VARIABLE, password_env=PASSWORD_VARIABLE)
     with Capture(folder, "teacher", env={USER_VARIABLE: USER, PASSWORD_VARIABLE: PASSWORD}) as capture:
@@ -215,10 +239,20 @@ def test_credentials_open_the_camera_and_are_seen_nowhere(tmp_path: Path) -> Non
         assert secret.encode() not in written
 
 
-def test_a_missing_credential_is_a_setting_to_mend(tmp_path: Path, camera: RtspCamera) -> None:
+@beside
+@with_camera
+def a_missing_credential_is_a_setting_to_mend(tmp_path: Path, camera: RtspCamera) -> None:
     missing = "NO_SUCH_VARIABLE"
     assert missing not in os.environ
     folder = lesson_of(tmp_path, camera, password_env=missing)
     with Capture(folder, "teacher") as capture:
         assert capture.wait() == 2
         assert "NO_SUCH_VARIABLE is not set" in capture.log
+
+
+outcomes = beside.fixture()
+
+
+@pytest.mark.parametrize("scenario", beside.names)
+def test_beside(outcomes: Outcomes, scenario: str) -> None:
+    outcomes[scenario].result()
