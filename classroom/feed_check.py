@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -45,8 +47,8 @@ def remedy(problem: str) -> str:
     return next((advice for signs, advice in _REMEDIES if any(sign in line for sign in signs)), OTHERWISE)
 
 
-def check_feed(spec: SourceSpec, *, limit_s: float = TRIAL_LIMIT_S) -> str:
-    """Open the feed for a few seconds; what its streams are, in words.
+def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, limit_s: float = TRIAL_LIMIT_S) -> str:
+    """Open the feed for a few seconds; what its streams are, in words. `environ`: beside that of this process.
 
     Raises `MediaError` with the reason when it does not deliver, or not within `limit_s`.
     """
@@ -54,6 +56,7 @@ def check_feed(spec: SourceSpec, *, limit_s: float = TRIAL_LIMIT_S) -> str:
         trial = subprocess.run(
             [sys.executable, "-m", "capture.trial"],
             input=json.dumps(asdict(spec)),
+            env={**os.environ, **(environ or {})},
             capture_output=True,
             text=True,
             timeout=limit_s,

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,15 @@ from classroom.feed_check import OTHERWISE, check_feed, remedy
 from classroom.settings import Settings, SourceSettings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
+from tests.kit.beside import Beside, Outcomes
 from tests.kit.devices import file_microphone, usb_camera
 from tests.kit.lessons import source
 from tests.kit.rtsp_camera import RtspCamera
 
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
 PASSWORD_VARIABLE, OLD_VARIABLE, MISSING_VARIABLE = "CAM_PASS", "CAM_OLD_PASS", "NO_SUCH_VARIABLE"
+
+beside = Beside()
 
 
 @pytest.fixture
@@ -31,9 +34,9 @@ def camera() -> Iterator[RtspCamera]:
     camera.stop()
 
 
-def failure(uri: str, **fields: object) -> str:
+def failure(uri: str, environ: Mapping[str, str] | None = None, **fields: object) -> str:
     with pytest.raises(MediaError, match=r"^[^\n]+$") as found:
-        check_feed(source("teacher", uri=uri, **fields))
+        check_feed(source("teacher", uri=uri, **fields), environ=environ)
     return str(found.value)
 
 
@@ -63,18 +66,22 @@ def test_the_whole_box_is_tried_at_once(tmp_path: Path, camera: RtspCamera, monk
         assert secret not in str(result)
 
 
-def test_a_camera_nobody_listens_on_and_a_silent_one(camera: RtspCamera) -> None:
+@beside
+def a_camera_nobody_listens_on_and_a_silent_one(_folder: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         line = failure(f"rtsp://127.0.0.1:{unused.getsockname()[1]}/main")
     assert "Connection refused" in line
     assert "port" in remedy(line)
+    camera = RtspCamera().start()
     camera.faults.silent = True
     line = failure(camera.url)
+    camera.stop()
     assert "restart it" in remedy(line), line
 
 
-def test_a_microphone_that_is_only_announced_is_said() -> None:
+@beside
+def a_microphone_that_is_only_announced_is_said(_folder: Path) -> None:
     camera = RtspCamera().start()
     camera.faults.frozen = {Kind.AUDIO}
     try:
@@ -83,32 +90,30 @@ def test_a_microphone_that_is_only_announced_is_said() -> None:
         camera.stop()
 
 
-def test_a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@beside
+def a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path) -> None:
     camera = usb_camera(tmp_path)
-    for name, value in camera.env.items():
-        monkeypatch.setenv(name, value)
     spec = source("teacher", uri=f"v4l2:{camera.device}")
-    assert check_feed(spec) == "mjpeg 384x208, 25 fps"
+    assert check_feed(spec, environ=camera.env) == "mjpeg 384x208, 25 fps"
     camera.set(camera.busy, on=True)
-    line = failure(spec.uri)
+    line = failure(spec.uri, camera.env)
     assert os.strerror(errno.EBUSY) in line
     assert "another program" in remedy(line)
     camera.set(camera.busy, on=False)
     camera.set(camera.unplug, on=True)
-    assert "plugged in" in remedy(failure(spec.uri))
+    assert "plugged in" in remedy(failure(spec.uri, camera.env))
     camera.set(camera.unplug, on=False)
     camera.set(camera.stall, on=True)
     began = time.monotonic()
     with pytest.raises(MediaError) as hanging:
-        check_feed(spec, limit_s=4)
+        check_feed(spec, environ=camera.env, limit_s=4)
     assert time.monotonic() - began < 6
     assert "again" in remedy(str(hanging.value))
 
 
-def test_a_sound_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in file_microphone(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    assert check_feed(source("mic", uri="alsa:kit")) == "pcm_s16le 48000 Hz, 1 ch"
+@beside
+def a_sound_card(tmp_path: Path) -> None:
+    assert check_feed(source("mic", uri="alsa:kit"), environ=file_microphone(tmp_path)) == "pcm_s16le 48000 Hz, 1 ch"
 
 
 def test_settings_that_cannot_work_are_said() -> None:
@@ -131,3 +136,11 @@ def test_settings_that_cannot_work_are_said() -> None:
 )
 def test_what_the_system_says_has_its_remedy(number: int, says: str) -> None:
     assert says in remedy(f"rtsp://10.0.0.9/main: {os.strerror(number)}")
+
+
+outcomes = beside.fixture()
+
+
+@pytest.mark.parametrize("scenario", beside.names)
+def test_beside(outcomes: Outcomes, scenario: str) -> None:
+    outcomes[scenario].result()
