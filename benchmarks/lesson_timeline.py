@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,6 +17,7 @@ from matplotlib.axes import Axes
 
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Layout
+from lesson.records import Shot
 from lesson.state import LessonState, load_state
 from lesson.time import Span, seconds_from_ticks
 
@@ -44,8 +48,15 @@ def _draw_sources(axes: Axes, state: LessonState, colours: dict[str, str]) -> li
     return list(state.sources)
 
 
+def _joined(shots: list[Shot]) -> Iterator[Shot]:
+    """Shots with the pieces in which they were planned put together."""
+    for _, pieces in groupby(shots, key=lambda shot: (shot.layout, shot.sources)):
+        whole = list(pieces)
+        yield replace(whole[0], span=Span(whole[0].span.start, whole[-1].span.end))
+
+
 def _draw_programme(axes: Axes, state: LessonState, colours: dict[str, str], row: int) -> None:
-    for shot in state.shots:
+    for shot in _joined(state.shots):
         main = shot.sources[0] if shot.sources else ""
         _bar(axes, row, shot.span, SLATE_COLOUR if shot.layout is Layout.SLATE else colours[main])
         for inset in shot.sources[1:]:

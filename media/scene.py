@@ -23,9 +23,9 @@ MARK_PERIOD: Ticks = 2 * TICKS_PER_SECOND
 FLASH_LENGTH: Ticks = TICKS_PER_SECOND * 8 // 100
 CLICK_LENGTH: Ticks = TICKS_PER_SECOND // 50
 CLICK_HZ = 1_000
-LESSON_CYCLE_S = 20.0
+LESSON_CYCLE_S = 30.0
 """One round of teaching: talking, then a line on the board."""
-WRITING_S = (9.0, 18.5)
+WRITING_S = (12.0, 21.5)
 LINES = 4
 
 TEACHER, STUDENTS, BOARD = 1, 2, 3
@@ -137,7 +137,7 @@ def _paint_teacher(canvas: Canvas, seconds: float) -> None:
         x, hand = pen[0] + 0.12, pen
     else:
         within = seconds % LESSON_CYCLE_S
-        x = canvas.width / 2 + 0.45 * np.sin(2 * np.pi * within / 9.0)
+        x = canvas.width / 2 + 0.45 * np.sin(6 * np.pi * within / LESSON_CYCLE_S)
         hand = (x - 0.16, 0.5 + 0.06 * np.sin(5.0 * seconds))
     _figure(
         canvas, x, foot=0.96, height=0.74, hand=hand, facing_board=pen is not None, sway=0.006 * np.sin(3 * seconds)
