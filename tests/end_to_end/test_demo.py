@@ -136,7 +136,8 @@ def test_verify_agrees_and_notices_a_changed_file(demo: dict[str, Any], tmp_path
     copy = tmp_path / Path(lesson).name
     shutil.copytree(lesson, copy)
     chunk = copy / "enc" / "v180" / "000001.m4s"
-    chunk.write_bytes(chunk.read_bytes()[:-1] + b"!")
+    data = chunk.read_bytes()
+    chunk.write_bytes(data[:-1] + bytes([data[-1] ^ 0xFF]))
     done = classreel("verify", copy, "--json")
     assert done.returncode == 1
     assert "v180/000001.m4s" in done.stdout
