@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-AT_ONCE = 5
-"""Enough to share the waiting, few enough to leave two cores time for each."""
+AT_ONCE = 4
+"""Enough to share the waiting, few enough to leave two cores time for each beside other files of tests."""
 
 Outcomes = dict[str, Future[None]]
 
