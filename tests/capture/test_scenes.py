@@ -54,7 +54,10 @@ def test_the_teacher_is_taller_than_half_the_picture_and_moves() -> None:
 
 def test_ink_grows_while_the_teacher_writes_and_stays() -> None:
     scene = make_scene("board", 640, 360)
-    ink = [int((scene.draw(round(t * TICKS_PER_SECOND)).y[20:-30, 20:-20] < 100).sum()) for t in range(int(3 * LESSON_CYCLE_S))]
+    ink = [
+        int((scene.draw(round(t * TICKS_PER_SECOND)).y[20:-30, 20:-20] < 100).sum())
+        for t in range(int(3 * LESSON_CYCLE_S))
+    ]
     start, end = WRITING_S
     for cycle in range(3):
         offset = int(cycle * LESSON_CYCLE_S)
