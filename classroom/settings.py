@@ -122,11 +122,16 @@ class SourceSettings(_Section):
         return SourceSpec(**self.model_dump())
 
 
+def _default_workers() -> int:
+    """A worker keeps two cores busy with the threads of its rungs; more only cost memory."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
 class EncodeSettings(_Section):
     """How lessons are encoded."""
 
     ladder: Annotated[str, AfterValidator(_known_ladder)] = "thin"
-    workers: int = Field(default=2, ge=1, le=64)
+    workers: int = Field(default_factory=_default_workers, ge=1, le=64)
     farm: Annotated[str, AfterValidator(_farm_url)] | None = None
 
 
