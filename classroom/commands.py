@@ -15,12 +15,13 @@ from classroom.recording import recorded_s, stop_reason
 from classroom.report import lesson_report
 from classroom.settings import Settings, SourceSettings, StoreSettings
 from lesson.clock import Moment
-from lesson.errors import ClassreelError, ConfigError, LessonFormatError
+from lesson.errors import ClassreelError, ConfigError, LessonFormatError, StorageError
 from lesson.folder import LessonFolder, lessons_in
 from lesson.lifecycle import start_lesson, stop_lesson
 from lesson.state import LessonView, load_state
 
 POLL_S = 0.1
+TROUBLE_POLL_S = 1.0
 DEMO_TITLE = "Demo lesson"
 
 DEMO_SOURCES = (
@@ -49,22 +50,30 @@ def finish(folder: LessonFolder, settings: Settings, say: Callable[[str], None])
     """
     if load_state(folder).start is None:
         raise LessonFormatError(f"lesson {folder.id} was never started: there is nothing to finish")
-    try:
-        with LessonRun(folder, settings) as run, LessonProgress() as progress:
-            return _work(run, settings, progress)
-    except LessonBusyError as busy:
-        say(f"{busy}; waiting for it")
-        return _wait(folder)
-    except KeyboardInterrupt:
-        say(f"lesson {folder.id} is unfinished: `classreel process {folder.id}` finishes it")
-        raise
+    while True:
+        try:
+            with LessonRun(folder, settings) as run, LessonProgress() as progress:
+                return _work(run, settings, progress, say)
+        except LessonBusyError as busy:
+            say(f"{busy}; waiting for it")
+            if outcome := _look_on(folder):
+                return outcome
+        except KeyboardInterrupt:
+            say(f"lesson {folder.id} is unfinished: `classreel process {folder.id}` finishes it")
+            raise
 
 
-def _work(run: LessonRun, settings: Settings, progress: LessonProgress) -> Outcome:
+def _work(run: LessonRun, settings: Settings, progress: LessonProgress, say: Callable[[str], None]) -> Outcome:
+    trouble = ""
     while not (run.done or run.stuck):
         try:
             _advance(run, settings, progress)
             time.sleep(POLL_S)
+        except StorageError as error:  # a full disk must not end the processes that record what still fits
+            if str(error) != trouble:
+                say(f"classreel: {error}")
+            trouble = str(error)
+            time.sleep(TROUBLE_POLL_S)
         except KeyboardInterrupt:
             if run.view.state.stop:
                 raise
@@ -72,15 +81,16 @@ def _work(run: LessonRun, settings: Settings, progress: LessonProgress) -> Outco
     return Outcome(lesson_report(run.folder, run.view, run.problems), run.done)
 
 
-def _wait(folder: LessonFolder) -> Outcome:
-    """Look on while another process finishes the lesson."""
+def _look_on(folder: LessonFolder) -> Outcome | None:
+    """Look on while another process is at the lesson; None when it leaves the lesson unfinished."""
     view = LessonView(folder)
     with LessonProgress() as progress:
-        while not view.state.verified:
+        while at_work(folder):
             view.poll()
             progress.update(view.state, recorded_s=recorded_s(view.state, Moment.now()))
             time.sleep(POLL_S)
-    return Outcome(lesson_report(folder, view, []), ok=True)
+    view.poll()
+    return Outcome(lesson_report(folder, view, []), ok=True) if view.state.verified else None
 
 
 def process(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> Outcome:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from capture.trial import TRIAL_LIMIT_S
+from classroom.jobs import PYTHON
 from lesson.errors import MediaError
 from lesson.logs import redacted
 from lesson.model import Kind, SourceSpec
@@ -54,7 +54,7 @@ def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, li
     """
     try:
         trial = subprocess.run(
-            [sys.executable, "-m", "capture.trial"],
+            [*PYTHON, "-m", "capture.trial"],
             input=json.dumps(asdict(spec)),
             env={**os.environ, **(environ or {})},
             capture_output=True,

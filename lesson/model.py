@@ -184,7 +184,8 @@ class SegmentRecord:
         pts = self.range(kind)
         if pts is None:
             return None
-        return Span(ticks_from_pts(pts.first, self.time_base), ticks_from_pts(pts.end, self.time_base))
+        start = ticks_from_pts(pts.first, self.time_base)
+        return Span(start, max(start, ticks_from_pts(pts.end, self.time_base)))
 
 
 @dataclass(frozen=True, slots=True)

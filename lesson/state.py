@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from lesson.folder import LessonFolder
@@ -97,6 +97,12 @@ class LessonState:
     def __post_init__(self) -> None:
         self.sources = {spec.id: SourceState(spec) for spec in self.header.sources}
         self.renditions = {rendition.name: RenditionState() for rendition in self.header.ladder}
+
+    def clear(self) -> None:
+        """Forget every record, in place: others hold on to this state."""
+        fresh = LessonState(self.header)
+        for part in fields(self):
+            setattr(self, part.name, getattr(fresh, part.name))
 
     def apply(self, record: Record) -> None:
         """Fold one record in. Repeating a record changes nothing.
@@ -215,11 +221,8 @@ class LessonView:
 
     def __init__(self, folder: LessonFolder) -> None:
         self.folder = folder
-        self._begin()
-
-    def _begin(self) -> None:
-        self.state = LessonState(self.folder.header)
-        self._readers = [JournalReader(path) for path in self.folder.state_journals()]
+        self.state = LessonState(folder.header)
+        self._readers = [JournalReader(path) for path in folder.state_journals()]
 
     def poll(self) -> bool:
         """Fold in what was committed since the last poll; whether there was anything. Raises `StorageError`.
@@ -229,7 +232,8 @@ class LessonView:
         """
         polled = [reader.poll() for reader in reversed(self._readers)]
         if any(reader.taken_back for reader in self._readers):  # a fold cannot be undone, only done again
-            self._begin()
+            self.state.clear()
+            self._readers = [JournalReader(path) for path in self.folder.state_journals()]
             polled = [reader.poll() for reader in reversed(self._readers)]
         for records in reversed(polled):
             for record in records:

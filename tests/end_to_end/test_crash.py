@@ -149,3 +149,22 @@ def test_one_source_killed_in_the_middle(config: Path, tmp_path: Path, recorders
     assert {gap["source"] for gap in result["gaps"]} == {"board"}
     assert any(s.closed_by == "recovered" for s in state.sources["board"].segments)
     assert abs(state.duration - 20 * TICKS_PER_SECOND) < 4 * TICKS_PER_SECOND
+
+
+def test_a_second_classreel_looks_on_and_takes_over(
+    config: Path, tmp_path: Path, recorders: list[subprocess.Popen[str]]
+) -> None:
+    root = tmp_path / "lessons"
+    first = start(config, recorders, for_="15s")
+    wait_until(lambda: recorded(root, segments=1), 40, what="a first segment of each source")
+    second = start(config, recorders, for_="15s")
+    assert second.stderr is not None
+    assert "going on with lesson" in second.stderr.readline()
+    assert "waiting for it" in second.stderr.readline()
+    os.killpg(first.pid, signal.SIGKILL)
+    out, err = second.communicate(timeout=150)
+    assert second.returncode == 0, err
+    folder = only_lesson(root)
+    assert folder is not None
+    assert json.loads(out)["lesson_id"] == folder.id
+    assert load_state(folder).verified is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesson.errors import StorageError
 from lesson.journal import JournalWriter, append_records, read_journal
 from lesson.model import Kind, Layout, SourceSpec, StreamInfo
 from lesson.records import (
@@ -349,3 +351,26 @@ def test_shots_stay_in_order(tmp_path: Path) -> None:
         journal.append(*shots)
         journal.append(*shots[3:])
     assert load_state(folder).shots == shots
+
+
+def test_a_view_forgets_what_a_failing_disk_took_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_lesson(tmp_path)
+    append_records(folder.control_journal, [Start(at=moment(0))])
+    view = LessonView(folder)
+    held = view.state
+
+    def fails(_fd: int) -> None:
+        view.poll()  # a reader is quicker than the disk
+        raise OSError(errno.EIO, "the disk is broken")
+
+    with JournalWriter(folder.plan_journal()) as journal:
+        monkeypatch.setattr("lesson.journal.os.fsync", fails)
+        with pytest.raises(StorageError):
+            journal.append(FrozenUntil(at=48_000, final=True))
+        monkeypatch.undo()
+    assert held.final
+    view.poll()
+    assert view.state is held
+    assert not held.final
+    assert held.frozen_until == 0
+    assert held.start is not None
