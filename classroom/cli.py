@@ -6,9 +6,11 @@ import json
 import logging
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -174,8 +176,15 @@ def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -
     table = Table("lesson", "title", "state", "started", "length")
     for entry in entries:
         length = format_duration(entry["duration_s"])
-        table.add_row(entry["lesson_id"], entry["title"], entry["state"], entry["started"], length)
+        table.add_row(entry["lesson_id"], entry["title"], entry["state"], _room_time(entry), length)
     _out.print(table)
+
+
+def _room_time(entry: dict[str, Any]) -> str:
+    """When the lesson started, as the clock in its room showed it."""
+    if not entry["started"]:
+        return ""
+    return f"{datetime.fromisoformat(entry['started']).astimezone(ZoneInfo(entry['timezone'])):%Y-%m-%d %H:%M}"
 
 
 @app.command()

@@ -32,9 +32,17 @@ def lesson_entry(folder: LessonFolder) -> dict[str, Any]:
         return _summary(folder, load_state(folder))
     except ClassreelError as error:
         return {
-            "lesson_id": folder.id, "title": "", "room": "", "state": "damaged", "started": "", "duration_s": 0.0,
-            "lesson_dir": str(folder.path), "published_url": None, "problem": str(error),
-        }  # fmt: skip
+            "lesson_id": folder.id,
+            "title": "",
+            "room": "",
+            "state": "damaged",
+            "started": "",
+            "timezone": "UTC",
+            "duration_s": 0.0,
+            "lesson_dir": str(folder.path),
+            "published_url": None,
+            "problem": str(error),
+        }
 
 
 def _summary(folder: LessonFolder, state: LessonState) -> dict[str, Any]:
@@ -44,6 +52,7 @@ def _summary(folder: LessonFolder, state: LessonState) -> dict[str, Any]:
         "room": state.header.room,
         "state": state.phase.value,
         "started": state.start.at.wall if state.start else state.header.created_wall,
+        "timezone": state.header.timezone,
         "duration_s": round(seconds_from_ticks(state.duration), 3),
         "lesson_dir": str(folder.path),
         "published_url": published_url(state) if state.phase is Phase.PUBLISHED else None,
