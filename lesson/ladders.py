@@ -26,7 +26,7 @@ def _video(
 _VOICE = Rendition(name="voice", kind=Kind.AUDIO, codec="aac", rate=48_000, channels=1, bitrate=24_000)
 
 LADDERS: dict[str, tuple[Rendition, ...]] = {
-    # lowest first; each of the three lower rungs stays below 64 kbit/s together with the voice, in its worst chunk
+    # lowest first; each of the three lower rungs stays below 64 kbit/s together with the voice in every whole chunk
     "thin": (
         _VOICE,
         _video("v180", 320, 4, 24.0, 18_000, 63_000),

@@ -60,8 +60,8 @@ class Rendition:
     """One rung of the ladder (or the audio): everything that decides its bytes.
 
     Video: `width`×`height`, `frame_divisor` (programme frames per coded frame: 2 = half the frame rate), capped CRF:
-    `crf`, `maxrate` (bit/s that no chunk exceeds, container included), `bufsize` (bits, the coder's buffer: about half
-    of it may go into a key frame). Audio: `rate` Hz, `channels`, `bitrate` bit/s.
+    `crf`, `maxrate` (bit/s that no whole chunk exceeds, container included), `bufsize` (bits, the coder's buffer: about
+    half of it may go into a key frame). Audio: `rate` Hz, `channels`, `bitrate` bit/s.
     """
 
     name: str

@@ -120,12 +120,16 @@ def test_clicks_come_in_order_none_missing_and_in_time_with_the_picture(
     assert all(abs(later - earlier - 2 * TICKS_PER_SECOND) <= 96 for earlier, later in pairwise(clicks))
     period = 2 * TICKS_PER_SECOND
     # a picture held is older by design: the first showing of each says how well picture and sound go together
-    fresh = [(at, mark) for (_, before), (at, mark) in pairwise(marks) if mark.source == before.source != 0]
-    fresh = [(at, mark) for (_, before), (at, mark) in pairwise(fresh) if mark.at != before.at]
+    fresh = [
+        (at, mark)
+        for (_, before), (at, mark) in pairwise(marks)
+        if mark.source == before.source and mark.at != before.at
+    ]
     # drawn at scene time mark.at, shown at `at`; the sound says what scene time it is then
     offsets = [(mark.at - (at - clicks[0]) + period // 2) % period - period // 2 for at, mark in fresh]
     assert len(offsets) > SECONDS * 5
     assert abs(float(np.median(offsets))) <= MAX_AV_OFFSET
+    # waiting for the next programme frame alone takes up to 40 ms, so one picture may be over by what the clocks differ
     assert max(map(abs, offsets)) <= MAX_AV_OFFSET + FRAME // 2
 
 

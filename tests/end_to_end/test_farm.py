@@ -93,7 +93,7 @@ def test_a_farm_makes_what_this_machine_makes(lesson: LessonFolder, farm: Farm, 
     assert farm.worked_s() - before > WORK_S
 
 
-def test_a_farm_that_does_not_answer_is_named(lesson: LessonFolder) -> None:
+def test_an_address_that_is_no_scheduler_is_refused(lesson: LessonFolder) -> None:
     (port,) = free_ports(1)
     done = classreel("process", lesson.path, "--farm", f"http://127.0.0.1:{port}")
     assert done.returncode == 1
