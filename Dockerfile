@@ -8,6 +8,7 @@ COPY requirements.lock ./
 RUN /opt/classreel/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY lesson lesson
+COPY process process
 COPY media media
 COPY capture capture
 COPY tracking tracking

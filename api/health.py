@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lesson.clock import Moment
-from lesson.logs import redacted
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted
 from lesson.state import LessonState, SourceState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
+from process.logs import redacted
 
 FRESH_S = 15.0
 """Media this old is still 'being recorded': segments close at the first key frame after 4 s, and cameras set one

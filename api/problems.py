@@ -21,7 +21,7 @@ from lesson.errors import (
     MediaError,
     StorageError,
 )
-from lesson.logs import redacted
+from process.logs import redacted
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_S = 2

@@ -10,10 +10,10 @@ from pydantic import BaseModel, BeforeValidator, Field
 from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
 from lesson.hls import INDEX, average_bps, peak_bps, target_duration
-from lesson.logs import redacted
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
+from process.logs import redacted
 
 MAX_TITLE = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
@@ -206,14 +206,23 @@ class GapOut(BaseModel):
     """A stretch in which a source delivered nothing, in seconds of the lesson."""
 
     source: str
+    kind: str
     start_s: float
     end_s: float
+    code: str
     reason: str
 
     @classmethod
     def of(cls, gap: Gap) -> GapOut:
         start, end = seconds_from_ticks(gap.span.start), seconds_from_ticks(gap.span.end)
-        return cls(source=gap.source, start_s=round(start, 3), end_s=round(end, 3), reason=redacted(gap.reason))
+        return cls(
+            source=gap.source,
+            kind=gap.kind.value,
+            start_s=round(start, 3),
+            end_s=round(end, 3),
+            code=gap.code,
+            reason=redacted(gap.reason),
+        )
 
 
 class LessonOut(SummaryOut):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from capture.session import record_source
 from lesson.folder import LessonFolder
-from lesson.stage import run_stage
+from process.stage import run_stage
 
 
 def main() -> None:

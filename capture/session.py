@@ -25,8 +25,8 @@ from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import SourceSpec
 from lesson.records import SegmentCommitted
-from lesson.stage import EXIT_RETRY, EXIT_TERMINATED
 from lesson.state import load_state
+from process.stage import EXIT_RETRY, EXIT_TERMINATED
 
 _log = structlog.get_logger()
 

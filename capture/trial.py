@@ -19,10 +19,10 @@ from statistics import median
 from capture.feeds import open_feed
 from capture.reader import Ended, Opened, Reader
 from lesson.errors import ClassreelError, MediaError
-from lesson.logs import configure_logging
 from lesson.model import Kind, Role, SourceSpec
 from lesson.time import TICKS_PER_SECOND
 from media.packets import Feed, FeedPacket, Track
+from process.logs import configure_logging
 
 WATCH_S = 2.5
 """Long enough to measure a frame rate, and for a key frame of most cameras."""

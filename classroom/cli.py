@@ -26,9 +26,9 @@ from classroom.report import lesson_entry
 from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder, find_lesson, lessons_in
-from lesson.logs import configure_logging
-from lesson.stage import EXIT_TERMINATED
 from lesson.verify import verify_local
+from process.logs import configure_logging
+from process.stage import EXIT_TERMINATED
 from publish.store import open_store
 from publish.verify import verify_remote
 

@@ -12,8 +12,8 @@ from typing import Any
 from capture.trial import TRIAL_LIMIT_S
 from classroom.jobs import PYTHON
 from lesson.errors import MediaError
-from lesson.logs import redacted
 from lesson.model import Kind, SourceSpec
+from process.logs import redacted
 
 OTHERWISE = "check power, cable and address of this feed"
 _REMEDIES = (

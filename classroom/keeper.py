@@ -16,7 +16,7 @@ import structlog
 
 from classroom.jobs import Job
 from lesson.durable import make_folder
-from lesson.stage import EXIT_DONE, EXIT_FATAL, child_environment
+from process.stage import EXIT_DONE, EXIT_FATAL, child_environment
 
 HEALTHY_S = 60.0
 """A process that lived this long has its earlier failures forgiven."""

@@ -20,7 +20,7 @@ from lesson.folder import is_name
 from lesson.ladders import LADDERS, ladder
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Role, SourceSpec
-from lesson.stage import SUPERVISOR_ENV
+from process.stage import SUPERVISOR_ENV
 
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
 SOURCE_KINDS = ("rtsp", "v4l2", "x11", "alsa", "file", "test")

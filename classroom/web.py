@@ -9,7 +9,7 @@ import uvicorn
 
 from api.app import create_app
 from classroom.settings import Settings
-from lesson.stage import run_stage
+from process.stage import run_stage
 
 
 def _serve(settings: Settings) -> None:

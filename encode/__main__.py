@@ -9,7 +9,7 @@ from pathlib import Path
 
 from encode.stage import EncodeStage
 from lesson.folder import LessonFolder
-from lesson.stage import repeat, run_stage
+from process.stage import repeat, run_stage
 
 _NICENESS = 10  # recording comes first
 

@@ -18,8 +18,8 @@ from encode.farm import open_farm, worker_was_lost
 from encode.jobs import ChunkJob
 from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
-from lesson.logs import configure_logging
-from lesson.stage import die_with_parent
+from process.logs import configure_logging
+from process.stage import die_with_parent
 
 MAX_DEATHS = 3
 """Worker deaths over one chunk after which it is made without its feeds: one bad file must not stop a lesson."""

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lesson.hls import INDEX, average_bps, media_playlist, multivariant_playlist, peak_bps, target_duration
+from lesson.loss import loss_words
 from lesson.model import Kind, Rendition
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
@@ -71,9 +72,16 @@ def _seconds(ticks: int) -> float:
 
 
 def gap_summary(gap: Gap) -> dict[str, Any]:
-    """A gap as the outside contract has it."""
+    """A gap as the outside contract has it: nothing in it names a device or an address."""
     start, end = _seconds(gap.span.start), _seconds(gap.span.end)
-    return {"source": gap.source, "start_s": start, "end_s": end, "reason": gap.reason}
+    return {
+        "source": gap.source,
+        "kind": gap.kind.value,
+        "start_s": start,
+        "end_s": end,
+        "code": gap.code,
+        "reason": loss_words(gap.code),
+    }
 
 
 def _source(source: SourceState) -> dict[str, Any]:

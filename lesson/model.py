@@ -245,7 +245,8 @@ class CropKey:
 class ChunkRecord:
     """One encoded chunk of one rendition; `path` is relative to the lesson folder.
 
-    `inputs` digests everything the bytes were made from: equal inputs make equal pictures.
+    `inputs` digests everything the bytes were made from: equal inputs make equal pictures. `peak_db`: of sound, its
+    loudest sample in dB below full scale, before anything was done to it.
     """
 
     rendition: str
@@ -255,3 +256,4 @@ class ChunkRecord:
     bytes: int
     sha256: str
     inputs: str
+    peak_db: float | None = None

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from lesson.clock import Moment
 from lesson.errors import LessonFormatError
-from lesson.model import ChunkRecord, CropKey, Layout, Observation, SegmentRecord, StreamInfo
+from lesson.loss import Loss
+from lesson.model import ChunkRecord, CropKey, Kind, Layout, Observation, SegmentRecord, StreamInfo
 from lesson.time import ClockMap, Span, Ticks
 
 _CRC_FIELD = b',"crc":"'
@@ -72,12 +73,38 @@ class SegmentCommitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLost:
-    """The feed stopped delivering; a new epoch may follow."""
+    """The feed stopped delivering; a new epoch may follow.
+
+    `reason` is for this box's own pages and may hold addresses; `code` (a `Loss`, or one of a later version) is what
+    may be published.
+    """
 
     source: str
     epoch: int
     at: Moment
     reason: str
+    code: str = Loss.UNKNOWN.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAccount:
+    """What became of one stream that an input announced, so far; the newest line of an (epoch, stream) counts.
+
+    `stream`: its number in the input. `used`: its packets are stored, perhaps mixed with others. `stated`: the length
+    that the input states, in ticks. `dropped`: ticks of samples that came and were not stored, in `dropped_packets`
+    packets; `code`: why it is not used or what was dropped first (a `Loss`).
+    """
+
+    source: str
+    epoch: int
+    stream: int
+    kind: Kind
+    codec: str = ""
+    used: bool = True
+    stated: Ticks | None = None
+    dropped: Ticks = 0
+    dropped_packets: int = 0
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +245,7 @@ Record: TypeAlias = (
     | EpochStarted
     | SegmentCommitted
     | SourceLost
+    | StreamAccount
     | SourceFinished
     | SegmentObserved
     | Origin

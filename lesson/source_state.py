@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lesson.loss import Loss, loss_words
 from lesson.model import Kind, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted, SourceLost
+from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, lesson_tick, ruling_map, uncovered
 
 MIN_GAP: Ticks = TICKS_PER_SECOND // 2
@@ -14,10 +15,15 @@ MIN_GAP: Ticks = TICKS_PER_SECOND // 2
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of the lesson (lesson ticks) in which a source delivered nothing."""
+    """A stretch of the lesson (lesson ticks) in which a source delivered nothing of this kind.
+
+    `code` says why (a `Loss`); `reason` the same for people at this box, where the journal has more words.
+    """
 
     source: str
+    kind: Kind
     span: Span
+    code: str
     reason: str
 
 
@@ -38,6 +44,7 @@ class SourceState:
     epochs: list[EpochStarted] = field(default_factory=list)
     segments: list[SegmentRecord] = field(default_factory=list)
     losses: list[SourceLost] = field(default_factory=list)
+    accounts: dict[tuple[int, int], StreamAccount] = field(default_factory=dict)
     finished: bool = False
     maps: dict[int, list[ClockMap]] = field(default_factory=dict)
 
@@ -103,11 +110,11 @@ def source_gaps(source: SourceState, window: Span) -> list[Gap]:
     if source.spec.imported and covered:  # files begin and end when they do; only holes inside are losses
         window = Span(min(s.start for s in covered), max(s.end for s in covered))
     holes = [hole for hole in uncovered(window, covered) if hole.duration >= MIN_GAP]
-    return [Gap(source.spec.id, hole, _why_missing(source, kind, hole)) for hole in holes]
+    return [Gap(source.spec.id, kind, hole, *_why_missing(source, kind, hole)) for hole in holes]
 
 
-def _why_missing(source: SourceState, kind: Kind, hole: Span) -> str:
-    """The reason recorded when the epoch before `hole` was lost; a killed process leaves none."""
+def _why_missing(source: SourceState, kind: Kind, hole: Span) -> tuple[str, str]:
+    """Code and words recorded when the epoch before `hole` was lost; a killed process leaves none."""
     before = -1
     for stretch in source.coverage(kind):
         end = source.to_lesson(stretch.epoch, stretch.span.end)
@@ -115,5 +122,6 @@ def _why_missing(source: SourceState, kind: Kind, hole: Span) -> str:
             before = max(before, stretch.epoch)
     for loss in source.losses:
         if loss.epoch == before or (before < 0 and loss.epoch <= 0):
-            return loss.reason
-    return "no signal" if before < 0 else "recording was interrupted"
+            return loss.code, loss.reason
+    code = Loss.NO_SIGNAL if before < 0 else Loss.INTERRUPTED
+    return code.value, loss_words(code)

@@ -26,6 +26,7 @@ from lesson.records import (
     SourceLost,
     Start,
     Stop,
+    StreamAccount,
     Verified,
 )
 from lesson.source_state import MIN_GAP, Coverage, Gap, SourceState, source_gaps
@@ -120,7 +121,7 @@ class LessonState:
 
     def _apply(self, record: Record) -> None:
         match record:
-            case EpochStarted() | SegmentCommitted() | SourceLost() | SourceFinished():
+            case EpochStarted() | SegmentCommitted() | SourceLost() | StreamAccount() | SourceFinished():
                 self._apply_raw(record)
             case Origin() | Mapped() | Shot() | CropPath() | FrozenUntil():
                 self._apply_plan(record)
@@ -133,7 +134,7 @@ class LessonState:
             case _:
                 self._apply_published(record)
 
-    def _apply_raw(self, record: EpochStarted | SegmentCommitted | SourceLost | SourceFinished) -> None:
+    def _apply_raw(self, record: EpochStarted | SegmentCommitted | SourceLost | StreamAccount | SourceFinished) -> None:
         source_id = record.segment.source if isinstance(record, SegmentCommitted) else record.source
         source = self.sources[source_id]
         match record:
@@ -143,6 +144,8 @@ class LessonState:
                 source.segments.append(record.segment)
             case SourceLost():
                 source.losses.append(record)
+            case StreamAccount():
+                source.accounts[record.epoch, record.stream] = record
             case SourceFinished():
                 source.finished = True
 

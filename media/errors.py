@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import av
 
 from lesson.errors import DiskFullError, MediaError
-from lesson.logs import redacted
+from process.logs import redacted
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lesson.folder import LessonFolder
-from lesson.stage import run_stage
+from process.stage import run_stage
 from publish.store import StoreSpec, open_store
 from publish.uploader import Uploader
 

@@ -26,7 +26,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 
 from lesson.errors import ConfigError, IntegrityError, ObjectNotFoundError, StoreError
-from lesson.logs import redacted
+from process.logs import redacted
 from publish.protocol import MAX_OBJECT_BYTES, ObjectInfo, checked_key, md5_hex
 
 _log = structlog.get_logger()

@@ -19,8 +19,8 @@ from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.manifest import MANIFEST, manifest
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
-from lesson.stage import repeat
 from lesson.state import LessonView
+from process.stage import repeat
 from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
 from publish.protocol import ObjectStore, md5_hex
 from publish.verify import differing, expected_objects, read_committed, read_expected

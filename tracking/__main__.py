@@ -10,8 +10,8 @@ from pathlib import Path
 from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
-from lesson.stage import repeat, run_stage
 from lesson.state import LessonView
+from process.stage import repeat, run_stage
 from tracking.clocks import LessonClock
 from tracking.evidence_reader import EvidenceReader
 from tracking.planner import Planner
@@ -66,7 +66,7 @@ def observe(folder: LessonFolder) -> None:
 
 
 def main() -> int:
-    """Parse the arguments and run; gives the exit code of `lesson.stage`."""
+    """Parse the arguments and run; gives the exit code of `process.stage`."""
     parser = argparse.ArgumentParser(prog="tracking", description="Watch the feeds of a lesson and plan its shots.")
     parser.add_argument("lesson", type=Path, help="lesson folder")
     parser.add_argument("--blind", action="store_true", help="no analysis: the safe wide shot throughout")

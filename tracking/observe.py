@@ -13,10 +13,10 @@ from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import Observation, Role, SegmentRecord
 from lesson.records import SegmentObserved
-from lesson.stage import repeat
 from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode import Picture, pictures
+from process.stage import repeat
 from tracking.analysis import DETECTOR, SIZE, FaceFinder, MotionMeter, brightness
 from tracking.evidence_reader import EvidenceReader
 from tracking.ink import INK_SIZE, InkMeter

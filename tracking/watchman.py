@@ -16,9 +16,9 @@ import structlog
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.records import SegmentObserved
-from lesson.stage import child_environment
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
+from process.stage import child_environment
 from tracking.evidence import Evidence
 from tracking.observe_order import Pending, pending_segments
 

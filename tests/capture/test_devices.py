@@ -11,9 +11,9 @@ import pytest
 
 from lesson.folder import LessonFolder
 from lesson.model import Kind
-from lesson.stage import EXIT_RETRY
 from lesson.time import TICKS_PER_SECOND
 from media.audio import sound
+from process.stage import EXIT_RETRY
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, marked_luma
 from tests.kit.capturing import (

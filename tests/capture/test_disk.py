@@ -14,8 +14,8 @@ import pytest
 
 from capture.background_sync import BackgroundSync
 from lesson.errors import StorageError
-from lesson.stage import EXIT_RETRY
 from media.segment import file_digest
+from process.stage import EXIT_RETRY
 from tests.kit.capturing import Capture, live_lesson, losses, marks, open_segment, segments, stop_now, wait_for_media
 from tests.kit.lessons import source
 from tests.kit.waiting import wait_until

@@ -227,7 +227,7 @@ def test_epochs_are_placed_by_their_own_maps() -> None:
     assert (teacher.last_epoch, teacher.map_at(2, 0), teacher.to_lesson(2, 0)) == (1, None, None)
     assert teacher.lesson_coverage(Kind.VIDEO)[0] == span_s(0, 8)
     assert teacher.lesson_coverage(Kind.VIDEO)[1].start == 15 * S
-    assert state.gaps()[0] == Gap("teacher", span_s(8, 15), "unplugged")
+    assert state.gaps()[0] == Gap("teacher", Kind.VIDEO, span_s(8, 15), "unknown", "unplugged")
 
 
 def test_a_gap_without_a_recorded_loss_is_an_interruption() -> None:

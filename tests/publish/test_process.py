@@ -19,9 +19,9 @@ from lesson.folder import LessonFolder
 from lesson.hls import INDEX
 from lesson.journal import append_records, read_journal
 from lesson.records import FrozenUntil, ObjectStored
-from lesson.stage import EXIT_DONE, EXIT_FATAL
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND
+from process.stage import EXIT_DONE, EXIT_FATAL
 from publish.store import StoreSpec, open_store
 from publish.verify import verify_remote
 from tests.kit.bad_proxy import BadProxy, Fault

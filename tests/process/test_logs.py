@@ -8,7 +8,7 @@ import logging
 import pytest
 import structlog
 
-from lesson.logs import configure_logging, redacted
+from process.logs import configure_logging, redacted
 
 SECRET = "s3cr3t"  # noqa: S105 the needle of these tests
 URLS = [

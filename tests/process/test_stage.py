@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lesson.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY, EXIT_TERMINATED, SUPERVISOR_ENV, repeat
+from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY, EXIT_TERMINATED, SUPERVISOR_ENV, repeat
 from tests.kit.waiting import wait_until
 
 _STAGE = """
 import sys, time
 from lesson import errors
-from lesson.stage import run_stage
+from process.stage import run_stage
 def work():
     {work}
 sys.exit(run_stage("trial", work, niceness={nice}))
@@ -77,7 +77,7 @@ def test_sigterm_runs_finally_clauses_and_ends_with_143() -> None:
 
 _CONDUCTOR = """
 import os, subprocess, sys, time
-from lesson.stage import child_environment
+from process.stage import child_environment
 child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], env=child_environment())
 time.sleep(600)
 """

@@ -17,7 +17,8 @@ from types import FrameType
 import structlog
 
 from lesson.errors import ClassreelError, ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError
-from lesson.logs import configure_logging
+from process.beat import beat
+from process.logs import configure_logging
 
 EXIT_DONE = 0
 EXIT_RETRY = 1
@@ -75,7 +76,8 @@ def run_stage(name: str, work: Callable[[], None], *, niceness: int = 0) -> int:
 
 
 def repeat(step: Callable[[], bool], done: Callable[[], bool], *, poll_s: float = POLL_S) -> None:
-    """Call `step` until `done`; rest a little whenever a step made no progress."""
+    """Call `step` until `done`, with a sign of life each time; rest a little whenever a step made no progress."""
     while not done():
+        beat()
         if not step():
             time.sleep(poll_s)

@@ -1,0 +1,47 @@
+"""Why media is missing, as codes: safe to publish, the same in every language, and never holding an address."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Loss(StrEnum):
+    """Why a stretch of a source, or a run of packets, is not in the lesson."""
+
+    NO_SIGNAL = "no_signal"  # it cannot be reached, or gives nothing
+    REFUSED = "refused"  # it wants another user or password
+    ENDED = "ended"  # the feed ended by itself
+    STALLED = "stalled"  # connected, but nothing came any more
+    ABSENT = "absent"  # this stream was not there while others of the source were
+    CLOCK_JUMP = "clock_jump"  # its time stamps jumped
+    DISORDER = "disorder"  # packets lay before others that were stored already
+    UNDECODABLE = "undecodable"  # no decoder could have started there, or the bytes make no sense
+    UNUSABLE = "unusable"  # holds nothing that can be recorded
+    LEFT_OUT = "left_out"  # a track beside the one that is used
+    TRUNCATED = "truncated"  # ends before the length it states
+    DISK = "disk"  # the box's own disk refused or was too slow
+    INTERRUPTED = "interrupted"  # the recording process or the box went down
+    UNKNOWN = "unknown"  # journals of older versions do not say
+
+
+_WORDS: dict[str, str] = {
+    Loss.NO_SIGNAL: "no signal",
+    Loss.REFUSED: "the device refused the user or password",
+    Loss.ENDED: "the feed ended",
+    Loss.STALLED: "nothing came any more",
+    Loss.ABSENT: "this stream was not delivered",
+    Loss.CLOCK_JUMP: "the device's clock jumped",
+    Loss.DISORDER: "packets out of order",
+    Loss.UNDECODABLE: "not decodable",
+    Loss.UNUSABLE: "nothing in it can be recorded",
+    Loss.LEFT_OUT: "another track is used",
+    Loss.TRUNCATED: "ends before its stated length",
+    Loss.DISK: "the box's disk refused or was too slow",
+    Loss.INTERRUPTED: "recording was interrupted",
+    Loss.UNKNOWN: "lost",
+}
+
+
+def loss_words(code: str) -> str:
+    """A few English words for a code; a code of a later version stands for itself."""
+    return _WORDS.get(code, code)
