@@ -241,7 +241,7 @@ def test_a_gap_without_a_recorded_loss_is_an_interruption() -> None:
         FrozenUntil(at=10 * S, final=True),
         sources=(TEACHER,),
     )
-    assert state.gaps() == [Gap("teacher", span_s(4, 6), "recording was interrupted")]
+    assert state.gaps() == [Gap("teacher", Kind.VIDEO, span_s(4, 6), "interrupted", "recording was interrupted")]
 
 
 def test_every_gap_has_the_reason_of_its_own_loss() -> None:
@@ -268,8 +268,10 @@ def test_every_gap_has_the_reason_of_its_own_loss() -> None:
 def test_a_source_that_never_came_is_one_long_gap_with_its_reason() -> None:
     end = FrozenUntil(at=20 * S, final=True)
     lost = SourceLost(source="mic", epoch=-1, at=moment(), reason="no such card")
-    assert folded(end, sources=(MIC,)).gaps() == [Gap("mic", span_s(0, 20), "no signal")]
-    assert folded(end, lost, sources=(MIC,)).gaps() == [Gap("mic", span_s(0, 20), "no such card")]
+    assert folded(end, sources=(MIC,)).gaps() == [Gap("mic", Kind.AUDIO, span_s(0, 20), "no_signal", "no signal")]
+    assert folded(end, lost, sources=(MIC,)).gaps() == [
+        Gap("mic", Kind.AUDIO, span_s(0, 20), "unknown", "no such card")
+    ]
 
 
 def test_start_up_skew_is_no_gap() -> None:
