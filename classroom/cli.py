@@ -27,6 +27,7 @@ from lesson.folder import LessonFolder, find_lesson, lessons_in
 from lesson.titles import checked_title, one_line
 from lesson.verify import verify_local
 from process.logs import configure_logging
+from process.share import share_with
 from process.stage import EXIT_TERMINATED
 from publish.store import open_store
 from publish.verify import verify_remote
@@ -78,6 +79,7 @@ def demo(
 ) -> None:
     """Record a simulated classroom in real time through the real stages."""
     settings = commands.demo_settings(out, port)
+    share_with(settings.share)
     for_s = parse_duration(seconds)
     if no_serve:
         outcome = commands.record(settings, for_s=for_s, title=commands.DEMO_TITLE, say=say)
@@ -102,7 +104,7 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Record one lesson until it is published; after a crash, go on with it."""
-    outcome = commands.record(load_settings(config), for_s=parse_duration(for_), title=title, say=say)
+    outcome = commands.record(_settings(config), for_s=parse_duration(for_), title=title, say=say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -117,7 +119,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a lesson of existing media, as fast as the machine can."""
-    settings = load_settings(config, root=root)
+    settings = _settings(config, root=root)
     folder = import_files(parse_files(source, offset or []), settings, title)
     outcome = commands.finish(folder, settings, say)
     _tell(outcome, as_json=as_json)
@@ -148,7 +150,7 @@ def serve(
 ) -> None:
     """Run the unattended box: recording on the button's press, processing, publishing, pages."""
     configure_logging("conductor")
-    settings = load_settings(config)
+    settings = _settings(config)
     if port is not None:
         host = settings.listen.rpartition(":")[0]
         settings = settings.model_copy(update={"listen": f"{host}:{port}"})
@@ -160,7 +162,7 @@ def serve(
 @app.command()
 def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
-    settings = load_settings(config, root=root)
+    settings = _settings(config, root=root)
     entries = [lesson_entry(folder) for folder in reversed(list(lessons_in(settings.root)))]
     if as_json:
         tell_json({"lessons": entries})
@@ -203,7 +205,7 @@ def verify(
 @app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Test the box before class."""
-    result = run_checks(load_settings(config))
+    result = run_checks(_settings(config))
     if as_json:
         tell_json(result)
     else:
@@ -214,8 +216,15 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if result["ok"] else 1)
 
 
+def _settings(config: Path | None, **overrides: object) -> Settings:
+    """The settings; from here on what is written is shared as they say."""
+    settings = load_settings(config, **overrides)
+    share_with(settings.share)
+    return settings
+
+
 def _lesson(name: str, config: Path | None, root: Path | None) -> tuple[LessonFolder, Settings]:
-    settings = load_settings(config, root=root)
+    settings = _settings(config, root=root)
     folder = find_lesson(settings.root, name)
     if folder.path.parent != settings.root:  # named by its folder: it is processed where it lies
         settings = settings.model_copy(update={"root": folder.path.parent})
