@@ -23,7 +23,7 @@ def _title(value: object) -> object:
 class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
-    title: Annotated[str | None, BeforeValidator(_title), Field(max_length=MAX_TITLE)] = None
+    title: Annotated[str, BeforeValidator(_title), Field(max_length=MAX_TITLE)] | None = None
 
 
 class SourceHealthOut(BaseModel):
@@ -80,6 +80,9 @@ class HealthOut(BaseModel):
         )
 
 
+DAMAGED_WORDS = "This lesson is damaged."
+
+
 class SummaryOut(BaseModel):
     """One lesson of `GET /lessons`. `state`: created, recording, processing, published or damaged."""
 
@@ -99,7 +102,9 @@ class SummaryOut(BaseModel):
 
     @classmethod
     def of(cls, summary: LessonSummary) -> SummaryOut:
-        return cls.model_validate(summary, from_attributes=True)
+        found = cls.model_validate(summary, from_attributes=True)
+        # why it cannot be read names a path of the box: that is for its log
+        return found if found.problem is None else found.model_copy(update={"problem": DAMAGED_WORDS})
 
 
 class LessonsOut(BaseModel):
