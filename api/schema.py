@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
 from lesson.hls import INDEX, average_bps, peak_bps, target_duration
-from lesson.loss import loss_words
+from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
@@ -221,7 +221,7 @@ class GapOut(BaseModel):
             kind=gap.kind.value,
             start_s=round(start, 3),
             end_s=round(end, 3),
-            code=gap.code,
+            code=public_code(gap.code),
             reason=loss_words(gap.code),  # the page is no place for a camera's address
         )
 

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lesson.hls import INDEX, average_bps, media_playlist, multivariant_playlist, peak_bps, target_duration
-from lesson.loss import loss_words
+from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
@@ -79,7 +79,7 @@ def gap_summary(gap: Gap) -> dict[str, Any]:
         "kind": gap.kind.value,
         "start_s": start,
         "end_s": end,
-        "code": gap.code,
+        "code": public_code(gap.code),
         "reason": loss_words(gap.code),
     }
 
