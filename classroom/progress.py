@@ -65,4 +65,4 @@ class LessonProgress:
     def _line(self, text: str) -> None:
         if time.monotonic() - self._last_line >= _LINE_EVERY_S:
             self._last_line = time.monotonic()
-            self._console.print(plain(text))
+            self._console.print(plain(text), soft_wrap=True)
