@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from api import control, pages, playback, status
-from api.box import Box
+from api.box import Box, FaultBoard
 from api.guard import SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
@@ -38,7 +38,7 @@ def create_app(root: Path, template: LessonTemplate, *, hls_js: Path | None = No
         redoc_url=None,
         middleware=[Middleware(RequestMetrics, registry=registry), Middleware(Guard)],
     )
-    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root))
+    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=FaultBoard(root))
     app.state.box = box
     app.state.registry = registry
     registry.register(RoomCollector(box))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +14,11 @@ from fastapi import Depends, Request
 from api.health import MIN_FREE_BYTES, RoomHealth, room_health
 from api.library import Library
 from api.thumbnails import Thumbnails
+from lesson.box import BoxView
 from lesson.clock import Moment
 from lesson.errors import storage_errors
 from lesson.lifecycle import LessonTemplate
+from lesson.records import FaultRaised
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,25 @@ class Disk:
     low: bool
 
 
+class FaultBoard:
+    """What the box's journal says, for requests in many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._view = BoxView(root)
+        self._lock = threading.Lock()
+
+    def open(self) -> list[FaultRaised]:
+        """What is wrong with the box, oldest first. Raises `StorageError`."""
+        with self._lock:
+            return list(self._view.poll().faults.values())
+
+    def counts(self) -> tuple[Counter[str], Counter[str]]:
+        """Processes started and failed so far, by stage. Raises `StorageError`."""
+        with self._lock:
+            state = self._view.poll()
+            return Counter(state.starts), Counter(state.failures)
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """The recorder as the API sees it. `hls_js`: a local copy of hls.js for browsers that need it."""
@@ -33,15 +56,16 @@ class Box:
     template: LessonTemplate
     hls_js: Path | None
     library: Library
+    faults: FaultBoard
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def health(self) -> RoomHealth:
         """What the room is doing now. Raises `StorageError`."""
         running = self.library.running()
         if running is None:
-            return room_health(None, Moment.now(), standby=self.template.sources)
+            return room_health(None, Moment.now(), standby=self.template.sources, faults=self.faults.open())
         with self.library.reading(running.id) as state:
-            return room_health(state, Moment.now())
+            return room_health(state, Moment.now(), faults=self.faults.open())
 
     def disk(self) -> Disk:
         """Room for lessons. Raises `StorageError`."""

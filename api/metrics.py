@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.health import Feed, Light
@@ -83,10 +83,26 @@ class RoomCollector(Collector):
                 age.add_metric([source.id, source.role], source.age_s)
         yield recording
         yield age
+        faults = GaugeMetricFamily(f"{PREFIX}_fault", "1 while something is wrong", labels=["code", "about"])
+        for fault in health.faults:
+            faults.add_metric([fault.code, fault.about], 1.0)
+        yield faults
+        yield from self._processes()
         newest = self._box.library.newest()
         if newest:
             with self._box.library.reading(newest.id) as lesson:
                 yield from _progress(lesson)
+
+    def _processes(self) -> Iterator[Metric]:
+        starts, failures = self._box.faults.counts()
+        for name, text, counts in (
+            ("process_starts", "Processes started, by stage", starts),
+            ("process_failures", "Processes that failed or were replaced, by stage", failures),
+        ):
+            family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=["stage"])
+            for stage, count in counts.items():
+                family.add_metric([stage], count)
+            yield family
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

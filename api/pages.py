@@ -23,8 +23,10 @@ from api.negotiation import PageDep, wants_page
 from api.problems import Problem, problem_docs
 from api.schema import LessonOut, LessonsOut, SummaryOut, hls_path, thumbnail_path
 from api.words import CATALOGUE, choose_language
+from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.errors import StorageError
+from lesson.records import FaultRaised
 
 router = APIRouter(tags=["pages"])
 PAGE_SIZE = 30
@@ -111,17 +113,18 @@ class _Room:
     cards: list[FeedCard]
     last: SummaryOut | None
     disk_low: bool
+    faults: list[FaultRaised]
 
 
 def _room(box: Box) -> _Room:
-    disk_low = _disk_low(box)
+    disk_low, faults = _disk_low(box), _faults(box)
     running = box.library.running()
     if running is None:
         newest = box.library.newest()
         last = SummaryOut.of(box.library.summary(newest)) if newest else None
         cards = idle_cards(box.template.sources)
         return _Room(light=Light.IDLE, lesson_id=None, title=None, started=None, elapsed_s=0, elapsed=clock_text(0),
-                     cards=cards, last=last, disk_low=disk_low)  # fmt: skip
+                     cards=cards, last=last, disk_low=disk_low, faults=faults)  # fmt: skip
     with box.library.reading(running.id) as state:
         health = room_health(state, Moment.now())
         elapsed = int(health.elapsed_s or 0)
@@ -135,6 +138,7 @@ def _room(box: Box) -> _Room:
             cards=live_cards(state, health),
             last=None,
             disk_low=disk_low,
+            faults=faults,
         )
 
 
@@ -143,6 +147,14 @@ def _disk_low(box: Box) -> bool:
         return box.disk().low
     except StorageError:  # the button must stay; pressing it will say what is wrong
         return True
+
+
+def _faults(box: Box) -> list[FaultRaised]:
+    """What is wrong with the box; the disk that cannot be read for it is a fault of its own, said by `disk_low`."""
+    try:
+        return [fault for fault in box.faults.open() if fault.code != Fault.DISK_LOW]
+    except StorageError:
+        return []
 
 
 @router.get("/", response_class=HTMLResponse)

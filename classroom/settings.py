@@ -20,12 +20,13 @@ from lesson.folder import is_name
 from lesson.ladders import LADDERS, ladder
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Role, SourceSpec
+from process.beat import BEAT_ENV
 from process.stage import SUPERVISOR_ENV
 
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
 SOURCE_KINDS = ("rtsp", "v4l2", "x11", "alsa", "file", "test")
 _ENV_PREFIX = "CLASSREEL_"
-_OWN_ENV = {"CLASSREEL_CONFIG", SUPERVISOR_ENV}
+_OWN_ENV = {"CLASSREEL_CONFIG", SUPERVISOR_ENV, BEAT_ENV}
 
 
 def default_root() -> Path:

@@ -239,6 +239,54 @@ class Verified:
     manifest_sha256: str
 
 
+# --- box.jsonl -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted:
+    """The conductor started a process. `lesson`: id of what it works for, empty for the box itself."""
+
+    stage: str
+    source: str | None
+    lesson: str
+    at: Moment
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded:
+    """A process failed or ended before its work was done; `code` is its exit code, negative for a signal."""
+
+    stage: str
+    source: str | None
+    lesson: str
+    at: Moment
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRaised:
+    """Something is wrong with the box until it is cleared. `code`: a `lesson.box.Fault`, or one of a later version.
+
+    `about`: the lesson, job, disk … it concerns. `detail` is for this box's own pages and may name devices.
+    """
+
+    code: str
+    about: str
+    at: Moment
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultCleared:
+    """That is wrong no more."""
+
+    code: str
+    about: str
+    at: Moment
+
+
 Record: TypeAlias = (
     Start
     | Stop
@@ -259,6 +307,10 @@ Record: TypeAlias = (
     | ObjectStored
     | PlaylistPublished
     | Verified
+    | JobStarted
+    | JobEnded
+    | FaultRaised
+    | FaultCleared
 )
 RECORD_TYPES: dict[str, type[Record]] = {cls.__name__: cls for cls in Record.__args__}
 
