@@ -232,11 +232,15 @@ class PlaylistPublished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe."""
+    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe.
+
+    `url`: where, as in `PublishStarted`, so that the last line of the journal tells it.
+    """
 
     objects: int
     bytes: int
     manifest_sha256: str
+    url: str | None = None
 
 
 Record: TypeAlias = (
