@@ -9,11 +9,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.health import MIN_FREE_BYTES, RoomHealth, room_health
+from api.health import MIN_FREE_BYTES, Light, RoomHealth, room_health
 from api.library import Library
 from api.thumbnails import Thumbnails
 from lesson.clock import Moment
-from lesson.errors import storage_errors
+from lesson.errors import ClassreelError, storage_errors
 from lesson.lifecycle import LessonTemplate
 
 
@@ -36,12 +36,15 @@ class Box:
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def health(self) -> RoomHealth:
-        """What the room is doing now. Raises `StorageError`."""
+        """What the room is doing now; trouble when the running lesson cannot be read. Raises `StorageError`."""
         running = self.library.running()
         if running is None:
             return room_health(None, Moment.now(), standby=self.template.sources)
-        with self.library.reading(running.id) as state:
-            return room_health(state, Moment.now())
+        try:
+            with self.library.reading(running.id) as state:
+                return room_health(state, Moment.now())
+        except ClassreelError:
+            return RoomHealth(light=Light.TROUBLE, lesson_id=running.id, elapsed_s=None, sources=())
 
     def disk(self) -> Disk:
         """Room for lessons. Raises `StorageError`."""

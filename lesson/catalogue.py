@@ -71,7 +71,7 @@ class Catalogue:
         with self._lock:
             names = [name for name in self._known_names() if not self._is_safe(name)]
             suspects = [name for name in names if self._cannot_be_read(name)]
-        return [glance(self._folder(name)) for name in suspects if _is_lesson(self._folder(name))]
+        return [glance(self._folder(name)) for name in suspects if is_lesson(self._folder(name))]
 
     def page(self, limit: int | None = None, before: str | None = None) -> list[LessonEntry]:
         """At most `limit` lessons (None: all) with ids below `before`, newest first; damaged ones are among them."""
@@ -82,7 +82,7 @@ class Catalogue:
             if limit is not None and len(entries) >= limit:
                 break
             folder = self._folder(name)
-            if (before is None or name < before) and _is_lesson(folder):
+            if (before is None or name < before) and is_lesson(folder):
                 entries.append(glance(folder))
         return entries
 
@@ -163,7 +163,7 @@ def _read_header(path: Path) -> LessonHeader:
     return LessonFolder(path.parent).header
 
 
-def _is_lesson(folder: LessonFolder) -> bool:
+def is_lesson(folder: LessonFolder) -> bool:
     """Whether there is a header, be it a broken link or a folder, or a control journal that lost it."""
     return os.path.lexists(folder.header_path) or os.path.lexists(folder.control_journal)
 
@@ -229,7 +229,7 @@ class _Names:
             try:
                 with os.scandir(self._root) as found:
                     return {one.name: one.inode() for one in found if is_name(one.name) and _is_folder(one)}
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return {}
 
 

@@ -8,6 +8,7 @@ read instead. Only gaps are not known this way before a lesson is sealed.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,13 +233,19 @@ def _published_url(path: Path, verified: Verified | None) -> str | None:
 _ABOUT_THE_INDEX = (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished","key":"' + INDEX.encode() + b'"')
 
 
-def _few_records(path: Path, beginnings: tuple[bytes, ...]) -> list[Record | Unknown | None]:
+def _few_records(path: Path, beginnings: tuple[bytes, ...]) -> Iterator[Record | Unknown | None]:
     """The lines that begin so, out of a journal of thousands: looking for bytes is far cheaper than decoding them."""
-    data = b"\n" + _beginning(path, -1)
-    found: list[tuple[int, Record | Unknown | None]] = []
-    for beginning in beginnings:
-        at = data.find(b"\n" + beginning)
-        while at >= 0 and (end := data.find(b"\n", at + 1)) >= 0:
-            found.append((at, _decoded(data[at + 1 : end])))
-            at = data.find(b"\n" + beginning, end)
-    return [record for _, record in sorted(found, key=lambda one: one[0])]
+    data = _beginning(path, -1)
+    for at in sorted(at for beginning in beginnings for at in _line_starts(data, beginning)):
+        end = data.find(b"\n", at)
+        if end >= 0:
+            yield _decoded(data[at:end])
+
+
+def _line_starts(data: bytes, beginning: bytes) -> Iterator[int]:
+    if data.startswith(beginning):
+        yield 0
+    at = data.find(b"\n" + beginning)
+    while at >= 0:
+        yield at + 1
+        at = data.find(b"\n" + beginning, at + 1)
