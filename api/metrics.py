@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from api.health import Feed, Light
+from lesson.errors import ClassreelError
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
@@ -88,10 +89,19 @@ class RoomCollector(Collector):
             faults.add_metric([fault.code, fault.about], 1.0)
         yield faults
         yield from self._processes()
-        newest = self._box.library.newest()
-        if newest:
-            with self._box.library.reading(newest.id) as lesson:
-                yield from _progress(lesson)
+        yield from self._newest()
+
+    def _newest(self) -> list[Metric]:
+        """Figures of the newest lesson; none where there is none, or it cannot be read."""
+        library = self._box.library
+        newest = library.running() or library.catalogue.newest()
+        if newest is None:
+            return []
+        try:
+            with library.reading(newest.id) as lesson:
+                return _progress(lesson)
+        except ClassreelError:  # the other figures must not go with it
+            return []
 
     def _processes(self) -> Iterator[Metric]:
         starts, failures = self._box.faults.counts()

@@ -124,7 +124,7 @@ class SummaryOut(BaseModel):
     started: str | None
     stopped: str | None
     duration_s: float
-    gap_count: int
+    gap_count: int | None = Field(description="null in the list until the lesson is sealed: ask for the lesson itself")
     playable: bool
     verified: bool
     published_url: str | None

@@ -158,7 +158,7 @@ class Conductor:
         for lesson_id, run in self._runs.items():
             found |= job_faults(lesson_id, run.troubles.values())
         found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}
-        return found | {(Fault.LESSON_DAMAGED, one.lesson_id): one.problem or "" for one in self._damaged}
+        return found | {(Fault.LESSON_DAMAGED, one.folder.id): one.problem or "" for one in self._damaged}
 
     def _telling(self, lesson_id: str) -> Told:
         def told(job: Job, code: int | None, reason: str) -> None:

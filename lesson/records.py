@@ -232,11 +232,15 @@ class PlaylistPublished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe."""
+    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe.
+
+    `url`: where, as in `PublishStarted`, so that the last line of the journal tells it.
+    """
 
     objects: int
     bytes: int
     manifest_sha256: str
+    url: str | None = None
 
 
 # --- box.jsonl -------------------------------------------------------------------------------------------------------
@@ -247,7 +251,7 @@ class JobStarted:
     """The conductor started a process. `lesson`: id of what it works for, empty for the box itself."""
 
     stage: str
-    source: str | None
+    source: str | None = None
     lesson: str
     at: Moment
     task: str = ""
@@ -258,7 +262,7 @@ class JobEnded:
     """A process failed or ended before its work was done; `code` is its exit code, negative for a signal."""
 
     stage: str
-    source: str | None
+    source: str | None = None
     lesson: str
     at: Moment
     code: int

@@ -138,7 +138,7 @@ class Uploader:
         else:
             raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
         total = sum(item.bytes for item in expected)
-        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest))
+        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url))
         _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
 
     def _commit(self, record: Record) -> None:
