@@ -141,8 +141,9 @@ class World:
 
     def _commit(self, record: Record) -> None:
         source = record.segment.source if isinstance(record, SegmentCommitted) else record.source  # type: ignore[union-attr]
-        journal = self.journals.setdefault(source, JournalWriter(self.folder.raw_journal(source)))
-        journal.append(record)
+        if source not in self.journals:
+            self.journals[source] = JournalWriter(self.folder.raw_journal(source))
+        self.journals[source].append(record)
 
     def _sleep(self, _seconds: float) -> None:
         self.clock.now += self.step
