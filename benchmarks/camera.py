@@ -1,6 +1,7 @@
 """Cameras that cost nearly nothing: an RTSP server that replays one clip, cut into RTP packets beforehand.
 
-`python -m benchmarks.camera CLIP` prints its port and serves until it is ended; each path is a camera of its own.
+`python -m benchmarks.camera CLIP` prints its port, serves until it is ended, and prints each path that is played with
+the instant on CLOCK_MONOTONIC; each path is a camera of its own and begins with the clip's first picture.
 RTSP 1.0 (RFC 2326) over TCP with interleaved RTP (RFC 3550), H.264 with FU-A (RFC 6184), AAC-hbr (RFC 3640). Only
 what FFmpeg asks for is answered.
 """
@@ -20,16 +21,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 from av.bitstream import BitStreamFilterContext
 
-from benchmarks.outside import ROOT, environment
+from benchmarks.outside import ROOT, environment, waited
 
 _PAYLOAD = 1_400
 _VIDEO, _AUDIO = 0, 1
 _RTP_TYPE = (96, 97)
 _REPORT_EVERY_S = 2.0
+_START_WITHIN_S = 30.0
 _NTP_EPOCH = 2_208_988_800
 _FRAGMENTED = 28  # the FU-A type of NAL unit
 
@@ -178,6 +181,7 @@ class _Client:
                 method, url, fields = await self._request()
                 self.writer.write(self._reply(method, url, fields))
                 if method == "PLAY" and sending is None:
+                    print(urlsplit(url).path.strip("/"), time.monotonic(), flush=True)
                     sending = asyncio.create_task(self._send())
         except (asyncio.IncompleteReadError, OSError):
             pass
@@ -239,17 +243,36 @@ async def serve(clip: Clip, port: int) -> None:
         await server.serve_forever()
 
 
+@dataclass(frozen=True, slots=True)
+class Cameras:
+    """A server in a process of its own; `url` is `rtsp://127.0.0.1:PORT`, to which a path is to be added."""
+
+    url: str
+    said: Path
+
+    def played_s(self, path: str) -> float | None:
+        """When a path was first played, in seconds of CLOCK_MONOTONIC."""
+        for line in self.said.read_text().splitlines()[1:]:
+            played, _, at = line.rpartition(" ")
+            if played == path:
+                return float(at)
+        return None
+
+
 @contextmanager
-def cameras(clip: Path) -> Iterator[str]:
-    """A server in a process of its own; gives `rtsp://127.0.0.1:PORT`, to which a path is to be added."""
+def cameras(clip: Path) -> Iterator[Cameras]:
+    """Cameras that show `clip`; what the server says is kept beside it. Raises `RuntimeError` when it says nothing."""
+    said = clip.with_suffix(".said")
     argv = [sys.executable, "-P", "-m", "benchmarks.camera", str(clip)]
-    process = subprocess.Popen(argv, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    with said.open("wb") as out:
+        process = subprocess.Popen(argv, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=out)
     try:
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        yield f"rtsp://127.0.0.1:{int(process.stdout.readline())}"
+        if not waited(lambda: said.read_text().endswith("\n"), _START_WITHIN_S):
+            raise RuntimeError("the cameras did not start")
+        yield Cameras(f"rtsp://127.0.0.1:{int(said.read_text())}", said)
     finally:
         process.terminate()
-        process.communicate()
+        process.wait(_START_WITHIN_S)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

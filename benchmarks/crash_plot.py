@@ -26,9 +26,10 @@ def draw(result: dict[str, Any], path: Path) -> None:
         label="classreel, each source that was hit",
     )  # fmt: skip
     for (form, peer), style in zip(result["peer"].items(), (":", "--", "-."), strict=False):
-        lost.axhline(max(_NOTHING_S, peer["max_loss_s"]), color=THEIRS, ls=style, lw=1, label=f"ffmpeg, {form}")
+        lost.axhline(max(_NOTHING_S, peer["max_loss_s"] or 0.0), color=THEIRS, ls=style, lw=1, label=f"ffmpeg, {form}")
     lost.axhline(GOAL_S, color=GOAL, lw=1, label=f"goal: {GOAL_S} s")
     lost.set(yscale="log", xlabel="kill", ylabel="seconds lost", title=f"Lost by {result['kills']} kills")
+    lost.xaxis.get_major_locator().set_params(integer=True)
     lost.legend(frameon=False, fontsize=8)
     kinds = ("capture", "group", "conductor")
     for place, kind in enumerate(kinds):

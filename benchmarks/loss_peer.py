@@ -11,7 +11,7 @@ from typing import Any
 import av
 import imageio_ffmpeg  # type: ignore[import-untyped]  # no stubs exist
 
-from benchmarks.camera import cameras
+from benchmarks.camera import Cameras, cameras
 from benchmarks.clip import write_clip
 from benchmarks.outside import waited
 
@@ -29,39 +29,31 @@ _START_WITHIN_S = 20.0
 def peer_losses(work: Path, *, seed: int) -> dict[str, Any]:
     """Seconds lost by kill, for each form of file: everything of a form at once, `TURNS` times.
 
-    Lost: from the last picture that can be read to the kill, counted from the file's first byte on: what ffmpeg
-    needs to connect is given to it.
+    Lost: from the last picture that can be read to the kill, on the clock of the camera, which began with PLAY.
     """
     rng = random.Random(seed)  # noqa: S311 - when to kill, no secret
     clip = work / "peer.mp4"
     write_clip(clip, seconds=8.0, size=(640, 360))
     found: dict[str, list[float]] = {form: [] for form in FORMS}
-    with cameras(clip) as url:
+    with cameras(clip) as feed:
         for turn in range(TURNS):
-            for form, loss in _one_turn(work, url, turn, rng.uniform(*RECORDED_S)).items():
+            for form, loss in _one_turn(work, feed, turn, rng.uniform(*RECORDED_S)).items():
                 found[form].append(loss)
-    return {form: {"max_loss_s": max(losses), "each_s": losses} for form, losses in found.items()}
+    return {form: {"max_loss_s": max(losses, default=None), "each_s": losses} for form, losses in found.items()}
 
 
-def _one_turn(work: Path, url: str, turn: int, recorded_s: float) -> dict[str, float]:
-    files = {form: work / f"peer-{turn}-{number}.bin" for number, form in enumerate(FORMS)}
-    recorders = {form: _recorder(url, file, FORMS[form]) for form, file in files.items()}
-    began: dict[str, float] = {}
-
-    def all_begun() -> bool:
-        for form, file in files.items():
-            if form not in began and file.exists():
-                began[form] = time.monotonic()
-        return len(began) == len(files)
-
+def _one_turn(work: Path, feed: Cameras, turn: int, recorded_s: float) -> dict[str, float]:
+    names = {form: f"peer-{turn}-{number}" for number, form in enumerate(FORMS)}
+    recorders = {form: _recorder(feed.url, name, work, FORMS[form]) for form, name in names.items()}
     try:
-        waited(all_begun, _START_WITHIN_S, poll_s=0.01)
+        waited(lambda: all(feed.played_s(name) for name in names.values()), _START_WITHIN_S)
         time.sleep(recorded_s)
     finally:
         killed = {form: _killed(recorder) for form, recorder in recorders.items()}
     return {
-        form: round(max(0.0, killed[form] - began.get(form, killed[form]) - readable_s(file)), 3)
-        for form, file in files.items()
+        form: round(max(0.0, killed[form] - played - readable_s(work / name)), 3)
+        for form, name in names.items()
+        if (played := feed.played_s(name)) is not None
     }
 
 
@@ -72,9 +64,9 @@ def _killed(recorder: subprocess.Popen[bytes]) -> float:
     return at
 
 
-def _recorder(url: str, file: Path, form: list[str]) -> subprocess.Popen[bytes]:
+def _recorder(url: str, name: str, work: Path, form: list[str]) -> subprocess.Popen[bytes]:
     argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", "-rtsp_transport", "tcp"]
-    argv += ["-i", f"{url}/peer", "-c", "copy", *form, str(file)]
+    argv += ["-i", f"{url}/{name}", "-c", "copy", *form, str(work / name)]
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
