@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
-from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from api import control, pages, playback, status
 from api.box import Box, FaultBoard
-from api.guard import SECURITY_HEADERS, Guard
+from api.guard import BODY_S, SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
 from api.problems import Problem, install_problems, problem_docs
@@ -23,11 +23,18 @@ from lesson.lifecycle import LessonTemplate
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(root: Path, template: LessonTemplate, *, hls_js: Path | None = None) -> FastAPI:
+def create_app(
+    root: Path,
+    template: LessonTemplate,
+    *,
+    hls_js: Path | None = None,
+    allowed_hosts: Collection[str] = ("localhost",),
+    body_s: float = BODY_S,
+) -> FastAPI:
     """The control plane of the box whose lessons lie in `root`; new lessons are made from `template`.
 
-    `hls_js`: a local copy of hls.js, served to browsers that cannot play HLS by themselves. Nothing is read or
-    written before the first request.
+    `hls_js`: a local copy of hls.js, served to browsers that cannot play HLS by themselves. `allowed_hosts`, `body_s`:
+    see `api.guard.Guard`. Nothing is read or written before the first request.
     """
     registry = CollectorRegistry()
     app = FastAPI(
@@ -36,13 +43,14 @@ def create_app(root: Path, template: LessonTemplate, *, hls_js: Path | None = No
         version=_version(),
         docs_url=None,  # the interactive pages load scripts from another host
         redoc_url=None,
-        middleware=[Middleware(RequestMetrics, registry=registry), Middleware(Guard)],
     )
     box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=FaultBoard(root))
     app.state.box = box
     app.state.registry = registry
     registry.register(RoomCollector(box))
-    install_problems(app, pages.problem_page, SECURITY_HEADERS)
+    answer = install_problems(app, pages.problem_page, SECURITY_HEADERS)
+    app.add_middleware(Guard, answer=answer, allowed_hosts=allowed_hosts, body_s=body_s)
+    app.add_middleware(RequestMetrics, registry=registry)  # added last: it also counts what the guard refuses
     for router in (pages.router, status.router, control.router, playback.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -1,16 +1,30 @@
-"""What every request passes: same-origin check, size limit, HEAD, security headers. Plain ASGI, no buffering."""
+"""What every request passes: whose page sent it and to whom, limits on its body, HEAD, security headers.
+
+Plain ASGI, no buffering.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Collection
+from http import HTTPStatus
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem, problem_response
+from api.hosts import may_be_called
+from api.problems import Problem, problem
 
 MAX_BODY = 64 * 1024
 """Bytes: a title and a few words; nobody uploads media here."""
+BODY_S = 10.0
+"""Seconds a body may take, from the first look at it: 64 kB in that time need 52 kbit/s, a form needs none."""
+Answer: TypeAlias = Callable[[Request, Problem], Response]
+"""Makes a response of a problem: a page or a document, as the client wishes."""
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
@@ -34,18 +48,37 @@ def foreign_post(headers: Headers) -> bool:
     if site is not None:
         return site not in {"same-origin", "none"}
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    return origin is not None and _place(origin) != headers.get("host", "").lower()
 
 
-class BodyTooLargeError(Exception):
-    """The request body passed `MAX_BODY` while it was read."""
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+class _RefusedBodyError(Exception):
+    """The request body is refused while it is read, by the problem given as argument."""
+
+    def __init__(self, found: Problem) -> None:
+        super().__init__(found.detail)
+        self.problem = found
 
 
 class Guard:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `allowed_hosts`: names in lower case by which the box may be called (see `api.hosts`); a request for another name
+    is neither carried out nor answered with anything but 421. `body_s`: see `BODY_S`.
+    """
+
+    def __init__(self, app: ASGIApp, *, answer: Answer, allowed_hosts: Collection[str], body_s: float = BODY_S) -> None:
         self._app = app
+        self._answer = answer
+        self._allowed = frozenset(allowed_hosts)
+        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,21 +86,38 @@ class Guard:
             return
         send = _with_security_headers(send)
         headers = Headers(scope=scope)
-        if scope["method"] not in _SAFE_METHODS and foreign_post(headers):
-            refusal = problem(403, "This request comes from a page of another site.", instance=scope["path"])
-            await problem_response(refusal)(scope, receive, send)
-            return
+        refusal = self._refusal(scope, headers)
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        too_large = problem_response(problem(413, f"At most {MAX_BODY} bytes are read.", instance=scope["path"]))
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > MAX_BODY:
-            await too_large(scope, receive, send)
+        if refusal:
+            await self._answer(Request(scope), refusal)(scope, receive, send)
             return
         try:
-            await self._app(scope, _limited(receive), send)
-        except BodyTooLargeError:
-            await too_large(scope, receive, send)
+            await self._app(scope, _limited(receive, self._body_s, scope["path"]), send)
+        except _RefusedBodyError as error:
+            response = self._answer(Request(scope), error.problem)
+            if error.problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing can follow the rest of this body in time
+                response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+        except ClientDisconnect:  # went away in the middle of its body: there is nobody to answer
+            return
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        """What is wrong with the request by its head alone."""
+        host, path = headers.get("host"), scope["path"]
+        if len(headers.getlist("host")) > 1 or not may_be_called(host, self._allowed):
+            told = f"The recorder is not called {host}. If it is, add that name to allowed_hosts in classroom.toml."
+            return problem(421, told, instance=path)
+        if scope["method"] not in _SAFE_METHODS and foreign_post(headers):
+            return problem(403, "This request comes from a page of another site.", instance=path)
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > MAX_BODY:
+            return _too_large(path)
+        return None
+
+
+def _too_large(path: str) -> Problem:
+    return problem(413, f"At most {MAX_BODY} bytes are read.", instance=path)
 
 
 def _with_security_headers(send: Send) -> Send:
@@ -90,16 +140,30 @@ def _without_body(send: Send) -> Send:
     return sending
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, body_s: float, path: str) -> Receive:
+    """The messages of a request, as long as its body is neither too long nor too slow.
+
+    Once the body is whole, a wait is one for the client to go away, which may take as long as it likes.
+    """
     received = 0
+    deadline: float | None = None
+    whole = False
 
     async def receiving() -> Message:
-        nonlocal received
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > MAX_BODY:
-                raise BodyTooLargeError
+        nonlocal received, deadline, whole
+        if whole:
+            return await receive()
+        loop = asyncio.get_running_loop()
+        deadline = deadline or loop.time() + body_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise _RefusedBodyError(problem(408, "The request came too slowly.", instance=path)) from None
+        whole = not message.get("more_body", False)
+        received += len(message.get("body", b""))
+        if received > MAX_BODY:
+            raise _RefusedBodyError(_too_large(path))
         return message
 
     return receiving

@@ -54,7 +54,7 @@ async def _body_fields(request: Request) -> Any:
         raise HTTPException(415, "Send JSON or an HTML form.")
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested deeper than anybody means it
         raise RequestValidationError([{"loc": ("body",), "msg": "this is no JSON", "type": "json"}]) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from lesson.errors import (
     ClassreelError,
     DiskFullError,
     JournalBusyError,
+    LessonFormatError,
     LessonNotFoundError,
     MediaError,
     StorageError,
@@ -25,13 +27,16 @@ from process.logs import redacted
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_S = 2
-_STATUS_OF: tuple[tuple[type[ClassreelError], HTTPStatus], ...] = (  # first match wins
-    (LessonNotFoundError, HTTPStatus.NOT_FOUND),
-    (DiskFullError, HTTPStatus.INSUFFICIENT_STORAGE),
-    (StorageError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (JournalBusyError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (MediaError, HTTPStatus.SERVICE_UNAVAILABLE),
+_ANSWERS: tuple[tuple[type[ClassreelError], HTTPStatus, str], ...] = (  # first match wins
+    (LessonNotFoundError, HTTPStatus.NOT_FOUND, "There is no such lesson."),
+    (DiskFullError, HTTPStatus.INSUFFICIENT_STORAGE, "The recorder's disk is full."),
+    (StorageError, HTTPStatus.SERVICE_UNAVAILABLE, "The recorder's disk refused."),
+    (JournalBusyError, HTTPStatus.SERVICE_UNAVAILABLE, "The recorder is busy with this lesson."),
+    (MediaError, HTTPStatus.SERVICE_UNAVAILABLE, "No picture could be made of this recording."),
+    (LessonFormatError, HTTPStatus.INTERNAL_SERVER_ERROR, "This lesson is damaged."),
+    (ClassreelError, HTTPStatus.INTERNAL_SERVER_ERROR, "The recorder could not do that."),
 )
+"""A browser is told what helps the person before it; paths and addresses of the box stay in its log."""
 
 ProblemPage = Callable[[Request, "Problem"], str | None]
 """Gives the HTML of a problem, or None when the client did not ask for HTML."""
@@ -73,10 +78,12 @@ def problem_docs(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install_problems(app: FastAPI, page: ProblemPage, outer_headers: Mapping[str, str]) -> None:
+def install_problems(
+    app: FastAPI, page: ProblemPage, outer_headers: Mapping[str, str]
+) -> Callable[[Request, Problem], Response]:
     """Answer every error of `app` with a problem: as HTML where `page` gives some, else as JSON.
 
-    `outer_headers` go with answers to unforeseen errors, which no middleware sees.
+    `outer_headers` go with answers to unforeseen errors, which no middleware sees. Gives what makes such an answer.
     """
 
     def answer(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -92,18 +99,25 @@ def install_problems(app: FastAPI, page: ProblemPage, outer_headers: Mapping[str
 
     @app.exception_handler(RequestValidationError)
     def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = [{"where": ".".join(map(str, e["loc"])), "message": str(e["msg"])} for e in error.errors()]
+        errors = [
+            {"where": ".".join(map(str, e["loc"])), "message": str(e["msg"]).removeprefix("Value error, ")}
+            for e in error.errors()
+        ]
         detail = "; ".join(f"{e['where']}: {e['message']}" for e in errors)
         return answer(request, problem(422, detail, instance=request.url.path, errors=errors))
 
     @app.exception_handler(ClassreelError)
     def on_own(request: Request, error: ClassreelError) -> Response:
-        status = next((s for kind, s in _STATUS_OF if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+        status, words = next((status, words) for kind, status, words in _ANSWERS if isinstance(error, kind))
+        if status is HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error.__cause__, OSError) and error.__cause__.errno:
+            words = f"{words.removesuffix('.')}: {os.strerror(error.__cause__.errno)}."
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             structlog.get_logger().warning("request failed", path=request.url.path, error=redacted(str(error)))
         headers = {"Retry-After": str(RETRY_S)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-        return answer(request, problem(status, redacted(str(error)), instance=request.url.path), headers)
+        return answer(request, problem(status, words, instance=request.url.path), headers)
 
     @app.exception_handler(Exception)
     def on_any(request: Request, _error: Exception) -> Response:  # the server logs the traceback
         return answer(request, problem(500, "The recorder made a mistake; its log says which."), outer_headers)
+
+    return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -11,25 +10,22 @@ from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
 from lesson.box import remedy as fault_remedy
 from lesson.hls import INDEX, average_bps, peak_bps, target_duration
+from lesson.loss import loss_words
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.records import FaultRaised
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
-from process.logs import redacted
-
-MAX_TITLE = 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+from lesson.titles import MAX_TITLE, checked_title
 
 
-def _plain(value: object) -> object:
-    """A title is one line: runs of spaces, line ends and control characters become one space."""
-    return " ".join(_CONTROL.sub(" ", value).split()) if isinstance(value, str) else value
+def _title(value: object) -> object:
+    return checked_title(value) if isinstance(value, str) else value
 
 
 class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
-    title: Annotated[str | None, BeforeValidator(_plain), Field(max_length=MAX_TITLE)] = None
+    title: Annotated[str | None, BeforeValidator(_title), Field(max_length=MAX_TITLE)] = None
 
 
 class SourceHealthOut(BaseModel):
@@ -250,7 +246,7 @@ class GapOut(BaseModel):
             start_s=round(start, 3),
             end_s=round(end, 3),
             code=gap.code,
-            reason=redacted(gap.reason),
+            reason=loss_words(gap.code),  # the page is no place for a camera's address
         )
 
 

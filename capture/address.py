@@ -19,6 +19,13 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "x11": frozenset({"size", "fps"}),
     "test": frozenset({"size", "fps"}),
 }
+_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
+    ("v4l2", "fps"): (1, 120),
+    ("x11", "fps"): (1, 60),
+    ("test", "fps"): (1, 120),
+    ("alsa", "rate"): (8_000, 192_000),
+    ("alsa", "channels"): (1, 8),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,14 @@ class Address:
 
     def fps(self, default: Fraction) -> Fraction:
         """Frames a second of `?fps=N`. Raises `ConfigError`."""
-        return Fraction(self.number("fps", 0, 1, 120)) or default
+        return Fraction(self.number("fps", 0)) or default
 
-    def number(self, key: str, default: int, least: int, most: int) -> int:
-        """A whole number option within bounds. Raises `ConfigError`."""
+    def number(self, key: str, default: int) -> int:
+        """A whole number option within the bounds of its kind. Raises `ConfigError`."""
         text = self.options.get(key)
         if text is None:
             return default
+        least, most = _BOUNDS[self.kind, key]
         if not text.isdecimal() or not least <= int(text) <= most:
             raise ConfigError(f"{self.kind}:{self.target}: {key}={text} is no whole number from {least} to {most}")
         return int(text)
@@ -79,6 +87,16 @@ def parse_address(uri: str, *, imported: bool = False) -> Address:
     if not target:
         raise ConfigError(f"{uri}: says nothing after {kind}:")
     return Address(kind, target, options)
+
+
+def check_address(uri: str) -> Address:
+    """As `parse_address`, and every option is looked at, so that none is found wrong only when class begins."""
+    address = parse_address(uri)
+    address.size()
+    for kind, key in _BOUNDS:
+        if kind == address.kind:
+            address.number(key, 0)
+    return address
 
 
 def _file(uri: str, *, imported: bool) -> Address:

@@ -46,10 +46,10 @@ def open_feed(spec: SourceSpec, environ: Mapping[str, str]) -> Feed:
         case "v4l2":
             return _v4l2(address)
         case "alsa":
-            rate, channels = address.number("rate", 48_000, 8_000, 192_000), address.number("channels", 1, 1, 8)
+            rate, channels = address.number("rate", 48_000), address.number("channels", 1)
             return LiveFeed(alsa_device(address.target, rate, channels))
         case "x11":
-            return LiveFeed(x11_device(address.target, address.size(), address.number("fps", 10, 1, 60)))
+            return LiveFeed(x11_device(address.target, address.size(), address.number("fps", 10)))
         case _:
             user, password = (_secret(spec.id, name, environ) for name in (spec.user_env, spec.password_env))
             return LiveFeed(rtsp_device(address.target, user, password))
@@ -65,7 +65,7 @@ def _secret(source: str, name: str | None, environ: Mapping[str, str]) -> str | 
 
 def _v4l2(address: Address) -> Feed:
     """MJPEG unless another format is asked for: what USB 2 carries at full frame rate; else whatever there is."""
-    size, fps = address.size(), address.number("fps", 0, 1, 120)
+    size, fps = address.size(), address.number("fps", 0)
     wanted = address.options.get("format")
     try:
         return LiveFeed(v4l2_device(address.target, size, fps, wanted or "mjpeg"))

@@ -20,6 +20,12 @@ MIN_FREE_BYTES = 5 * 1024**3
 """About two lessons of three cameras at 6 Mbit/s together."""
 MAX_TRIALS = 4
 """Feeds tried at a time."""
+_STORE_REMEDIES = (
+    ("speaks plain http", "write s3+http:// in store.url, or switch TLS on in the server"),
+    ("certificate unknown", "save the certificate of the store's CA on this box and name that file in SSL_CERT_FILE"),
+    ("for another name", "write the name that the certificate is for in store.url"),
+    ("out of date", "set this machine's clock; if it is right, the store needs a new certificate"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +46,37 @@ def run_checks(settings: Settings) -> dict[str, Any]:
 
 def _all(settings: Settings) -> Iterator[Check]:
     yield _attempt("disk", lambda: _disk(settings.root), "free some space, or set root to a larger disk")
-    yield _attempt("store", lambda: _store(settings), "check [store] in classroom.toml, its keys and the line")
+    yield _attempt("store", lambda: _store(settings), _store_remedy)
+    if settings.hls_js:
+        yield _attempt(
+            "hls_js", lambda: _player(settings.hls_js), "correct hls_js; without it some browsers play nothing"
+        )
     if not settings.sources:
         yield Check("sources", ok=False, detail="none configured", remedy="add [[sources]] to classroom.toml")
     with ThreadPoolExecutor(MAX_TRIALS) as trials:  # each waits for a process of its own
         yield from trials.map(_source, settings.sources)
 
 
-def _attempt(name: str, check: Callable[[], str], remedy: str) -> Check:
+def _attempt(name: str, check: Callable[[], str], remedy: str | Callable[[str], str]) -> Check:
     try:
         return Check(name, ok=True, detail=check())
     except (ClassreelError, OSError) as error:
-        return Check(name, ok=False, detail=str(error), remedy=remedy)
+        line = str(error)
+        return Check(name, ok=False, detail=line, remedy=remedy if isinstance(remedy, str) else remedy(line))
+
+
+def _store_remedy(problem: str) -> str:
+    """What to do about a store that failed with this line."""
+    return next(
+        (advice for sign, advice in _STORE_REMEDIES if sign in problem),
+        "check [store] in classroom.toml, its keys and the line",
+    )
+
+
+def _player(script: Path | None) -> str:
+    if script is None or not script.is_file():
+        raise OSError(f"{script}: no such file")
+    return str(script)
 
 
 def _disk(root: Path) -> str:

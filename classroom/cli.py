@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import sys
@@ -13,8 +12,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from classroom import commands
 from classroom.checks import run_checks, store_spec
@@ -24,10 +21,13 @@ from classroom.importing import import_files, parse_files
 from classroom.jobs import web_url
 from classroom.report import lesson_entry
 from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
-from lesson.errors import ClassreelError
+from classroom.terminal import say, tell, tell_json, tell_table
+from lesson.errors import ClassreelError, ConfigError
 from lesson.folder import LessonFolder, find_lesson, lessons_in
+from lesson.titles import checked_title, one_line
 from lesson.verify import verify_local
 from process.logs import configure_logging
+from process.share import share_with
 from process.stage import EXIT_TERMINATED
 from publish.store import open_store
 from publish.verify import verify_remote
@@ -38,42 +38,35 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_err = Console(stderr=True)
-_out = Console()
 
 Config = Annotated[Path | None, typer.Option(help="classroom.toml; default: ./classroom.toml, /etc/classreel/…")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the configured one.")]
-Title = Annotated[str | None, typer.Option(help="Title of the lesson.")]
 
 
-def _say(text: str) -> None:
-    _err.print(text, highlight=False, markup=False, soft_wrap=True)  # an error is one line
+def _title(text: str) -> str:
+    try:
+        return checked_title(text)
+    except ValueError as error:
+        raise ConfigError(f"--title: {error}") from error
 
 
-def _print_json(result: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+Title = Annotated[str | None, typer.Option(parser=_title, metavar="TEXT", help="Title of the lesson.")]
+Port = Annotated[int, typer.Option(min=1, max=65_535, help="Port of the pages.")]
 
 
 def _tell(outcome: commands.Outcome, *, as_json: bool) -> None:
     """Print how a lesson ended, whether it is published or not."""
     report = outcome.report
     if as_json:
-        _print_json(report)
+        tell_json(report)
         return
     length = format_duration(report["duration_s"])
-    _out.print(
-        f"lesson {report['lesson_id']}, {length}: {report['published_url'] or 'not published'}",
-        markup=False,
-        soft_wrap=True,
-    )
+    tell(f"lesson {report['lesson_id']}, {length}: {report['published_url'] or 'not published'}")
     for gap in report["gaps"]:
-        _out.print(
-            f"  gap: {gap['source']} {gap['start_s']}–{gap['end_s']} s ({gap['reason']})", markup=False, soft_wrap=True
-        )
+        tell(f"  gap: {gap['source']} {gap['start_s']}–{gap['end_s']} s ({gap['reason']})")
     for problem in report["problems"]:
-        _out.print(f"  problem: {problem}", markup=False, soft_wrap=True)
+        tell(f"  problem: {problem}")
 
 
 @app.command()
@@ -81,25 +74,26 @@ def demo(
     seconds: Annotated[str, typer.Option(help="How long to record.")] = "60",
     out: Annotated[Path, typer.Option(help="Folder for lessons and store.")] = Path("classreel-demo"),
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End when the lesson is published.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the pages.")] = 8000,
+    port: Port = 8000,
     as_json: AsJson = False,
 ) -> None:
     """Record a simulated classroom in real time through the real stages."""
     settings = commands.demo_settings(out, port)
+    share_with(settings.share)
     for_s = parse_duration(seconds)
     if no_serve:
-        outcome = commands.record(settings, for_s=for_s, title=commands.DEMO_TITLE, say=_say)
+        outcome = commands.record(settings, for_s=for_s, title=commands.DEMO_TITLE, say=say)
         _tell(outcome, as_json=as_json)
         raise typer.Exit(0 if outcome.ok else 1)
 
     refuse_taken_port(settings)
 
-    def tell(outcome: commands.Outcome) -> None:
+    def published(outcome: commands.Outcome) -> None:
         _tell(outcome, as_json=as_json)
-        _say(f"watch it: {web_url(settings)}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
+        say(f"watch it: {web_url(settings)}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
 
-    _say(f"teacher's page: {web_url(settings)}   (Ctrl-C ends)")
-    commands.demo_served(settings, for_s=for_s, tell=tell)
+    say(f"teacher's page: {web_url(settings)}   (Ctrl-C ends)")
+    commands.demo_served(settings, for_s=for_s, tell=published)
 
 
 @app.command()
@@ -110,7 +104,7 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Record one lesson until it is published; after a crash, go on with it."""
-    outcome = commands.record(load_settings(config), for_s=parse_duration(for_), title=title, say=_say)
+    outcome = commands.record(_settings(config), for_s=parse_duration(for_), title=title, say=say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -125,9 +119,9 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a lesson of existing media, as fast as the machine can."""
-    settings = load_settings(config, root=root)
+    settings = _settings(config, root=root)
     folder = import_files(parse_files(source, offset or []), settings, title)
-    outcome = commands.finish(folder, settings, _say)
+    outcome = commands.finish(folder, settings, say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -144,7 +138,7 @@ def process(
     folder, settings = _lesson(lesson, config, root)
     if farm:
         settings = with_farm(settings, farm)
-    outcome = commands.process(folder, settings, _say)
+    outcome = commands.process(folder, settings, say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -152,32 +146,33 @@ def process(
 @app.command()
 def serve(
     config: Config = None,
-    port: Annotated[int | None, typer.Option(help="Port of the pages instead of the configured one.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Instead of the configured port.")] = None,
 ) -> None:
     """Run the unattended box: recording on the button's press, processing, publishing, pages."""
     configure_logging("conductor")
-    settings = load_settings(config)
+    settings = _settings(config)
     if port is not None:
         host = settings.listen.rpartition(":")[0]
         settings = settings.model_copy(update={"listen": f"{host}:{port}"})
     refuse_taken_port(settings)
-    _say(f"teacher's page: {web_url(settings)}")
+    say(f"teacher's page: {web_url(settings)}")
     Conductor(settings).serve()
 
 
 @app.command()
 def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
-    settings = load_settings(config, root=root)
+    settings = _settings(config, root=root)
     entries = [lesson_entry(folder) for folder in reversed(list(lessons_in(settings.root)))]
     if as_json:
-        _print_json({"lessons": entries})
+        tell_json({"lessons": entries})
         return
-    table = Table("lesson", "title", "state", "started", "length")
-    for entry in entries:
-        length = format_duration(entry["duration_s"])
-        table.add_row(entry["lesson_id"], entry["title"], entry["state"], _room_time(entry), length)
-    _out.print(table)
+    tell_table(("lesson", "title", "state", "started", "length"), map(_row, entries))
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    length = format_duration(entry["duration_s"])
+    return entry["lesson_id"], one_line(entry["title"]), entry["state"], _room_time(entry), length
 
 
 def _room_time(entry: dict[str, Any]) -> str:
@@ -201,28 +196,35 @@ def verify(
     if remote:
         problems += verify_remote(folder, open_store(store_spec(settings)))
     if as_json:
-        _print_json({"lesson_id": folder.id, "ok": not problems, "problems": problems})
+        tell_json({"lesson_id": folder.id, "ok": not problems, "problems": problems})
     else:
-        _out.print("\n".join(problems) or f"lesson {folder.id} is sound", markup=False, soft_wrap=True)
+        tell("\n".join(problems) or f"lesson {folder.id} is sound")
     raise typer.Exit(1 if problems else 0)
 
 
 @app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Test the box before class."""
-    result = run_checks(load_settings(config))
+    result = run_checks(_settings(config))
     if as_json:
-        _print_json(result)
+        tell_json(result)
     else:
         for entry in result["checks"]:
             mark = "ok  " if entry["ok"] else "FAIL"
             remedy = f" – {entry['remedy']}" if entry["remedy"] else ""
-            _out.print(f"{mark} {entry['name']}: {entry['detail']}{remedy}", markup=False, soft_wrap=True)
+            tell(f"{mark} {entry['name']}: {entry['detail']}{remedy}")
     raise typer.Exit(0 if result["ok"] else 1)
 
 
+def _settings(config: Path | None, **overrides: object) -> Settings:
+    """The settings; from here on what is written is shared as they say."""
+    settings = load_settings(config, **overrides)
+    share_with(settings.share)
+    return settings
+
+
 def _lesson(name: str, config: Path | None, root: Path | None) -> tuple[LessonFolder, Settings]:
-    settings = load_settings(config, root=root)
+    settings = _settings(config, root=root)
     folder = find_lesson(settings.root, name)
     if folder.path.parent != settings.root:  # named by its folder: it is processed where it lies
         settings = settings.model_copy(update={"root": folder.path.parent})
@@ -240,7 +242,7 @@ def main() -> None:
     try:
         app()
     except ClassreelError as error:
-        _say(f"classreel: {error}")
+        say(f"classreel: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from classroom.durations import format_duration
+from classroom.terminal import plain, terminal
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
@@ -20,9 +21,12 @@ class LessonProgress:
     """Shows how far a lesson is recorded, planned, encoded and stored."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or terminal(stderr=True)
         self._bars = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.fields[note]}"), console=self._console
+            TextColumn("{task.description:<10}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self._console,
         )
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
@@ -61,4 +65,4 @@ class LessonProgress:
     def _line(self, text: str) -> None:
         if time.monotonic() - self._last_line >= _LINE_EVERY_S:
             self._last_line = time.monotonic()
-            self._console.print(text, highlight=False, soft_wrap=True)
+            self._console.print(plain(text))

@@ -8,23 +8,20 @@ import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from classroom.durations import parse_duration
+from classroom import rules
 from lesson.errors import ConfigError
-from lesson.folder import is_name
-from lesson.ladders import LADDERS, ladder
+from lesson.ladders import ladder
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Role, SourceSpec
 from process.beat import BEAT_ENV
+from process.share import Share
 from process.stage import SUPERVISOR_ENV
 
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
-SOURCE_KINDS = ("rtsp", "v4l2", "x11", "alsa", "file", "test")
 _ENV_PREFIX = "CLASSREEL_"
 _OWN_ENV = {"CLASSREEL_CONFIG", SUPERVISOR_ENV, BEAT_ENV}
 
@@ -35,65 +32,6 @@ def default_root() -> Path:
     return (Path(data) if data else Path.home() / ".local" / "share") / "classreel"
 
 
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"no time zone {name!r}; write for example Asia/Shanghai")
-    return name
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise ValueError(f"{text!r} is no name: use a-z, 0-9, _ and -")
-    return text
-
-
-def _source_uri(uri: str) -> str:
-    kind = uri.partition(":")[0]
-    if kind not in SOURCE_KINDS:
-        raise ValueError(f"unknown source kind {kind!r}; there is {', '.join(SOURCE_KINDS)}")
-    return _without_credentials(uri)
-
-
-def _without_credentials(uri: str) -> str:
-    if "@" in urlsplit(uri).netloc:
-        raise ValueError("no user or password in an address: name environment variables in user_env, password_env")
-    return uri
-
-
-def _store_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"file", "s3+http", "s3+https"}:
-        raise ValueError("write file:///folder, s3+http://host:port/bucket or s3+https://host/bucket")
-    return _without_credentials(url)
-
-
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ValueError("write host:port, for example 0.0.0.0:8000")
-    return text
-
-
-def _farm_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"tcp", "tls"} or not urlsplit(url).netloc:
-        raise ValueError("write the address of a Dask scheduler, for example tcp://10.0.0.5:8786")
-    return url
-
-
-def _known_ladder(name: str) -> str:
-    if name not in LADDERS:
-        raise ValueError(f"no ladder {name!r}; there is {', '.join(sorted(LADDERS))}")
-    return name
-
-
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_duration(value)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,7 +39,7 @@ class _Section(BaseModel):
 class StoreSettings(_Section):
     """Where finished lessons go. Secrets are named by reference, never written here."""
 
-    url: Annotated[str, AfterValidator(_store_url)] | None = None
+    url: Annotated[str, AfterValidator(rules.store_url)] | None = None
     access_key_env: str | None = None
     secret_key_env: str | None = None
     access_key_file: Path | None = None
@@ -111,12 +49,12 @@ class StoreSettings(_Section):
 class SourceSettings(_Section):
     """One feed."""
 
-    id: Annotated[str, AfterValidator(_name)]
+    id: Annotated[str, AfterValidator(rules.plain_name)]
     role: Role
-    uri: Annotated[str, AfterValidator(_source_uri)]
+    uri: Annotated[str, AfterValidator(rules.source_uri)]
     user_env: str | None = None
     password_env: str | None = None
-    substream: Annotated[str, AfterValidator(_without_credentials)] | None = None
+    substream: Annotated[str, AfterValidator(rules.substream)] | None = None
     required: bool = False
 
     def spec(self) -> SourceSpec:
@@ -131,9 +69,9 @@ def _default_workers() -> int:
 class EncodeSettings(_Section):
     """How lessons are encoded."""
 
-    ladder: Annotated[str, AfterValidator(_known_ladder)] = "thin"
+    ladder: Annotated[str, AfterValidator(rules.known_ladder)] = "thin"
     workers: int = Field(default_factory=_default_workers, ge=1, le=64)
-    farm: Annotated[str, AfterValidator(_farm_url)] | None = None
+    farm: Annotated[str, AfterValidator(rules.farm_url)] | None = None
 
 
 class Settings(BaseSettings):
@@ -144,12 +82,14 @@ class Settings(BaseSettings):
     )
 
     root: Path = Field(default_factory=default_root)
-    room: str = "Classroom"
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    languages: tuple[str, ...] = ("en",)
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8000"
+    room: Annotated[str, AfterValidator(rules.room)] = "Classroom"
+    timezone: Annotated[str, AfterValidator(rules.known_zone)] = "UTC"
+    languages: tuple[Annotated[str, AfterValidator(rules.language)], ...] = ("en",)
+    share: Share = Share.GROUP
+    listen: Annotated[str, AfterValidator(rules.listen)] = "127.0.0.1:8000"
+    allowed_hosts: tuple[Annotated[str, AfterValidator(rules.allowed_host)], ...] = ()
     hls_js: Path | None = None
-    max_lesson: Annotated[float, BeforeValidator(_duration), Field(gt=0)] = 4 * 3600.0
+    max_lesson: Annotated[float, BeforeValidator(rules.duration), Field(gt=0, allow_inf_nan=False)] = 4 * 3600.0
     store: StoreSettings = StoreSettings()
     sources: tuple[SourceSettings, ...] = ()
     encode: EncodeSettings = EncodeSettings()
@@ -205,9 +145,23 @@ def load_settings(config: Path | None = None, **overrides: object) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         raise ConfigError(_first_problem(error, path)) from error
+    except SettingsError as error:  # a variable that should hold a list or a table, and is no JSON
+        raise ConfigError(f"environment: {error}; write it as JSON") from error
     settings = settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})
     _refuse_double_ids(settings, path)
+    _refuse_files_in_the_way(settings.root, path)
     return settings
+
+
+def _refuse_files_in_the_way(root: Path, path: Path | None) -> None:
+    """Looked at here and in no validator: the processes of a running box must not fail over what lies on a disk."""
+    where = f"{path or 'settings'}: root"
+    try:
+        nearest = next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
+    except (OSError, ValueError) as error:  # a name too long for any file system, a NUL in it
+        raise ConfigError(f"{where}: {str(root)!r} can be no folder: {getattr(error, 'strerror', error)}") from error
+    if not nearest.is_dir():
+        raise ConfigError(f"{where}: {nearest} is a file: name a folder")
 
 
 def _refuse_double_ids(settings: Settings, path: Path | None) -> None:
@@ -254,10 +208,19 @@ def _first_problem(error: ValidationError, path: Path | None) -> str:
     problem = (unknown or problems)[0]  # a misspelt key also shows up as a missing one
     location = problem["loc"]
     key = ".".join(str(part) for part in location)
-    where = str(path) if path else "environment"
+    where = _where(location, path)
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key {key}{_nearest(str(location[-1]), _fields_at(location))}"
-    return f"{where}: {key}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {key}: {' '.join(problem['msg'].removeprefix('Value error, ').split())}"
+
+
+def _where(location: tuple[int | str, ...], path: Path | None) -> str:
+    """The place a value was read from: a variable of the environment wins over the file."""
+    names = [_ENV_PREFIX + "_".join(str(part) for part in location[:length]).upper() for length in (1, 2)]
+    given = next((name for name in names if name in os.environ), None)
+    if given:
+        return f"environment: {given}"
+    return str(path) if path else "environment"
 
 
 def refuse_taken_port(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from lesson.folder import LessonFolder, new_lesson_id
 from lesson.journal import append_records, read_journal
 from lesson.model import LessonHeader, Rendition, SourceSpec
 from lesson.records import Start, Stop
+from lesson.titles import derived_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +34,14 @@ class LessonTemplate:
     ladder: tuple[Rendition, ...]
 
     def header(self, title: str | None) -> LessonHeader:
-        """A header with a fresh id; an untitled lesson is named after its room."""
-        created = wall_now()
+        """A header with a fresh id; an untitled lesson is named after its room, failing that by its id.
+
+        Every title passes here, so that none ever reaches a disk as it was typed.
+        """
+        created, lesson_id = wall_now(), new_lesson_id()
         return LessonHeader(
-            id=new_lesson_id(),
-            title=(title or "").strip() or self.room,
+            id=lesson_id,
+            title=derived_title(title, self.room, lesson_id),
             room=self.room,
             created_wall=created,
             timezone=self.timezone,

@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from minio.error import MinioException, S3Error
 
 from lesson.errors import ConfigError, IntegrityError, ObjectNotFoundError, StoreError
 from process.logs import redacted
+from publish.address import object_url
 from publish.protocol import MAX_OBJECT_BYTES, ObjectInfo, checked_key, md5_hex
 
 _log = structlog.get_logger()
@@ -41,8 +41,13 @@ _REFUSED = {
 }
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
 _MD5_LENGTH = 32
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_BUCKET_RULE = "a bucket is named with 3 to 63 lower case letters, digits, - and ."
+_TLS = (
+    # what OpenSSL says, and what it means for the person who wrote store.url
+    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "this port speaks plain http: write s3+http"),
+    (("Hostname mismatch", "IP address mismatch"), "the certificate is for another name: write that name in store.url"),
+    (("certificate has expired", "not yet valid"), "the certificate is out of date, or this machine's clock is wrong"),
+    (("CERTIFICATE_VERIFY_FAILED",), "certificate unknown: put its CA into SSL_CERT_FILE"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{checked_key(prefix)}/" if prefix else ""
         self._credentials = credentials
-        self._base = f"{'https' if secure else 'http'}://{endpoint}/{bucket}"
+        self._base = f"{'https' if secure else 'http'}://{endpoint}/{bucket}"  # of a bucket nothing needs encoding
         pool = _BlockwisePool(
             timeout=urllib3.Timeout(connect=timeout_s, read=reply_s),
             socket_options=_socket_options(timeout_s),
@@ -125,8 +130,6 @@ class S3Store:
             cert_reqs="CERT_REQUIRED",
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
         )
-        if not _BUCKET.fullmatch(bucket):
-            raise ConfigError(f"store.url: {self._base}: {_BUCKET_RULE}")
         try:
             self._client = Minio(
                 endpoint,
@@ -234,18 +237,19 @@ class S3Store:
             return
 
     def url(self, key: str) -> str:
-        return f"{self._base}/{self._prefix}{checked_key(key)}"
+        return object_url(self._base, self._prefix + checked_key(key))
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         """Every error of client, HTTP and server as one of ours: one line, no secrets."""
-        where = f"{self._base}/{self._prefix}{key}"
+        where = object_url(self._base, self._prefix + key)
         try:
             yield
         except S3Error as error:
             raise self._server_error(where, error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError) as error:
-            raise StoreError(f"{where}: {self._clean(str(error) or type(error).__name__)}") from error
+            said = _tls_trouble(error) or self._clean(str(error) or type(error).__name__)
+            raise StoreError(f"{where}: {said}") from error
 
     def _server_error(self, where: str, error: S3Error) -> Exception:
         code = error.code or "error"
@@ -265,6 +269,13 @@ class S3Store:
             for secret in (self._credentials.secret_key, self._credentials.access_key):
                 text = text.replace(secret, "***")
         return redacted(" ".join(text.split()))
+
+
+def _tls_trouble(error: Exception) -> str | None:
+    """What an error of the encryption means in the words of the settings; None for other errors."""
+    if not isinstance(error, urllib3.exceptions.SSLError):
+        return None
+    return next((advice for signs, advice in _TLS if any(sign in str(error) for sign in signs)), None)
 
 
 def _md5_of(etag: str | None) -> str | None:

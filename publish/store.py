@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from lesson.errors import ConfigError
+from publish.address import FolderAddress, parse_store_url
 from publish.folder_store import FolderStore
 from publish.protocol import ObjectStore
 from publish.s3_store import Credentials, S3Store
@@ -68,20 +68,19 @@ def open_store(spec: StoreSpec) -> ObjectStore:
     """The store `spec` names. Touches neither network nor disk, so that it works while the line is down.
 
     Raises:
-        ConfigError: unknown kind of URL, no bucket, credentials inside the URL, or see `credentials`.
+        ConfigError: see `publish.address.parse_store_url` and `credentials`.
     """
-    parts = urlsplit(spec.url)
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError("store.url: credentials do not belong in a URL; use access_key_env and secret_key_env")
-    if parts.scheme == "file":
-        if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
-            raise ConfigError(f"store.url: {spec.url}: write file:///absolute/folder")
-        return FolderStore(Path(unquote(parts.path)))
-    if parts.scheme in {"s3+http", "s3+https"}:
-        bucket, _, prefix = unquote(parts.path).strip("/").partition("/")
-        if not parts.netloc or not bucket:
-            raise ConfigError(f"store.url: {spec.url}: write {parts.scheme}://host[:port]/bucket[/prefix]")
-        region = parse_qs(parts.query).get("region", [None])[0]
-        secure = parts.scheme == "s3+https"
-        return S3Store(parts.netloc, bucket, prefix=prefix, secure=secure, credentials=credentials(spec), region=region)
-    raise ConfigError(f"store.url: {spec.url}: unknown kind; there is file:, s3+http: and s3+https:")
+    try:
+        place = parse_store_url(spec.url)
+    except ValueError as error:
+        raise ConfigError(f"store.url: {error}") from error
+    if isinstance(place, FolderAddress):
+        return FolderStore(place.path)
+    return S3Store(
+        place.endpoint,
+        place.bucket,
+        prefix=place.prefix,
+        secure=place.secure,
+        credentials=credentials(spec),
+        region=place.region,
+    )

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from capture.address import Address, parse_address
+from capture.address import Address, check_address, parse_address
 from lesson.errors import ConfigError
 
 
@@ -72,3 +72,27 @@ def test_options() -> None:
         broken = parse_address(f"test:board?{wrong}")
         with pytest.raises(ConfigError, match=wrong.split("=")[0]):
             broken.size(), broken.fps(Fraction(10))
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("v4l2:/dev/video0?size=big", "size=big"),
+        ("v4l2:/dev/video0?fps=121", "from 1 to 120"),
+        ("x11::0?fps=61", "from 1 to 60"),
+        ("alsa:hw:1?rate=44.1", "rate=44.1"),
+        ("alsa:hw:1?channels=9", "from 1 to 8"),
+        ("test:board?fps=", "fps="),
+        ("test:teachr", "no such scene"),
+    ],
+)
+def test_every_option_is_checked_before_anything_is_opened(uri: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=r"^[^\n]*$") as caught:
+        check_address(uri)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["v4l2:/dev/video0?size=1280x720&fps=30", "alsa:hw:1?rate=44100&channels=2", "x11::0",
+                                 "rtsp://10.0.0.11/main?channel=1", "file:/a b/课.mp4?loop", "test:"])  # fmt: skip
+def test_what_is_right_passes(uri: str) -> None:
+    assert check_address(uri) == parse_address(uri)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from classroom.settings import Settings, load_settings
+from classroom.settings import Settings, SourceSettings, StoreSettings, load_settings
 from lesson.errors import ConfigError
 from lesson.model import Role
+from publish.store import StoreSpec, open_store
 
 CONTRACT = """
 root = "/var/lib/classreel"
@@ -51,19 +55,19 @@ def load(tmp_path: Path, text: str) -> Settings:
 
 
 def test_the_contract_example_is_understood(tmp_path: Path) -> None:
-    settings = load(tmp_path, CONTRACT)
-    assert settings.max_lesson == 5400
-    assert settings.store.access_key_env == "S3_KEY"
-    spec = settings.template().sources[0]
+    found = load(tmp_path, CONTRACT)
+    assert found.max_lesson == 5400
+    assert found.store.access_key_env == "S3_KEY"
+    spec = found.template().sources[0]
     assert (spec.role, spec.required, spec.password_env) == (Role.TEACHER, True, "CAM_PASS")
-    assert settings.template().ladder[0].name == "voice"
+    assert found.template().ladder[0].name == "voice"
 
 
 def test_without_a_file_there_are_embedded_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    settings = load_settings()
-    assert settings.root == tmp_path / "classreel"
-    assert settings.store_url == (tmp_path / "classreel" / "store").as_uri()
+    found = load_settings()
+    assert found.root == tmp_path / "classreel"
+    assert found.store_url == (tmp_path / "classreel" / "store").as_uri()
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,11 +75,11 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("CLASSREEL_STORE_URL", "file:///srv/store")
     monkeypatch.setenv("CLASSREEL_STORE_SECRET_KEY_ENV", "OTHER")
     monkeypatch.setenv("CLASSREEL_SOURCES", '[{"id": "m", "role": "mic", "uri": "alsa:hw:1"}]')
-    settings = load(tmp_path, CONTRACT)
-    assert settings.room == "Room 4"
-    assert settings.store.url == "file:///srv/store"
-    assert (settings.store.access_key_env, settings.store.secret_key_env) == ("S3_KEY", "OTHER")
-    assert [source.id for source in settings.sources] == ["m"]
+    found = load(tmp_path, CONTRACT)
+    assert found.room == "Room 4"
+    assert found.store.url == "file:///srv/store"
+    assert (found.store.access_key_env, found.store.secret_key_env) == ("S3_KEY", "OTHER")
+    assert [source.id for source in found.sources] == ["m"]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,24 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ('"ftp://x/y"', '"s3+http://10.0.0.2:9000/lessons"', "store.url: write file:///folder"),
         ('"1h30x"', '"1h30m"', "max_lesson: '1h30x' is no duration"),
         ('id = "Teacher 1"', 'id = "teacher"', "sources.0.id: 'Teacher 1' is no name"),
+        ("9000/lessons//room3", "9000/lessons", "store.url: the prefix '/room3' has a part ''"),
+        ("9000/lessons/../x", "9000/lessons", "store.url: the prefix '../x' has a part '..'"),
+        ("10.0.0.2:90000", "10.0.0.2:9000", "store.url: has no right port"),
+        ("lessons?regoin=eu", "lessons", "store.url: knows no 'regoin' after ?"),
+        ("10.0.0.2:9000/", "10.0.0.2:9000/lessons", "store.url: names no bucket"),
+        ("main?x\\n", "main", "sources.0.uri: there is a control character"),
+        ("rtsp://10.0.0.11:99999/main", "rtsp://10.0.0.11/main", "sources.0.uri: Port out of range"),
+        ("v4l2:/dev/video0?size=big", "rtsp://10.0.0.11/main", "sources.0.uri: v4l2:/dev/video0: size=big is not like"),
+        ("alsa:hw:1?rate=fast", "rtsp://10.0.0.11/main", "sources.0.uri: alsa:hw:1: rate=fast is no whole number"),
+        ("test:teachr", "rtsp://10.0.0.11/main", "sources.0.uri: test:teachr: no such scene"),
+        ("v4l2:/dev/video1", "rtsp://10.0.0.11/sub", "sources.0.substream: write the address of the camera's"),
+        ('["bo", "chinese language"]', '["bo", "zh", "en"]', "languages.1: 'chinese language' is no language tag"),
+        ('room = " "', 'room = "Room 3"', "room: a room has a name"),
+        ("max_lesson = inf", 'max_lesson = "1h30m"', "max_lesson: Input should be a finite number"),
+        ('listen = "0.0.0.300:8000"', 'room = "Room 3"', "listen: '0.0.0.300' is no address of this machine"),
+        ('listen = "0.0.0.0:65536"', 'room = "Room 3"', "listen: write host:port"),
+        ('allowed_hosts = ["http://x"]', 'room = "Room 3"', "allowed_hosts.0: 'http://x' is no name of a host"),
+        ('share = "all"', 'room = "Room 3"', "share: Input should be 'owner', 'group' or 'everyone'"),
     ],
 )
 def test_an_error_names_file_key_and_remedy(tmp_path: Path, wrong: str, right: str, message: str) -> None:
@@ -128,5 +150,62 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
 
 def test_settings_survive_the_way_to_the_web_process(tmp_path: Path) -> None:
     for text in (CONTRACT, 'room = "Room 1"'):
-        settings = load(tmp_path, text)
-        assert Settings.model_validate_json(settings.model_dump_json()) == settings
+        found = load(tmp_path, text)
+        assert Settings.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_place_of_a_wrong_value_is_the_environment_where_it_came_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASSREEL_STORE_URL", "s3+http://h/lessons/../x")
+    with pytest.raises(ConfigError, match=r"^environment: CLASSREEL_STORE_URL: store.url: the prefix '../x'"):
+        load(tmp_path, CONTRACT)
+    monkeypatch.delenv("CLASSREEL_STORE_URL")
+    monkeypatch.setenv("CLASSREEL_SOURCES", "teacher")
+    with pytest.raises(ConfigError, match=r"^environment: [^\n]*sources[^\n]*JSON"):
+        load(tmp_path, CONTRACT)
+
+
+@pytest.mark.parametrize("below", ["", "lessons", "a/b"])
+def test_a_root_with_a_file_in_its_way_is_refused(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match=rf"room\.toml: root: {tmp_path}/file is a file"):
+        load(tmp_path, f'root = "{tmp_path}/file/{below}"')
+
+
+VALUES = st.recursive(
+    st.one_of(st.text(max_size=12), st.integers(-5, 10**20), st.floats(), st.booleans()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=6,
+)
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["s3+http://h:1/bucket/", "rtsp://h/", "test:", "v4l2:", "0.0.0.0:", "file:///", "alsa:hw:1?", "x11::0?"]
+    ),
+    st.just(""),
+).flatmap(lambda head: st.text(max_size=10).map(lambda tail: head + tail))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(data=st.data())
+def test_whatever_stands_in_a_file_it_is_settings_or_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    source = {"id": "teacher", "role": "teacher", "uri": "test:"}
+    base: dict[str, Any] = {"store": {}, "encode": {}, "sources": [source]}
+    section, model = data.draw(
+        st.sampled_from([(base, Settings), (base["store"], StoreSettings), (source, SourceSettings)])
+    )
+    section[data.draw(st.sampled_from(sorted(model.model_fields)))] = data.draw(st.one_of(VALUES, TEXTS))
+    (tmp_path / "room.toml").write_bytes(b"")
+    monkeypatch.setattr("tomllib.loads", lambda _text: base)
+    try:
+        found = load_settings(tmp_path / "room.toml")
+    except ConfigError as error:
+        line = str(error)
+    else:
+        open_store(StoreSpec(url=found.store_url)).url("l1/index.m3u8")
+        assert Settings.model_validate_json(found.model_dump_json()) == found
+        return
+    assert line.startswith(f"{tmp_path / 'room.toml'}: ")
+    assert len(line.splitlines()) == 1

@@ -9,13 +9,19 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from api.connections import Patience, patient_protocol
 from tests.kit.waiting import wait_until
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve `app` from a thread and give its base URL, without a slash at the end."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+def serving(app: FastAPI, patience: Patience | None = None) -> Iterator[str]:
+    """Serve `app` from a thread, as the box does, and give its base URL, without a slash at the end."""
+    patience = patience or Patience()
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, http=patient_protocol(patience),
+        timeout_keep_alive=round(patience.idle_s),
+    )  # fmt: skip
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
     try:
