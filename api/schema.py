@@ -16,6 +16,7 @@ from lesson.records import FaultRaised
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
 from lesson.titles import MAX_TITLE, checked_title
+from process.logs import redacted
 
 
 def _title(value: object) -> object:
