@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from lesson.errors import ConfigError
@@ -79,6 +80,14 @@ def parse_address(uri: str, *, imported: bool = False) -> Address:
     if not target:
         raise ConfigError(f"{uri}: says nothing after {kind}:")
     return Address(kind, target, options)
+
+
+def file_uri(path: Path) -> str:
+    """The URI of a file that is to be imported; `parse_address(…, imported=True)` gives exactly this path back.
+
+    Nothing is percent-encoded: a path may hold any byte but NUL, and this text is read by classreel alone.
+    """
+    return f"file:{path.resolve()}"
 
 
 def _file(uri: str, *, imported: bool) -> Address:

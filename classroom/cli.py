@@ -48,11 +48,13 @@ Title = Annotated[str | None, typer.Option(help="Title of the lesson.")]
 
 
 def _say(text: str) -> None:
-    _err.print(text, highlight=False, markup=False, soft_wrap=True)  # an error is one line
+    line = " ".join(text.splitlines())  # an error is one line, even about a file with a line break in its name
+    _err.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_json(result: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    text = json.dumps(result, ensure_ascii=False) + "\n"
+    sys.stdout.write(text.encode(errors="backslashreplace").decode())  # file names that are no UTF-8, as in journals
     sys.stdout.flush()
 
 
