@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from capture.address import file_uri, parse_address
 from classroom.jobs import capture_jobs
 from classroom.lesson_run import LessonRun, at_work
 from classroom.settings import Settings
@@ -77,7 +78,7 @@ def _specs(files: Sequence[ImportFile]) -> tuple[SourceSpec, ...]:
             SourceSpec(
                 id=f"{file.role}-{same + 1}" if same else file.role.value,
                 role=file.role,
-                uri=file.path.resolve().as_uri(),
+                uri=file_uri(file.path),
                 imported=True,
                 required=True,
                 start=file.start,
@@ -107,7 +108,7 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
     staging = settings.root / STAGING
     make_folder(staging)
     _sweep(staging)
-    folder = LessonFolder.create(staging, template.header(title or files[0].path.stem))
+    folder = LessonFolder.create(staging, template.header(title or _title(files[0].path)))
     try:
         _record(folder, settings)
         final = settings.root / folder.id
@@ -117,6 +118,11 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
         raise
     sync_folder(settings.root)
     return LessonFolder(final)
+
+
+def _title(path: Path) -> str:
+    """What a lesson is called after its file; bytes of a name that are no text are shown as such."""
+    return os.fsencode(path.stem).decode(errors="replace")
 
 
 def _sweep(staging: Path) -> None:
@@ -139,6 +145,6 @@ def _record(folder: LessonFolder, settings: Settings) -> None:
             time.sleep(POLL_S)
     for source in run.view.state.sources.values():
         if not source.segments:
-            file = Path(unquote(urlsplit(source.spec.uri).path)).name
+            file = parse_address(source.spec.uri, imported=True).target
             raise UnusableMediaError(source.losses[-1].reason if source.losses else f"{file}: nothing could be read")
     append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from stat import S_ISBLK, S_ISCHR, S_ISFIFO, S_ISSOCK
 
 import av
 from av.audio.frame import AudioFrame
@@ -28,6 +29,7 @@ MAX_PACKETS = 2_000
 MAX_RATE = 240
 """No classroom camera gives more pictures a second."""
 _MAX_BOXES = 64
+_ENDLESS = {S_ISFIFO: "a named pipe", S_ISSOCK: "a socket", S_ISCHR: "a device", S_ISBLK: "a device"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ def probe(path: Path) -> Probe:
     Raises:
         UnusableMediaError: "FILE: reason"; there is nothing in it that can be shown or heard.
     """
+    _refuse_endless(path)
     try:
         container = open_media(path)
     except MediaError as error:
@@ -82,6 +85,17 @@ def probe(path: Path) -> Probe:
             streams=tuple(_info(stream) for stream in streams),
             indexes=tuple(stream.index for stream in streams),
         )
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse what can be opened but never ends, or not before somebody else writes into it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # libavformat will say why
+        return
+    for is_such, what in _ENDLESS.items():
+        if is_such(mode):
+            raise UnusableMediaError(f"{path}: {what}, not a file")
 
 
 def _why_unreadable(path: Path, error: MediaError) -> str:
