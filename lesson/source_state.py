@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.spans import SpanIndex
-from lesson.stretches import MIN_GAP, Coverage, Stretches, Track, stands
+from lesson.stretches import MIN_GAP, Coverage, Stretches, Track, file_picture_stands, live_picture_stands
 from lesson.time import ClockMap, Span, Ticks, lesson_tick, ruling_map
 
 _KINDS = (Kind.AUDIO, Kind.VIDEO)
@@ -64,21 +64,26 @@ class SourceState:
         self.next_seq = max(self.next_seq, segment.seq + 1)
         self.bytes += segment.bytes
         for kind in _KINDS:
+            self.track(kind, segment.epoch).add(kind, segment)
             for span in segment.spans(kind):
-                if kind is Kind.VIDEO and self.spec.imported:
+                if kind is Kind.VIDEO:
                     self._stand_until(segment.epoch, span)
                 self._stretches[kind].add(segment.epoch, span)
-            self.track(kind, segment.epoch).add(kind, segment)
 
     def _stand_until(self, epoch: int, shown: Span) -> None:
-        """Between the pictures of a file before `shown` and these: the last one stands, unless something is lost."""
+        """Between the pictures before `shown` and these: where the last one stands, nothing is missing."""
         runs = self._stretches[Kind.VIDEO].newest_of(epoch)
-        if runs and shown.start >= runs[0].end + MIN_GAP:
-            hole = Span(runs[0].end, shown.start)
+        if not runs or shown.start < runs[0].end + MIN_GAP:
+            return
+        hole, pictures = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch).packets
+        spacing = (max(shown.end - runs[-1].start, hole.duration) - hole.duration) / max(1, pictures)
+        if self.spec.imported:
             heard = self._stretches[Kind.AUDIO].newest_of(epoch)
-            whole = Span(min(runs[-1].start, hole.start), shown.end)
-            for part in stands(hole, heard, self.track(Kind.VIDEO, epoch), whole):
-                self._stretches[Kind.VIDEO].add(epoch, part)
+            stands = file_picture_stands(hole, heard, pictures, spacing)
+        else:
+            stands = [hole] if live_picture_stands(hole, spacing) else []
+        for part in stands:
+            self._stretches[Kind.VIDEO].add(epoch, part)
 
     def add_loss(self, loss: SourceLost) -> None:
         """The feed stopped delivering."""

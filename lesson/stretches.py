@@ -15,6 +15,8 @@ MIN_GAP: Ticks = TICKS_PER_SECOND // 2
 DENSE: Ticks = TICKS_PER_SECOND // 10
 """Pictures this close to one another are a film; films of slides and of screens have fewer, and each stands long."""
 DENSE_PICTURES = 25
+RARE = 3
+"""A picture of a live source that is late by so many times the usual distance is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,16 @@ class Stretches:
             del self._placed_before[run:]
 
 
-def stands(hole: Span, heard: Sequence[Span], seen: Track, shown: Span) -> list[Span]:
+def live_picture_stands(hole: Span, spacing: float) -> bool:
+    """Whether a hole between pictures that come every `spacing` ticks is nothing but their rarity."""
+    return hole.duration < RARE * spacing
+
+
+def file_picture_stands(hole: Span, heard: Sequence[Span], pictures: int, spacing: float) -> list[Span]:
     """Where in a hole of a file's pictures the last one merely stands, as players show it: all but what is lost.
 
     Something is lost where the file has no sound either (`heard`: its sound around the hole, newest first). Where no
-    sound can bear witness, a hole in a film (`seen` until `shown`) is a loss, and a slide stands.
+    sound can bear witness, a hole in a film is a loss, and a slide stands: `spacing` ticks lie between the `pictures`.
     """
     if heard and heard[0].end >= hole.end - TICKS_PER_SECOND:  # of a file, streams lie a second apart at most
         begun, reached = heard[-1].start <= hole.start, heard[0].start >= hole.end
@@ -129,5 +136,5 @@ def stands(hole: Span, heard: Sequence[Span], seen: Track, shown: Span) -> list[
             if (begun or part.start > hole.start) and (reached or part.end < hole.end)
         ]
         return uncovered(hole, [part for part in silent if part.duration >= MIN_GAP])
-    film = seen.packets >= DENSE_PICTURES and shown.duration - hole.duration <= DENSE * seen.packets
+    film = pictures >= DENSE_PICTURES and spacing <= DENSE
     return [] if film else [hole]
