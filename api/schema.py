@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
 from lesson.box import remedy as fault_remedy
-from lesson.hls import INDEX, average_bps, peak_bps, target_duration
+from lesson.hls import INDEX
 from lesson.loss import loss_words
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.records import FaultRaised
@@ -179,17 +179,16 @@ class SourceOut(BaseModel):
 
     @classmethod
     def of(cls, lesson_id: str, source: SourceState) -> SourceOut:
-        pictures = any(segment.video for segment in source.segments)
         return cls(
             id=source.spec.id,
             role=source.spec.role.value,
             required=source.spec.required,
             epochs=len(source.epochs),
             segments=len(source.segments),
-            bytes=sum(segment.bytes for segment in source.segments),
+            bytes=source.bytes,
             finished=source.finished,
             streams=[StreamOut.of(stream) for stream in source.epochs[-1].streams] if source.epochs else [],
-            thumbnail=thumbnail_path(lesson_id, source.spec.id) if pictures else None,
+            thumbnail=thumbnail_path(lesson_id, source.spec.id) if source.delivered(Kind.VIDEO) else None,
         )
 
 
@@ -211,7 +210,6 @@ class RenditionOut(BaseModel):
     @classmethod
     def of(cls, state: LessonState, rendition: Rendition) -> RenditionOut:
         progress = state.renditions[rendition.name]
-        chunks = [progress.chunks[index] for index in range(progress.leading)]
         fps = state.header.grid.fps / rendition.frame_divisor if rendition.kind is Kind.VIDEO else None
         return cls(
             name=rendition.name,
@@ -221,10 +219,10 @@ class RenditionOut(BaseModel):
             width=rendition.width or None,
             height=rendition.height or None,
             fps=None if fps is None else round(float(fps), 3),
-            chunks=len(chunks),
-            bytes=sum(chunk.bytes for chunk in chunks),
-            avg_bps=average_bps(chunks),
-            peak_bps=peak_bps(chunks, target_duration(state)),
+            chunks=progress.leading,
+            bytes=progress.rate.bytes,
+            avg_bps=progress.rate.average_bps,
+            peak_bps=progress.rate.peak_bps,
         )
 
 

@@ -57,7 +57,7 @@ class _Session:
             salvaged = salvage_tail(folder, state)
             if salvaged is not None:
                 journal.append(SegmentCommitted(segment=salvaged))
-                state.segments.append(salvaged)
+                state.add_segment(salvaged)
         self._sync = BackgroundSync()
         self._recorder = Recorder(folder, spec, state, journal, self._sync)
         self._wishes = Wishes(folder, may_stop=not spec.imported)

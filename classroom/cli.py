@@ -242,9 +242,7 @@ def main() -> None:
     try:
         app()
     except ClassreelError as error:
-        say(
-            f"classreel: {' '.join(str(error).splitlines())}"
-        )  # one line, even about a file with a line end in its name
+        say(f"classreel: {' '.join(str(error).splitlines())}")  # one line
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
-from lesson.hls import INDEX, average_bps, media_playlist, multivariant_playlist, peak_bps, target_duration
+from lesson.hls import INDEX, media_playlist, multivariant_playlist
 from lesson.loss import loss_words
 from lesson.model import Kind, Rendition
 from lesson.state import Gap, LessonState, SourceState
@@ -104,7 +104,6 @@ def _before_objects(path: Path) -> bytes:
 def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any]:
     """What was encoded of a rendition so far: size, frame rate, measured bit rates (bit/s) and bytes."""
     progress = state.renditions[rendition.name]
-    chunks = [progress.chunks[index] for index in range(progress.leading)]
     summary: dict[str, Any] = {
         "name": rendition.name,
         "kind": rendition.kind.value,
@@ -113,9 +112,9 @@ def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any
         "width": rendition.width,
         "height": rendition.height,
         "fps": float(state.header.grid.fps / rendition.frame_divisor) if rendition.kind is Kind.VIDEO else 0.0,
-        "avg_bps": average_bps(chunks),
-        "peak_bps": peak_bps(chunks, target_duration(state)),
-        "bytes": sum(chunk.bytes for chunk in chunks),
+        "avg_bps": progress.rate.average_bps,
+        "peak_bps": progress.rate.peak_bps,
+        "bytes": progress.rate.bytes,
     }
     return summary
 
@@ -143,7 +142,7 @@ def _source(source: SourceState) -> dict[str, Any]:
         "id": source.spec.id,
         "role": source.spec.role.value,
         "segments": len(source.segments),
-        "bytes": sum(segment.bytes for segment in source.segments),
+        "bytes": source.bytes,
         "sha256_of_sha256": digest.hexdigest(),
     }
 

@@ -44,6 +44,8 @@ def plan(folder: LessonFolder, *, blind: bool) -> None:
             if records:
                 journal.append(*records)
                 looked = 0.0
+                for source in view.state.sources.values():
+                    reader.evidence.forget(source, planner.needed_from)
             return bool(records)
 
         try:

@@ -19,7 +19,7 @@ from lesson.time import seconds_from_ticks
 from process.job import Job
 from process.supervisor import Supervisor
 from tracking.evidence import Evidence
-from tracking.observe_order import Pending, pending_segments
+from tracking.observe_order import Pending, first_pending
 
 HANGS_AFTER_S = 60.0
 """No segment of 4 s takes this long even on a starved machine; longer ones get twice their length on top."""
@@ -52,8 +52,7 @@ class Watchman:
 
     def watch(self, state: LessonState, evidence: Evidence) -> None:
         """Look after the observer once; call it several times a second."""
-        waiting = pending_segments(state, evidence)
-        first = waiting[0] if waiting else None
+        first = first_pending(state, evidence)
         if first != self._working_on:
             self._working_on, self._deaths = first, 0
             if self._supervisor.pid(self._job.name):
