@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from classroom.durations import format_duration
-from classroom.terminal import terminal
+from classroom.terminal import plain, terminal
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
@@ -59,7 +59,7 @@ class LessonProgress:
         length = seconds_from_ticks(state.duration)
         if not self._tasks:
             line = f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(plain(line))
             return
         done = length if state.stop else recorded_s
         self._bars.update(

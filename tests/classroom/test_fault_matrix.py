@@ -50,7 +50,7 @@ LENGTHS = {"45 min": 45 * 60.0, "4 h": 4 * 3600.0}
 SETTINGS = Settings.model_validate(
     {
         "root": "/lessons",
-        "store": {"url": "s3+http://127.0.0.1:1/b"},
+        "store": {"url": "s3+http://127.0.0.1:1/lessons"},
         "sources": [{"id": spec.id, "role": spec.role, "uri": spec.uri} for spec in TEACHER_AND_MIC],
         "max_lesson": "5h",
     }
