@@ -24,8 +24,9 @@ from classroom.importing import import_files, parse_files
 from classroom.jobs import web_url
 from classroom.report import lesson_entry
 from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
+from lesson.catalogue import Catalogue
 from lesson.errors import ClassreelError
-from lesson.folder import LessonFolder, find_lesson, lessons_in
+from lesson.folder import LessonFolder, find_lesson
 from lesson.verify import verify_local
 from process.logs import configure_logging
 from process.stage import EXIT_TERMINATED
@@ -169,7 +170,7 @@ def serve(
 def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
     settings = load_settings(config, root=root)
-    entries = [lesson_entry(folder) for folder in reversed(list(lessons_in(settings.root)))]
+    entries = [lesson_entry(entry) for entry in Catalogue(settings.root).page()]
     if as_json:
         _print_json({"lessons": entries})
         return

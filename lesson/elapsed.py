@@ -81,6 +81,12 @@ def off_s(state: LessonState, now: Moment) -> float | None:
     return None if _off_s(stays[-1].last, now) is None else min(known)
 
 
+def seconds_between(earlier: Moment, later: Moment) -> float | None:
+    """Seconds between two moments; None where a reboot lies between and the wall clock cannot be trusted to say."""
+    ns = later.ns_since(earlier)
+    return _off_s(earlier, later) if ns is None else ns / NANOSECONDS_PER_SECOND
+
+
 def _off_s(last: Moment, first: Moment) -> float | None:
     before, after = _wall(last), _wall(first)
     if before is None or after is None or not EARLIEST <= before <= after:
