@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lesson.clock import Moment
+from lesson.elapsed import elapsed_s
 from lesson.model import Kind, Role, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, FaultRaised
 from lesson.state import LessonState, SourceState
@@ -135,7 +136,7 @@ def room_health(
     return RoomHealth(
         light=_light({source.state for source in needed}),
         lesson_id=state.header.id,
-        elapsed_s=now.seconds_since(started),
+        elapsed_s=elapsed_s(state, started, now),
         sources=sources,
         faults=tuple(faults),
     )

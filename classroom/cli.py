@@ -24,8 +24,9 @@ from classroom.jobs import web_url
 from classroom.report import lesson_entry
 from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
 from classroom.terminal import say, tell, tell_json, tell_table
+from lesson.catalogue import Catalogue
 from lesson.errors import ClassreelError, ConfigError
-from lesson.folder import LessonFolder, find_lesson, lessons_in
+from lesson.folder import LessonFolder, find_lesson
 from lesson.titles import checked_title, one_line
 from process.logs import configure_logging
 from process.share import share_with
@@ -164,7 +165,7 @@ def serve(
 def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
     settings = _settings(config, root=root)
-    entries = [lesson_entry(folder) for folder in reversed(list(lessons_in(settings.root)))]
+    entries = [lesson_entry(entry) for entry in Catalogue(settings.root).page()]
     if as_json:
         tell_json({"lessons": entries})
         return
