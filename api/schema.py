@@ -10,7 +10,7 @@ from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
 from lesson.box import remedy as fault_remedy
 from lesson.hls import INDEX
-from lesson.loss import loss_words
+from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.records import FaultRaised
 from lesson.state import Gap, LessonState, SourceState
@@ -26,7 +26,7 @@ def _title(value: object) -> object:
 class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
-    title: Annotated[str | None, BeforeValidator(_title), Field(max_length=MAX_TITLE)] = None
+    title: Annotated[str, BeforeValidator(_title), Field(max_length=MAX_TITLE)] | None = None
 
 
 class SourceHealthOut(BaseModel):
@@ -110,6 +110,9 @@ class HealthOut(BaseModel):
         )
 
 
+DAMAGED_WORDS = "This lesson is damaged."
+
+
 class SummaryOut(BaseModel):
     """One lesson of `GET /lessons`. `state`: created, recording, processing, published or damaged."""
 
@@ -129,7 +132,9 @@ class SummaryOut(BaseModel):
 
     @classmethod
     def of(cls, summary: LessonSummary) -> SummaryOut:
-        return cls.model_validate(summary, from_attributes=True)
+        found = cls.model_validate(summary, from_attributes=True)
+        # why it cannot be read names a path of the box: that is for its log
+        return found if found.problem is None else found.model_copy(update={"problem": DAMAGED_WORDS})
 
 
 class LessonsOut(BaseModel):
@@ -244,7 +249,7 @@ class GapOut(BaseModel):
             kind=gap.kind.value,
             start_s=round(start, 3),
             end_s=round(end, 3),
-            code=gap.code,
+            code=public_code(gap.code),
             reason=loss_words(gap.code),  # the page is no place for a camera's address
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -42,6 +43,14 @@ _WORDS: dict[str, str] = {
 }
 
 
+_CODE = re.compile(r"[a-z][a-z_]{0,31}")
+
+
+def public_code(code: str) -> str:
+    """`code` if it is one, of whatever version: journals are read as they are, and an address is no code."""
+    return code if _CODE.fullmatch(code) else Loss.UNKNOWN.value
+
+
 def loss_words(code: str) -> str:
     """A few English words for a code; a code of a later version stands for itself."""
-    return _WORDS.get(code, code)
+    return _WORDS.get(code, public_code(code))

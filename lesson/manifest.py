@@ -15,7 +15,7 @@ from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
 from lesson.hls import INDEX, media_playlist, multivariant_playlist
-from lesson.loss import loss_words
+from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
@@ -131,7 +131,7 @@ def gap_summary(gap: Gap) -> dict[str, Any]:
         "kind": gap.kind.value,
         "start_s": start,
         "end_s": end,
-        "code": gap.code,
+        "code": public_code(gap.code),
         "reason": loss_words(gap.code),
     }
 

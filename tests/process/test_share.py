@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 import stat
 import subprocess
 import sys
@@ -85,3 +87,6 @@ def test_a_recorded_lesson_and_its_store(tmp_path: Path) -> None:
     assert assert_modes(tmp_path / "root", Share.GROUP) > 20
     assert assert_modes(tmp_path / "store", Share.GROUP) > 10
     assert result["problems"] == []
+    for path in (tmp_path / "store").rglob("*.*"):
+        for private in (str(tmp_path), "test:teacher", socket.gethostname(), getpass.getuser()):
+            assert private == "root" or private.encode() not in path.read_bytes(), path
