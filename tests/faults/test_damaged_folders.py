@@ -42,7 +42,6 @@ def test_the_button_is_always_there(box: Box, header: str) -> None:
     try:
         shutil.copy(sound / "control.jsonl", folder)  # started, never stopped
         assert {page: box.get(page).status for page in PAGES} == dict.fromkeys(PAGES, 200)
-        assert {box.get(f"/lessons/{name}").status for _ in range(2)} <= {200, 404, 409, 422}
         listed = {one["lesson_id"]: one["state"] for one in box.get("/lessons").json["lessons"]}
         assert listed[name] == "damaged"
         assert box.health()["lesson"] == sound.name

@@ -52,7 +52,7 @@ def test_only_stop_ends_the_recording(case: str, code: str, tmp_path: Path) -> N
         lesson = box.press()
         box.until_recording()
         pids, began = capture_pids(lesson), time.monotonic()
-        fault = box.fault(code, LONGEST_BEFORE_S)
+        fault = box.fault(code, within_s=LONGEST_BEFORE_S)
         assert fault["remedy"]
         wait_until(lambda: time.monotonic() - began > WATCHED_S or stopped(lesson), WATCHED_S + 5, poll_s=0.25)
         assert stopped(lesson) is None, "only its teacher ends a lesson"

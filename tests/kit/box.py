@@ -117,14 +117,14 @@ class Box:
         """Wait until the light says so: every required feed is on disk."""
         wait_until(lambda: self.health().get("status") == "recording", within_s, what=f"it records: {self.said}")
 
-    def fault(self, code: str, within_s: float) -> dict[str, Any]:
-        """The fault of this code in `/health`, within so many seconds."""
+    def fault(self, *codes: str, within_s: float) -> dict[str, Any]:
+        """The first fault of one of these codes in `/health`, within so many seconds."""
 
         def shown() -> dict[str, Any] | None:
-            return next((one for one in self.health().get("faults", []) if one["code"] == code), None)
+            return next((one for one in self.health().get("faults", []) if one["code"] in codes), None)
 
         found = waited(shown, within_s, poll_s=0.25)
-        assert found is not None, f"/health says nothing of {code}: {self.health()}"
+        assert found is not None, f"/health says nothing of {codes}: {self.health()}"
         return found
 
 
