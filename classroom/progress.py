@@ -23,7 +23,11 @@ class LessonProgress:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._bars = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.fields[note]}"), console=self._console
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            refresh_per_second=1 / _DRAW_EVERY_S,
         )
         self._tasks: dict[str, TaskID] = {}
         self._next = 0.0
