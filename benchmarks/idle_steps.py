@@ -23,7 +23,9 @@ from rich.console import Console
 from api.schema import LessonOut
 from benchmarks.long_lesson import moment, write_lesson
 from benchmarks.measuring import machine, say
+from classroom.jobs import wanted_jobs
 from classroom.progress import LessonProgress
+from classroom.settings import Settings
 from encode.jobs import make_job
 from encode.ready import next_batch
 from lesson.folder import LessonFolder
@@ -43,9 +45,9 @@ JOB_S = 120
 def idle_rounds(folder: LessonFolder) -> dict[str, Callable[[], object]]:
     """One idle round of each loop over a lesson made by `write_lesson`, ready to be called again and again.
 
-    `planner`, `observer`, `encode`: as the stages do them. `follow`: what the command and the conductor read.
-    `page`: one answer about the lesson. `progress`: the command's display. And one that is not idle, `job`: a chunk is
-    prepared for encoding.
+    `planner`, `observer`, `encode`: as the stages do them. `follow`: what the command and the conductor read and
+    conclude. `page`: one answer about the lesson. `progress`: the command's display. And one that is not idle, `job`: a
+    chunk is prepared for encoding.
     """
     view, reader = LessonView(folder), EvidenceReader(folder)
     watched = EvidenceReader(folder, keep_observations=False)
@@ -60,6 +62,7 @@ def idle_rounds(folder: LessonFolder) -> dict[str, Callable[[], object]]:
         for record in due:
             state.apply(record)
     encoded = load_state(folder)
+    settings = Settings(root=folder.path.parent)
     progress = LessonProgress(Console(file=io.StringIO()))
     index = JOB_S * TICKS_PER_SECOND // state.header.grid.chunk
 
@@ -75,6 +78,10 @@ def idle_rounds(folder: LessonFolder) -> dict[str, Callable[[], object]]:
         first_pending(state, watched.evidence)
         pending_ticks(state, watched.evidence)
 
+    def follow() -> None:
+        view.poll()
+        wanted_jobs(folder, state, settings)
+
     def encode() -> None:
         view.poll()
         next_batch(encoded, set(), workers=1)
@@ -83,7 +90,7 @@ def idle_rounds(folder: LessonFolder) -> dict[str, Callable[[], object]]:
         "planner": plan,
         "observer": observe,
         "encode": encode,
-        "follow": view.poll,
+        "follow": follow,
         "page": lambda: LessonOut.of_state(state, view.damage),
         "progress": lambda: progress.update(state, recorded_s=0.0),
         "job": lambda: make_job(folder, encoded, {index: state.header.grid.span(index)}, state.header.ladder[1:]),

@@ -28,6 +28,7 @@ class LessonProgress:
             BarColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
+            refresh_per_second=1 / _DRAW_EVERY_S,
         )
         self._tasks: dict[str, TaskID] = {}
         self._next = 0.0

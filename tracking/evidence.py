@@ -47,7 +47,7 @@ class Waiting:
     ticks: Ticks = 0
     read: int = 0
 
-    def refresh(self, done: defaultdict[tuple[str, int], _EpochEvidence]) -> None:
+    def refresh(self, evidence: Evidence) -> None:
         """Take in what is newly committed, let go of what is newly observed."""
         for position in range(self.read, len(self.source.segments)):
             segment = self.source.segments[position]
@@ -58,7 +58,7 @@ class Waiting:
         self.read = len(self.source.segments)
         while self.segments:
             span, segment = self.segments[0]
-            if segment.seq not in done[self.source.spec.id, segment.epoch].done:
+            if not evidence.has(self.source.spec.id, segment.epoch, segment.seq):
                 return
             self.segments.popleft()
             self.ticks -= span.duration
@@ -90,12 +90,16 @@ class Evidence:
         if not in_order:
             epoch.observations.sort(key=attrgetter("at"))
 
+    def has(self, source: str, epoch: int, seq: int) -> bool:
+        """Whether this segment was observed, or given up."""
+        return seq in self._epochs[source, epoch].done
+
     def waiting(self, source: SourceState) -> Waiting:
         """What of a source is still to be observed."""
         waiting = self._waiting.get(source.spec.id)
         if waiting is None or waiting.source is not source:  # the state of the lesson was folded anew
             waiting = self._waiting[source.spec.id] = Waiting(source)
-        waiting.refresh(self._epochs)
+        waiting.refresh(self)
         return waiting
 
     def observed_until(self, source: SourceState) -> Ticks | None:

@@ -16,6 +16,7 @@ from lesson.records import SegmentObserved
 from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode import Picture, pictures
+from process.memory import give_back
 from process.stage import repeat
 from tracking.analysis import DETECTOR, SIZE, FaceFinder, MotionMeter, brightness
 from tracking.evidence_reader import EvidenceReader
@@ -95,6 +96,7 @@ class Observer:
         record = self._observed(pending, thin)
         self._journals[record.source].append(record)
         self._evidence.poll()
+        give_back()
         return True
 
     def _observed(self, pending: Pending, thin: bool) -> SegmentObserved:
