@@ -28,7 +28,8 @@ RETRY_S = 60.0
 HEALTHY_S = 60.0
 """A process that lived this long has its earlier failures forgiven."""
 PROVEN_S = 15.0
-"""A process that was in trouble and now lives this long is over it: refusals come within seconds."""
+"""A process that was in trouble and now lives this long, and long enough to have hung, is over it: refusals come within
+seconds."""
 VITAL_PAUSE_S = 5.0
 """Longest pause before a vital process is started again."""
 DONE_PAUSE_S = 1.0
@@ -115,7 +116,9 @@ class Supervisor:
             self._check(kept, now)
         self._retire({job.name for job in wanted}, now)
         for job in wanted:
-            kept = self._kept.setdefault(job.name, _Kept(job, self.logs / f"{job.name}.log", _backoff(job)))
+            kept = self._kept.get(job.name)
+            if kept is None:
+                kept = self._kept[job.name] = _Kept(job, self.logs / f"{job.name}.log", _backoff(job))
             kept.unwanted_since = None
             if kept.job != job:  # another task under the same name: a new chance, once the old process has ended
                 kept.job, kept.trouble, kept.next_start = job, None, 0.0
@@ -144,7 +147,7 @@ class Supervisor:
             return
         if kept.child.stirred():
             kept.stirred = now
-        if kept.trouble and now - kept.started > PROVEN_S:
+        if kept.trouble and now - kept.started > PROVEN_S + (kept.job.silence_s or 0.0):
             kept.trouble = None
         silence, allowed = self._silence(kept, now)
         if allowed is not None and silence > allowed and kept.hung is None:
@@ -189,17 +192,19 @@ class Supervisor:
         if kept.unwanted_since is not None:
             return
         done = code == EXIT_DONE
-        pause = max(DONE_PAUSE_S if done else 0.0, kept.backoff.pause_s(now - kept.started))
+        worked_until = now if kept.hung is None or kept.stirred is None else kept.stirred
+        pause = max(DONE_PAUSE_S if done else 0.0, kept.backoff.pause_s(worked_until - kept.started))
         if done and kept.backoff.failures < 2 * GIVE_UP_AFTER:
             kept.next_start = now + pause
             kept.trouble = None
             return  # its journal will soon say so; if not, it is as if it had failed
         said = "ends as if its work were done, again and again" if done else kept.hung or last_error(kept.log)
         reason = said or f"ended with code {code}"
-        if code == EXIT_FATAL or kept.backoff.failures >= GIVE_UP_AFTER:
+        given_up = code == EXIT_FATAL or kept.backoff.failures >= GIVE_UP_AFTER
+        if given_up or kept.hung:
             since = kept.trouble.since if kept.trouble else now
             kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL)
-            pause = pause if kept.job.vital and code != EXIT_FATAL else RETRY_S
+            pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
         kept.next_start = now + pause
         _log.warning(
             "process ended", job=kept.job.name, code=code, failures=kept.backoff.failures, error=reason,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,11 +61,15 @@ class FakeLauncher:
         self.clock = clock
         self.fate = fate
         self.started: list[FakeChild] = []
+        self._alive: list[FakeChild] = []
+        self._counts: Counter[str] = Counter()
 
     def start(self, job: Job, log: Path) -> Child:  # noqa: ARG002 the protocol's
-        nth = sum(child.job.name == job.name for child in self.started)
+        nth = self._counts[job.name]
+        self._counts[job.name] += 1
         child = FakeChild(job, 100_000 + len(self.started), self.clock, self.clock.now, **self.fate(job, nth))  # type: ignore[arg-type]
         self.started.append(child)
+        self._alive.append(child)
         return child
 
     def of(self, name: str) -> list[FakeChild]:
@@ -72,6 +77,7 @@ class FakeLauncher:
 
     @property
     def alive(self) -> list[FakeChild]:
-        return [child for child in self.started if child.poll() is None]
+        self._alive = [child for child in self._alive if child.poll() is None]
+        return list(self._alive)
 
     def close(self) -> None: ...

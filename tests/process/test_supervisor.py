@@ -69,7 +69,7 @@ def test_a_refusal_is_said_at_once_and_tried_every_minute(tmp_path: Path) -> Non
     since = bench.supervisor.troubles["encode"].since
     bench.run(3 * RETRY_S, ENCODE)
     assert bench.supervisor.troubles["encode"].since == since
-    bench.run(3 * RETRY_S, ENCODE)  # the sixth is let in
+    bench.run(6 * RETRY_S, ENCODE)  # the sixth is let in
     assert bench.supervisor.troubles == {}
     assert len(bench.launcher.alive) == 1
 
@@ -97,6 +97,9 @@ def test_what_gives_no_sign_of_life_is_replaced(tmp_path: Path, beats_s: float) 
     bench.run(3, CAPTURE)
     assert bench.launcher.started[0].signals == [signal.SIGKILL]
     assert len(bench.launcher.alive) == 1
+    assert "no sign of life" in bench.supervisor.troubles["capture-teacher"].reason
+    bench.run(30, CAPTURE)
+    assert bench.supervisor.troubles == {}
 
 
 def test_a_supervisor_that_slept_itself_has_heard_nobody_and_kills_nobody(tmp_path: Path) -> None:
@@ -149,7 +152,7 @@ def test_a_machine_without_processes_is_trouble_that_passes(tmp_path: Path) -> N
     bench.launcher.start = out_of_processes  # type: ignore[method-assign]
     bench.run(5, ENCODE)
     assert "cannot be started" in bench.supervisor.troubles["encode"].reason
-    bench.run(60, ENCODE)
+    bench.run(200, ENCODE)
     assert bench.supervisor.troubles == {}
 
 
