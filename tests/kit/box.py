@@ -22,6 +22,8 @@ from tests.kit.waiting import wait_until
 TEACHER = Source("teacher", "test:teacher?size=320x180&fps=10", required=True)
 MIC = Source("mic", "test:tone", role="mic", required=True)
 ANSWERS_WITHIN_S = 60.0
+POSTED_WITHIN_S = 60.0
+"""A press waits for the disk, which may be slow."""
 RECORDS_WITHIN_S = 60.0
 _LISTENING = "0A"
 
@@ -83,7 +85,7 @@ class Box:
         return ask(self.url + path, timeout_s=timeout_s, headers=headers)
 
     def post(self, path: str, body: bytes = b"{}") -> Answer:
-        return post(self.url + path, body)
+        return post(self.url + path, body, timeout_s=POSTED_WITHIN_S)
 
     def health(self) -> dict[str, Any]:
         """What `/health` says; empty when it gives no JSON object."""
