@@ -152,7 +152,7 @@ def test_a_jump_of_the_clock_costs_two_seconds(seen: Seen) -> None:
     for kind in ("video", "audio"):
         assert media_s(seen.lesson, "jumping", kind) >= END_S - 2.0
         assert media_s(seen.lesson, "jumping", kind) <= END_S + 2 * COMMIT_S, "the jump is no media"
-    assert len(epochs(seen.lesson, "jumping")) == 2
+    assert len(epochs(seen.lesson, "jumping")) > 1
 
 
 def test_a_camera_that_goes_is_seen_and_taken_back(seen: Seen) -> None:

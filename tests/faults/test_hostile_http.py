@@ -100,33 +100,12 @@ def test_pages_of_other_sites_cannot_press_the_button(box: Box) -> None:
     assert press(origin=box.url).status == 200
 
 
-def web_process(box: Box) -> int:
-    """The process that holds the listening socket."""
-    inode = next(
-        fields[9]
-        for fields in (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-        if fields[1].endswith(f":{box.port:04X}") and fields[3] == "0A"
-    )
-    for pid in box.running.group():
-        links = Path(f"/proc/{pid}/fd")
-        if any(link == f"socket:[{inode}]" for link in map(_target, links.iterdir())):
-            return pid
-    raise AssertionError("nobody listens")
-
-
-def _target(link: Path) -> str:
-    try:
-        return str(link.readlink())
-    except OSError:
-        return ""
-
-
 def open_files(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_connections_that_say_nothing_are_closed(box: Box) -> None:
-    pid = web_process(box)
+    pid = box.web_pid()
     before = open_files(pid)
     with ExitStack() as stack:
         waiting = []

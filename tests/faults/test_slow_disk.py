@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,11 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorded]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Recorded]]]:
     """All cases beside each other: they mostly wait for the disk."""
-    folder = tmp_path_factory.mktemp("slow")
-    slow_fsync(folder)  # built once, and skipped here where it cannot be
+    slow_fsync(tmp_path_factory.mktemp("trial"))  # skips here, where it cannot be built
     with ThreadPoolExecutor(len(CASES)) as pool:
-        jobs = {case: pool.submit(record, tmp_path_factory.mktemp("box"), case) for case in CASES}
-        return {case: job.result() for case, job in jobs.items()}
+        yield {case: pool.submit(record, tmp_path_factory.mktemp("box"), case) for case in CASES}
 
 
 def record(folder: Path, case: str) -> Recorded:
@@ -78,8 +77,8 @@ def recorded_by(box: Box, shim: Shim, *, stall: bool) -> Recorded:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_is_lost(recorded: dict[str, Recorded], case: str) -> None:
-    it = recorded[case]
+def test_nothing_is_lost(recorded: dict[str, Future[Recorded]], case: str) -> None:
+    it = recorded[case].result()
     assert it.losses == [], "the camera is not to blame"
     assert len(epochs(it.lesson, "teacher")) == len(epochs(it.lesson, "mic")) == 1
     for source, kind in (("teacher", "video"), ("teacher", "audio"), ("mic", "audio")):

@@ -22,7 +22,10 @@ from tests.kit.waiting import wait_until
 TEACHER = Source("teacher", "test:teacher?size=320x180&fps=10", required=True)
 MIC = Source("mic", "test:tone", role="mic", required=True)
 ANSWERS_WITHIN_S = 60.0
+POSTED_WITHIN_S = 60.0
+"""A press waits for the disk, which may be slow."""
 RECORDS_WITHIN_S = 60.0
+_LISTENING = "0A"
 
 
 class Box:
@@ -82,7 +85,7 @@ class Box:
         return ask(self.url + path, timeout_s=timeout_s, headers=headers)
 
     def post(self, path: str, body: bytes = b"{}") -> Answer:
-        return post(self.url + path, body)
+        return post(self.url + path, body, timeout_s=POSTED_WITHIN_S)
 
     def health(self) -> dict[str, Any]:
         """What `/health` says; empty when it gives no JSON object."""
@@ -117,6 +120,15 @@ class Box:
         """Wait until the light says so: every required feed is on disk."""
         wait_until(lambda: self.health().get("status") == "recording", within_s, what=f"it records: {self.said}")
 
+    def web_pid(self) -> int:
+        """The process that serves the pages: it holds the listening socket."""
+        lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        inode = next(f[9] for f in lines if f[1].endswith(f":{self.port:04X}") and f[3] == _LISTENING)
+        for pid in self.running.group():
+            if f"socket:[{inode}]" in map(_target, Path(f"/proc/{pid}/fd").iterdir()):
+                return pid
+        raise AssertionError("nobody of the box listens")
+
     def fault(self, *codes: str, within_s: float) -> dict[str, Any]:
         """The first fault of one of these codes in `/health`, within so many seconds."""
 
@@ -126,6 +138,13 @@ class Box:
         found = waited(shown, within_s, poll_s=0.25)
         assert found is not None, f"/health says nothing of {codes}: {self.health()}"
         return found
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def damaged(lesson: Path, source: str) -> list[str]:
