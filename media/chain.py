@@ -89,13 +89,12 @@ def _signature(stream: Stream) -> tuple[object, ...]:
 class Decoded:
     """One frame as the decoder gave it.
 
-    `at`: its time, None if the file has no time stamp for it. `flawed`: something before it was lost or damaged.
+    `at`: its time, None if the file has no time stamp for it.
     """
 
     frame: VideoFrame | AudioFrame
     at: Ticks | None
     lane: Lane
-    flawed: bool
 
 
 class Chain:
@@ -103,7 +102,8 @@ class Chain:
 
     Damaged packets and files are skipped and logged; `MediaError` is raised only if no file can be opened at all.
     `start`: decode no more before this time than needed (the first frame may lie far before it). `keys_only`: give
-    key frames, skip the others undecoded. `draft`: leave out the deblocking filter.
+    key frames, skip the others undecoded. `draft`: leave out the deblocking filter. `stream`: number of the stream to
+    read instead of the best.
     """
 
     def __init__(
@@ -114,14 +114,15 @@ class Chain:
         start: Ticks | None = None,
         keys_only: bool = False,
         draft: bool = False,
+        stream: int | None = None,
     ) -> None:
         self._paths = paths
         self._kind = kind
+        self._index = stream
         self._start = start
         self._keys_only = keys_only
         self._draft = draft
         self._lane: Lane | None = None
-        self._flawed = False
         self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
 
@@ -133,7 +134,7 @@ class Chain:
                 container = open_media(path, quick=opened)  # a follower is like the first
             except MediaError as error:
                 _log.warning("file skipped", reason=str(error))
-                problem, self._flawed = error, True
+                problem = error
                 continue
             opened = True
             with closing(container):
@@ -143,7 +144,7 @@ class Chain:
             raise problem
 
     def _file(self, container: InputContainer, path: Path) -> Iterator[Decoded]:
-        stream = best_stream(container, self._kind)
+        stream = best_stream(container, self._kind) if self._index is None else container.streams[self._index]
         if stream is None:
             return
         lane, fresh = self._lane, False
@@ -200,7 +201,6 @@ class Chain:
                         yield packet
             except (av.FFmpegError, OSError, IndexError) as error:  # IndexError: a stream came up in mid-file
                 failures += 1
-                self._flawed = True
                 _log.info("damaged place in file", path=str(path), reason=reason_of(error))
             else:
                 return
@@ -210,17 +210,14 @@ class Chain:
             frames = lane.decoder.decode(packet)  # type: ignore[attr-defined] # only in the stubs of the subclasses
         except av.error.BlockingIOError:  # full after an error: only a reset gets it out of this state
             lane.decoder.flush_buffers()
-            self._flawed = True
             return
         except (av.FFmpegError, ValueError):
-            self._flawed = True
             return
         for frame in frames:
             if frame.is_corrupt and not self._intact_seen:
                 continue  # grey mud, made up by the decoder before its first whole key frame
             self._intact_seen = True
-            flawed, self._flawed = self._flawed, False
-            yield Decoded(frame, lane.ticks(frame.pts), lane, flawed)
+            yield Decoded(frame, lane.ticks(frame.pts), lane)
 
     def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""
