@@ -116,9 +116,9 @@ class Supervisor:
             self._check(kept, now)
         self._retire({job.name for job in wanted}, now)
         for job in wanted:
-            kept = self._kept.get(job.name)
-            if kept is None:
-                kept = self._kept[job.name] = _Kept(job, self.logs / f"{job.name}.log", _backoff(job))
+            if job.name not in self._kept:
+                self._kept[job.name] = _Kept(job, self.logs / f"{job.name}.log", _backoff(job))
+            kept = self._kept[job.name]
             kept.unwanted_since = None
             if kept.job != job:  # another task under the same name: a new chance, once the old process has ended
                 kept.job, kept.trouble, kept.next_start = job, None, 0.0
