@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from classroom.conductor import Conductor
+from classroom.jobs import PRELOAD
 from classroom.lesson_run import LessonBusyError, LessonRun, at_work
 from classroom.progress import LessonProgress
 from classroom.recording import recorded_s, stop_reason
@@ -22,6 +24,8 @@ from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson, stop_lesson, window
 from lesson.records import Stop
 from lesson.state import LessonView, load_state
+from process.fork_launcher import best_launcher
+from process.launcher import Launcher
 
 POLL_S = 0.1
 TROUBLE_POLL_S = 1.0
@@ -44,7 +48,9 @@ class Outcome:
     ok: bool
 
 
-def finish(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> Outcome:
+def finish(
+    folder: LessonFolder, settings: Settings, say: Callable[[str], None], launcher: Launcher | None = None
+) -> Outcome:
     """Work on a lesson until it is published or stuck; where another classreel is at it already, wait for that one.
 
     The first Ctrl-C while recording stops the recording; the next one leaves the lesson for `classreel process`.
@@ -56,7 +62,7 @@ def finish(folder: LessonFolder, settings: Settings, say: Callable[[str], None])
         raise LessonFormatError(f"lesson {folder.id} was never started: there is nothing to finish")
     while True:
         try:
-            with LessonRun(folder, settings) as run, LessonProgress() as progress:
+            with LessonRun(folder, settings, launcher=launcher) as run, LessonProgress() as progress:
                 return _work(run, settings, progress, say)
         except LessonBusyError as busy:
             say(f"{busy}; waiting for it")
@@ -126,13 +132,15 @@ def record(settings: Settings, *, for_s: float, title: str | None, say: Callable
     """
     if not settings.sources:
         raise ConfigError("no sources: name cameras in classroom.toml ([[sources]]), or try `classreel demo`")
-    catalogue = Catalogue(settings.root)
-    folder = _interrupted(catalogue, settings, say)
-    if folder is None:
-        folder, new = start_lesson(settings.root, settings.template(), title=title, for_s=for_s, catalogue=catalogue)
-        if not new:
-            raise LessonBusyError(f"lesson {folder.id} is being recorded already: stop it first")
-    return finish(folder, settings, say)
+    with closing(best_launcher(PRELOAD)) as launcher:  # it imports while the lesson is looked for
+        catalogue = Catalogue(settings.root)
+        folder = _interrupted(catalogue, settings, say)
+        if folder is None:
+            template = settings.template()
+            folder, new = start_lesson(settings.root, template, title=title, for_s=for_s, catalogue=catalogue)
+            if not new:
+                raise LessonBusyError(f"lesson {folder.id} is being recorded already: stop it first")
+        return finish(folder, settings, say, launcher)
 
 
 def _interrupted(catalogue: Catalogue, settings: Settings, say: Callable[[str], None]) -> LessonFolder | None:

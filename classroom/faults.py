@@ -6,12 +6,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.durable import make_folder, write_atomic
+from lesson.elapsed import EARLIEST
 from lesson.errors import StorageError, storage_errors
 from process.logs import redacted
 from process.supervisor import Trouble
@@ -26,8 +26,6 @@ SLOW_DISK_S = 1.0
 PROBE_EVERY_S = 20.0
 CLOCK_SLACK_S = 60.0
 """A time server corrects by less once the clock is right."""
-EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
-"""A box that believes in an earlier day has a dead clock: this software was not written then."""
 
 
 def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
