@@ -60,7 +60,7 @@ class LessonProgress:
         length = seconds_from_ticks(state.duration)
         if not self._tasks:
             line = f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}"
-            self._console.print(plain(line))
+            self._console.print(plain(line), soft_wrap=True)
             return
         done = length if state.stop else recorded_s
         self._bars.update(

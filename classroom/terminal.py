@@ -29,17 +29,17 @@ def _visible(character: str) -> str:
 
 def terminal(*, stderr: bool = False) -> Console:
     """A console that reads nothing in what it prints as markup, emoji codes or numbers to be coloured."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def say(text: str) -> None:
     """Progress, notes and errors: to stderr, a line each however long."""
-    terminal(stderr=True).print(plain(text))
+    terminal(stderr=True).print(plain(text), soft_wrap=True)
 
 
 def tell(text: str) -> None:
     """Results for a person: to stdout."""
-    terminal().print(plain(text))
+    terminal().print(plain(text), soft_wrap=True)
 
 
 def tell_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -47,7 +47,7 @@ def tell_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*head)
     for row in rows:
         table.add_row(*map(plain, row))
-    terminal().print(table, soft_wrap=False)
+    terminal().print(table)
 
 
 def tell_json(result: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ MAX_PREFIX_BYTES = 800
 """Of the 1024 bytes that S3 allows a key, so much may be the prefix: what a lesson stores is named below 200."""
 
 _BUCKET = re.compile(r"(?!.*(?:\.\.|\.-|-\.))(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_BUCKET_RULE = "is no bucket: it is named with 3 to 63 lower case letters, digits, - and ."
+_BUCKET_RULE = "a bucket is named with 3 to 63 lower case letters, digits, - and ."
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _MAX_PORT = 65_535
@@ -55,14 +55,15 @@ def parse_store_url(url: str) -> StoreAddress:
     except ValueError as error:
         raise ValueError(f"is no URL: {error}") from error
     if "@" in parts.netloc:
-        raise ValueError("no user or password in an address: name them by access_key_env and secret_key_env")
+        raise ValueError("credentials do not belong in a URL: name them by access_key_env and secret_key_env")
     if parts.fragment or url.endswith("#"):
         raise ValueError("write %23 for a # in a name")
     if parts.scheme == "file":
         return _folder(parts)
     if parts.scheme in {"s3+http", "s3+https"}:
         return _s3(parts)
-    raise ValueError("write file:///folder, s3+http://host:port/bucket or s3+https://host/bucket")
+    known = "write file:///folder, s3+http://host:port/bucket or s3+https://host/bucket"
+    raise ValueError(f"{known}; {parts.scheme!r} is an unknown kind")
 
 
 def _folder(parts: SplitResult) -> FolderAddress:
@@ -86,11 +87,11 @@ def _s3(parts: SplitResult) -> S3Address:
     if not bucket:
         raise ValueError(f"names no bucket: write {parts.scheme}://host[:port]/bucket[/prefix]")
     if not _BUCKET.fullmatch(bucket):
-        raise ValueError(f"{bucket!r} {_BUCKET_RULE}")
+        raise ValueError(f"{bucket!r}: {_BUCKET_RULE}")
     return S3Address(
         endpoint=endpoint,
         bucket=bucket,
-        prefix=_checked_prefix(prefix.removesuffix("/")),
+        prefix=_checked_prefix(prefix.removesuffix("/") or prefix),
         secure=parts.scheme == "s3+https",
         region=_region(parts.query),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from classroom.checks import run_checks
 from classroom.feed_check import OTHERWISE, check_feed, remedy
-from classroom.settings import Settings, SourceSettings
+from classroom.settings import Settings, SourceSettings, StoreSettings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
 from tests.kit.beside import Beside, Outcomes
@@ -136,6 +137,28 @@ def test_settings_that_cannot_work_are_said() -> None:
 )
 def test_what_the_system_says_has_its_remedy(number: int, says: str) -> None:
     assert says in remedy(f"rtsp://10.0.0.9/main: {os.strerror(number)}")
+
+
+def test_a_store_without_tls_and_a_missing_player_have_their_remedies(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+
+        def answer() -> None:
+            connection, _ = plain.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"s3+https://127.0.0.1:{plain.getsockname()[1]}/lessons"
+        missing = tmp_path / "hls.min.js"
+        result = run_checks(Settings(root=tmp_path, store=StoreSettings(url=url), hls_js=missing))
+        thread.join(10)
+    found = {check["name"]: check for check in result["checks"]}
+    assert found["store"]["detail"].endswith("this port speaks plain http: write s3+http")
+    assert "s3+http://" in found["store"]["remedy"]
+    assert found["hls_js"]["detail"] == f"{missing}: no such file"
+    assert "hls_js" in found["hls_js"]["remedy"]
 
 
 outcomes = beside.fixture()

@@ -55,9 +55,9 @@ def test_tracking_that_crashes_on_and_on_plans_blind() -> None:
 
 def test_secrets_are_named_never_given() -> None:
     settings = Settings.model_validate(
-        {"root": "/lessons", "store": {"url": "s3+http://h:1/b", "access_key_env": "KEY", "secret_key_file": "/s"}}
+        {"root": "/lessons", "store": {"url": "s3+http://h:1/bucket", "access_key_env": "KEY", "secret_key_file": "/s"}}
     )
     state = LessonState(header())
     state.apply(Start(at=moment(0)))
     argv = next(job.argv for job in wanted_jobs(FOLDER, state, settings) if job.name == "publish")
-    assert argv[-6:] == ("--store", "s3+http://h:1/b", "--access-key-env", "KEY", "--secret-key-file", "/s")
+    assert argv[-6:] == ("--store", "s3+http://h:1/bucket", "--access-key-env", "KEY", "--secret-key-file", "/s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from publish.folder_store import FolderStore
 from publish.memory_store import MemoryStore
 from publish.protocol import ObjectStore, md5_hex
 from publish.s3_store import S3Store
+from tests.kit.s3_servers import S3Server
 
 Reopen = Callable[[], ObjectStore]
 KINDS = [
@@ -164,6 +166,18 @@ def test_a_store_is_a_dictionary(reopen: Reopen, contents: dict[str, bytes]) -> 
     for key, data in contents.items():
         put(store, key, data)
     assert {info.key: store.get(info.key) for info in store.list()} == contents
+
+
+@pytest.mark.parametrize("prefix", ["room 3", "学校/课 #1", "a+b&c=d", "100%", "it's [1]"])
+def test_anyone_can_fetch_the_url_of_an_object(s3_server: S3Server, prefix: str) -> None:
+    """Whatever signs are in the prefix: the key has them as they are, the address percent-encoded."""
+    bucket = f"urls-{uuid4().hex[:12]}"
+    store = S3Store(s3_server.endpoint, bucket, prefix=prefix, secure=False, credentials=s3_server.credentials)
+    put(store, "l1/index.m3u8", b"#EXTM3U")
+    assert [info.key for info in store.list("l1/")] == ["l1/index.m3u8"]
+    url = store.url("l1/index.m3u8")
+    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 loopback; sends the address as it is
+        assert answer.read() == b"#EXTM3U"
 
 
 class TestFolder:
