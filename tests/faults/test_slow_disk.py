@@ -59,8 +59,8 @@ def recorded_by(box: Box, shim: Shim, *, stall: bool) -> Recorded:
 
     def over() -> bool:
         passed = time.monotonic() - began
-        if stall:  # one sync that began in this second hangs for ten; those after it are well
-            shim.set(STALL_S * 1000 if STALL_AT_S <= passed < STALL_AT_S + 1 else 0.0)
+        if stall and passed >= STALL_AT_S:  # whatever is asked of the disk meanwhile is done when it answers again
+            shim.set(max(0.0, STALL_AT_S + STALL_S - passed) * 1000)
         return passed >= RECORDED_S
 
     wait_until(over, RECORDED_S + 5)
