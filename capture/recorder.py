@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -14,10 +14,10 @@ from lesson.durable import make_folder
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import Kind, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted, SegmentCommitted, SourceFinished, SourceLost
+from lesson.records import EpochStarted, SegmentCommitted, SourceFinished, SourceLost, StreamAccount
 from lesson.state import SourceState
 from lesson.time import Ticks
-from media.packets import FeedPacket, Track
+from media.packets import Announced, FeedPacket, Track
 from media.segment import TIME_BASE, SegmentWriter, StoredSegment
 
 _log = structlog.get_logger()
@@ -178,6 +178,17 @@ class Recorder:
         self._epoch = None
         epoch = max(0, self._journaled_epochs - 1)
         self._journal.append(SourceLost(source=self._spec.id, epoch=epoch, at=Moment.now(), reason=reason))
+
+    def account(self, announced: Iterable[Announced]) -> None:
+        """Say what became of the streams of the input that is being recorded."""
+        epoch = self._epoch.number if self._epoch else max(0, self._journaled_epochs - 1)
+        for stream in announced:
+            self._journal.append(
+                StreamAccount(
+                    source=self._spec.id, epoch=epoch, stream=stream.stream, kind=stream.kind, codec=stream.codec,
+                    used=stream.used, stated=stream.stated, code=stream.code,
+                )
+            )  # fmt: skip
 
     def finished(self) -> None:
         """Nothing more will come from this source."""
