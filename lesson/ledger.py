@@ -110,7 +110,8 @@ def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[s
 
 
 def _part(source: SourceState, epoch: int) -> str:
-    return f" (part {epoch + 1})" if source.spec.imported and source.last_epoch > 0 else ""
+    start = next((e.start for e in source.epochs if e.epoch == epoch), None)
+    return "" if start is None or source.last_epoch == 0 else f" (of the part from {_s(start)} s on)"
 
 
 def _where(source: SourceState, account: StreamAccount) -> str:

@@ -80,7 +80,7 @@ def test_a_part_is_named() -> None:
         *recorded(), account(stated=12 * SECOND), epoch_started(MIC, 1, origin=SECOND, start=14 * SECOND),
         SegmentCommitted(segment=second), account(epoch=1, stated=12 * SECOND),
     )  # fmt: skip
-    assert ledger_problems(state) == ["mic: sound ends after 5.5 of 12 s (part 2)"]
+    assert ledger_problems(state) == ["mic: sound ends after 5.5 of 12 s (of the part from 14 s on)"]
     (summary,) = stream_summaries(state)
     assert (summary.stated, summary.reason) == (24 * SECOND, Loss.TRUNCATED)
 
