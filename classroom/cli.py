@@ -111,7 +111,7 @@ def record(
 
 @app.command("import")
 def import_(
-    source: Annotated[list[str], typer.Option(help="ROLE=FILE; may be given more than once.")],
+    source: Annotated[list[str], typer.Option(help="ROLE=FILE, or ROLE=FILE+FILE… for parts that follow each other.")],
     offset: Annotated[list[str] | None, typer.Option(help="ROLE=SECONDS: that file starts later.")] = None,
     title: Title = None,
     root: Root = None,

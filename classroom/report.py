@@ -7,9 +7,10 @@ from typing import Any
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.hls import published_url
+from lesson.ledger import StreamSummary, ledger_problems, stream_summaries
 from lesson.manifest import gap_summary, rendition_summary
 from lesson.state import LessonView, Phase
-from lesson.time import seconds_from_ticks
+from lesson.time import Ticks, seconds_from_ticks
 
 
 def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -> dict[str, Any]:
@@ -22,8 +23,28 @@ def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -
         "duration_s": round(seconds_from_ticks(state.duration), 3),
         "renditions": [rendition_summary(state, rendition) for rendition in state.header.ladder],
         "gaps": [gap_summary(gap) for gap in state.gaps()],
-        "problems": [*view.damage, *problems],
+        "streams": [_stream_entry(summary) for summary in stream_summaries(state)],
+        "problems": [*view.damage, *problems, *ledger_problems(state)],
     }
+
+
+def _stream_entry(summary: StreamSummary) -> dict[str, Any]:
+    """One line of the ledger, in seconds."""
+    return {
+        "source": summary.source,
+        "kind": summary.kind.value,
+        "announced": summary.announced,
+        "first_s": _seconds(summary.first),
+        "last_s": _seconds(summary.last),
+        "held_s": _seconds(summary.held),
+        "stated_s": _seconds(summary.stated),
+        "dropped_s": _seconds(summary.dropped),
+        "reason": summary.reason,
+    }
+
+
+def _seconds(ticks: Ticks | None) -> float | None:
+    return None if ticks is None else round(seconds_from_ticks(ticks), 3)
 
 
 def lesson_entry(entry: LessonEntry) -> dict[str, Any]:

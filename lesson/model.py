@@ -41,7 +41,8 @@ class SourceSpec:
     """One feed of a lesson, as the capture process needs it.
 
     `uri` never holds credentials: they are named by reference in `user_env` and `password_env`.
-    `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`.
+    `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`; `parts`: the
+    URIs of files that follow each other, the first of them `uri`, where there are several.
     """
 
     id: str
@@ -53,6 +54,7 @@ class SourceSpec:
     required: bool = False
     imported: bool = False
     start: Ticks = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

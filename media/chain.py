@@ -29,7 +29,10 @@ from media.errors import reason_of
 from media.streams import best_stream, open_media, pts_from_ticks, stream_start
 
 MAX_JUMP: Ticks = TICKS_PER_SECOND
-"""Files whose time stamps lie further apart than this are not consecutive: nothing is predicted across the hole."""
+"""Files whose time stamps lie further apart than this are not consecutive: nothing is predicted across the hole.
+
+Slides may come more seldom: then it is twice the longest time between two packets of the file before.
+"""
 MAX_WAIT = 300
 """Packets kept back while waiting for a key frame; streams that never mark one are decoded as they are."""
 SEEK_WORTH: Ticks = TICKS_PER_SECOND
@@ -125,6 +128,7 @@ class Chain:
         self._lane: Lane | None = None
         self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
+        self._pace: Ticks = 0  # longest time between two packets of the file before
 
     def __iter__(self) -> Iterator[Decoded]:
         opened = False
@@ -162,12 +166,13 @@ class Chain:
             fresh = True
         if not fresh:
             _keep_all_samples(first)
+        self._last, self._pace = None, 0
         following: Iterator[Packet[Stream]] = itertools.chain([first], packets)
         if fresh and self._kind is Kind.VIDEO:
             self._intact_seen = False
             following = _from_first_key(following)
         for packet in following:
-            self._last = _decoding_time(lane, packet)
+            self._pass(_decoding_time(lane, packet))
             if self._keys_only and not packet.is_keyframe:
                 continue
             yield from self._decoded(lane, packet)
@@ -184,7 +189,12 @@ class Chain:
             return
 
     def _jumps_to(self, now: Ticks | None) -> bool:
-        return now is not None and self._last is not None and abs(now - self._last) > MAX_JUMP
+        return now is not None and self._last is not None and abs(now - self._last) > max(MAX_JUMP, 2 * self._pace)
+
+    def _pass(self, now: Ticks | None) -> None:
+        if now is not None and self._last is not None:
+            self._pace = max(self._pace, now - self._last)
+        self._last = now
 
     def _packets(
         self, container: InputContainer, stream: Stream, path: Path, time_base: Fraction

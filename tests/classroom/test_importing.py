@@ -98,6 +98,38 @@ def test_paths_from_where_one_stands(clip: Path, name: str, tmp_path: Path, monk
     assert [segment.bytes > 1_000 for segment in load_state(lesson).sources["board"].segments] == [True]
 
 
+@pytest.mark.parametrize(
+    ("existing", "given", "expected"),
+    [
+        (["a", "b"], "a+b", ["a", "b"]),
+        (["a", "b", "a+b"], "a+b", ["a+b"]),
+        (["a+b", "c"], "a+b+c", ["a+b", "c"]),
+        (["a", "b+c", "b", "c"], "a+b+c", ["a", "b+c"]),
+        (["a", "a+b", "b+c"], "a+b+c", ["a", "b+c"]),
+        (["a+", "+b"], "a+++b", ["a+", "+b"]),
+        (["a", "b"], "a+a+b", ["a", "a", "b"]),
+        ([], "a", ["a"]),
+    ],
+)
+def test_a_plus_parts_files_or_is_in_their_names(
+    existing: list[str], given: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in existing:
+        Path(name).touch()
+    (found,) = parse_files([f"teacher={given}"], [])
+    assert [str(path) for path in found.paths] == expected
+
+
+def test_a_part_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.mp4").touch()
+    with pytest.raises(
+        ConfigError, match=r"^a\.mp4\+b\.mp4: there is no such file, and of its parts there is no b\.mp4$"
+    ):
+        parse_files(["teacher=a.mp4+b.mp4"], [])
+
+
 @contextmanager
 def _unlike_a_file(path: Path, kind: str) -> Iterator[Path]:
     """Something at `path` that can be opened, or waited for, but is no file."""
