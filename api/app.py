@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.staticfiles import StaticFiles
 
 from api import control, pages, playback, status
-from api.box import Box
+from api.box import Box, FaultBoard
 from api.guard import BODY_S, SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
@@ -44,7 +44,7 @@ def create_app(
         docs_url=None,  # the interactive pages load scripts from another host
         redoc_url=None,
     )
-    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root))
+    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=FaultBoard(root))
     app.state.box = box
     app.state.registry = registry
     registry.register(RoomCollector(box))

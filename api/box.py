@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from collections import Counter
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.health import MIN_FREE_BYTES, RoomHealth, room_health
+from api.health import MIN_FREE_BYTES, Light, RoomHealth, room_health
 from api.library import Library
 from api.thumbnails import Thumbnails
+from lesson.box import BoxState, BoxView
 from lesson.clock import Moment
-from lesson.errors import storage_errors
+from lesson.errors import ClassreelError, StorageError, storage_errors
 from lesson.lifecycle import LessonTemplate
+from lesson.records import FaultRaised
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,29 @@ class Disk:
     low: bool
 
 
+class FaultBoard:
+    """What the box's journal says, for requests in many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._view = BoxView(root)
+        self._lock = threading.Lock()
+
+    def open(self) -> list[FaultRaised]:
+        """What is wrong with the box, oldest first."""
+        return list(self._state().faults.values())
+
+    def counts(self) -> tuple[Counter[str], Counter[str]]:
+        """Processes started and failed so far, by stage."""
+        state = self._state()
+        return state.starts, state.failures
+
+    def _state(self) -> BoxState:
+        with self._lock:
+            with suppress(StorageError):  # a disk that cannot be read: what was known stands
+                self._view.poll()
+            return deepcopy(self._view.state)
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """The recorder as the API sees it. `hls_js`: a local copy of hls.js for browsers that need it."""
@@ -33,15 +62,20 @@ class Box:
     template: LessonTemplate
     hls_js: Path | None
     library: Library
+    faults: FaultBoard
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def health(self) -> RoomHealth:
-        """What the room is doing now. Raises `StorageError`."""
+        """What the room is doing now; trouble when the running lesson cannot be read. Raises `StorageError`."""
         running = self.library.running()
         if running is None:
-            return room_health(None, Moment.now(), standby=self.template.sources)
-        with self.library.reading(running.id) as state:
-            return room_health(state, Moment.now())
+            return room_health(None, Moment.now(), standby=self.template.sources, faults=self.faults.open())
+        try:
+            with self.library.reading(running.id) as state:
+                return room_health(state, Moment.now(), faults=self.faults.open())
+        except ClassreelError:
+            faults = tuple(self.faults.open())
+            return RoomHealth(light=Light.TROUBLE, lesson_id=running.id, elapsed_s=None, sources=(), faults=faults)
 
     def disk(self) -> Disk:
         """Room for lessons. Raises `StorageError`."""

@@ -47,7 +47,7 @@ def lesson_out(box: Box, lesson_id: str) -> LessonOut:
 )
 def start(box: BoxDep, wanted: StartDep, form: FormDep) -> Response:
     """Start a lesson, or give the running one."""
-    folder, is_new = start_lesson(box.root, box.template, title=wanted.title)
+    folder, is_new = start_lesson(box.root, box.template, title=wanted.title, catalogue=box.library.catalogue)
     if form:
         return RedirectResponse("/", 303)
     found = lesson_out(box, folder.id).model_dump(mode="json")

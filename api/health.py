@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lesson.clock import Moment
-from lesson.model import Kind, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted
+from lesson.elapsed import elapsed_s
+from lesson.model import Kind, Role, SegmentRecord, SourceSpec
+from lesson.records import EpochStarted, FaultRaised
 from lesson.state import LessonState, SourceState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
 from process.logs import redacted
@@ -62,21 +63,28 @@ class SourceHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomHealth:
-    """The room: no lesson means `idle` with all sources on standby."""
+    """The room: no lesson means `idle` with all sources on standby. `faults`: of the box, oldest first."""
 
     light: Light
     lesson_id: str | None
     elapsed_s: float | None
     sources: tuple[SourceHealth, ...]
+    faults: tuple[FaultRaised, ...] = ()
+
+
+def needed_kind(source: SourceState) -> Kind:
+    """What a source is there for: a microphone for sound, all others for pictures."""
+    return Kind.AUDIO if source.spec.role is Role.MIC else Kind.VIDEO
 
 
 def segment_age_s(source: SourceState, now: Moment) -> float | None:
-    """Seconds since the newest committed media of a source ended; None before the first segment.
+    """Seconds since the newest committed media ended of the kind that the source is there for; None before the first.
 
     By the arrival anchors within a boot, else by how long ago the segment's epoch started.
     """
-    segment = max(source.segments, key=lambda s: (s.epoch, s.seq), default=None)
-    span = _span(segment) if segment else None
+    kind = needed_kind(source)
+    segment = _newest(source, kind)
+    span = segment.span(kind) if segment else None
     epoch = next((e for e in reversed(source.epochs) if segment and e.epoch == segment.epoch), None)
     if segment is None or span is None or epoch is None:
         return None
@@ -86,7 +94,11 @@ def segment_age_s(source: SourceState, now: Moment) -> float | None:
             for anchor in segment.anchors
         )
         return max(0.0, (now.monotonic_ns - ended_ns) / NANOSECONDS_PER_SECOND)
-    return max(0.0, now.seconds_since(epoch.at) - _recorded_s(source, epoch, span))
+    return max(0.0, now.seconds_since(epoch.at) - _recorded_s(source, epoch, kind, span))
+
+
+def _newest(source: SourceState, kind: Kind) -> SegmentRecord | None:
+    return next((segment for segment in reversed(source.segments) if segment.range(kind)), None)
 
 
 def source_health(source: SourceState, *, started: Moment | None, now: Moment) -> SourceHealth:
@@ -107,7 +119,9 @@ def source_health(source: SourceState, *, started: Moment | None, now: Moment) -
     )
 
 
-def room_health(state: LessonState | None, now: Moment, *, standby: Iterable[SourceSpec] = ()) -> RoomHealth:
+def room_health(
+    state: LessonState | None, now: Moment, *, standby: Iterable[SourceSpec] = (), faults: Iterable[FaultRaised] = ()
+) -> RoomHealth:
     """Health of the room whose running lesson is `state`; `standby` are its sources while there is none.
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
@@ -116,14 +130,15 @@ def room_health(state: LessonState | None, now: Moment, *, standby: Iterable[Sou
     started = state.start.at if state and state.start and not state.stop else None
     if state is None or started is None:
         waiting = tuple(source_health(SourceState(spec), started=None, now=now) for spec in standby)
-        return RoomHealth(light=Light.IDLE, lesson_id=None, elapsed_s=None, sources=waiting)
+        return RoomHealth(light=Light.IDLE, lesson_id=None, elapsed_s=None, sources=waiting, faults=tuple(faults))
     sources = tuple(source_health(source, started=started, now=now) for source in state.sources.values())
     needed = [source for source in sources if source.required] or list(sources)
     return RoomHealth(
         light=_light({source.state for source in needed}),
         lesson_id=state.header.id,
-        elapsed_s=now.seconds_since(started),
+        elapsed_s=elapsed_s(state, started, now),
         sources=sources,
+        faults=tuple(faults),
     )
 
 
@@ -142,26 +157,25 @@ def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: 
         return Feed.LOST
     if age is None:
         return Feed.WAITING if now.seconds_since(started) < GRACE_S else Feed.LOST
-    if age <= _fresh_for_s(source.segments[-1]):
+    if age <= _fresh_for_s(source):
         return Feed.RECORDING
     resumed = source.epochs[-1]  # a new epoch has its own time of grace
     fresh_epoch = resumed.epoch > source.segments[-1].epoch and now.seconds_since(resumed.at) < GRACE_S
     return Feed.WAITING if fresh_epoch else Feed.LATE
 
 
-def _fresh_for_s(segment: SegmentRecord) -> float:
+def _fresh_for_s(source: SourceState) -> float:
     """A source that cuts long segments (rare key frames) commits rarely; it may be 2.5 of them late."""
-    span = _span(segment)
+    kind = needed_kind(source)
+    newest = _newest(source, kind)
+    span = newest.span(kind) if newest else None
     return max(FRESH_S, 2.5 * seconds_from_ticks(span.duration)) if span else FRESH_S
 
 
-def _span(segment: SegmentRecord) -> Span | None:
-    return segment.span(Kind.VIDEO) or segment.span(Kind.AUDIO)
-
-
-def _recorded_s(source: SourceState, epoch: EpochStarted, last: Span) -> float:
-    first = next((_span(segment) for segment in source.segments if segment.epoch == epoch.epoch), None)
-    return seconds_from_ticks(last.end - (first or last).start)
+def _recorded_s(source: SourceState, epoch: EpochStarted, kind: Kind, last: Span) -> float:
+    spans = (s.span(kind) for s in source.segments if s.epoch == epoch.epoch)
+    first = next((span for span in spans if span), last)
+    return seconds_from_ticks(last.end - first.start)
 
 
 def _ns(ticks: int) -> int:

@@ -1,4 +1,4 @@
-"""All lessons below the root, folded once and followed from then on; safe to use from many threads."""
+"""The lessons of one box for the pages: listed by the catalogue, opened ones folded once and followed from then on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesson.errors import ClassreelError, LessonFormatError, LessonNotFoundError
-from lesson.folder import LessonFolder, is_name, lessons_in
+from lesson.catalogue import Catalogue, is_lesson
+from lesson.errors import LessonFormatError, LessonNotFoundError
+from lesson.folder import LessonFolder, is_name
+from lesson.glance import LessonEntry
 from lesson.hls import published_url
-from lesson.lifecycle import window
-from lesson.state import LessonState, LessonView
+from lesson.state import LessonState, LessonView, Phase
 from lesson.time import seconds_from_ticks
 
 VIEWS_KEPT = 8
@@ -24,7 +25,10 @@ DAMAGED = "damaged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LessonSummary:
-    """One line of the library. Times are ISO 8601 UTC; `state` is a `lesson.state.Phase`, or `damaged`."""
+    """One line of the library. Times are ISO 8601 UTC; `state` is a `lesson.state.Phase`, or `damaged`.
+
+    `gap_count`: None where it is not known without folding the lesson.
+    """
 
     lesson_id: str
     title: str
@@ -34,7 +38,7 @@ class LessonSummary:
     started: str | None = None
     stopped: str | None = None
     duration_s: float = 0.0
-    gap_count: int = 0
+    gap_count: int | None = None
     playable: bool = False
     verified: bool = False
     published_url: str | None = None
@@ -56,19 +60,21 @@ class _Held:
 
 
 class Library:
-    """The lessons of one box. Holds nothing that the folders do not say: it may be dropped at any time."""
+    """The lessons of one box. Holds nothing that the folders do not say: it may be dropped at any time.
+
+    Safe to use from many threads.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.catalogue = Catalogue(root)
         self._lock = threading.Lock()
         self._held: OrderedDict[str, _Held] = OrderedDict()
-        self._summaries: dict[str, tuple[tuple[int, ...], LessonSummary]] = {}
-        self._over: set[str] = set()
 
     def folder(self, lesson_id: str) -> LessonFolder:
         """The lesson of exactly this id. Raises `LessonNotFoundError`."""
         folder = LessonFolder(self.root / lesson_id)
-        if not is_name(lesson_id) or not folder.header_path.is_file():
+        if not is_name(lesson_id) or not is_lesson(folder):
             raise LessonNotFoundError("There is no such lesson.")
         return folder
 
@@ -94,39 +100,12 @@ class Library:
             return held.view.damage
 
     def running(self) -> LessonFolder | None:
-        """The newest live lesson that was started and not stopped. A stopped lesson is never looked at again."""
-        for folder in reversed(list(lessons_in(self.root))):
-            if folder.id in self._over:
-                continue
-            start, stop = window(folder)
-            if stop:
-                self._over.add(folder.id)
-            elif start and not folder.header.imported:
-                return folder
-        return None
-
-    def newest(self) -> LessonFolder | None:
-        """The lesson whose id sorts last: ids begin with the time."""
-        return next(reversed(list(lessons_in(self.root))), None)
+        """The lesson being recorded. Raises `StorageError`."""
+        return self.catalogue.running()
 
     def summaries(self, *, limit: int, before: str | None = None) -> list[LessonSummary]:
-        """At most `limit` lessons, newest first, of ids below `before`."""
-        folders = [f for f in reversed(list(lessons_in(self.root))) if before is None or f.id < before]
-        return [self.summary(folder) for folder in folders[:limit]]
-
-    def summary(self, folder: LessonFolder) -> LessonSummary:
-        """One line about a lesson; a damaged one is named, not hidden."""
-        try:
-            sizes = tuple(map(_size, folder.state_journals()))
-            known = self._summaries.get(folder.id)
-            if known and known[0] == sizes:
-                return known[1]
-            with self.reading(folder.id) as state:
-                made = summarise(state)
-        except ClassreelError as error:
-            return LessonSummary(lesson_id=folder.id, title=folder.id, state=DAMAGED, problem=str(error))
-        self._summaries[folder.id] = (sizes, made)
-        return made
+        """At most `limit` lessons, newest first, of ids below `before`. Raises `StorageError`."""
+        return [_summary(entry) for entry in self.catalogue.page(limit, before)]
 
     def _hold(self, lesson_id: str) -> _Held:
         with self._lock:
@@ -158,8 +137,23 @@ def summarise(state: LessonState) -> LessonSummary:
     )
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # not there yet
-        return -1
+def _summary(entry: LessonEntry) -> LessonSummary:
+    """One line about a lesson from the catalogue; a damaged one is named, not hidden."""
+    header, name = entry.header, entry.folder.id
+    if header is None or entry.phase is None:
+        title = header.title if header else name
+        return LessonSummary(lesson_id=name, title=title, state=DAMAGED, problem=entry.problem)
+    return LessonSummary(
+        lesson_id=name,
+        title=header.title,
+        state=entry.phase.value,
+        room=header.room,
+        timezone=header.timezone,
+        started=entry.start.at.wall if entry.start else header.created_wall,
+        stopped=entry.stop.at.wall if entry.stop else None,
+        duration_s=entry.duration_s,
+        gap_count=entry.gap_count,
+        playable=entry.playable,
+        verified=entry.phase is Phase.PUBLISHED,
+        published_url=entry.published_url,
+    )

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.health import Feed, Light
+from lesson.errors import ClassreelError
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
@@ -83,10 +84,35 @@ class RoomCollector(Collector):
                 age.add_metric([source.id, source.role], source.age_s)
         yield recording
         yield age
-        newest = self._box.library.newest()
-        if newest:
-            with self._box.library.reading(newest.id) as lesson:
-                yield from _progress(lesson)
+        faults = GaugeMetricFamily(f"{PREFIX}_fault", "1 while something is wrong", labels=["code", "about"])
+        for fault in health.faults:
+            faults.add_metric([fault.code, fault.about], 1.0)
+        yield faults
+        yield from self._processes()
+        yield from self._newest()
+
+    def _newest(self) -> list[Metric]:
+        """Figures of the newest lesson; none where there is none, or it cannot be read."""
+        library = self._box.library
+        newest = library.running() or library.catalogue.newest()
+        if newest is None:
+            return []
+        try:
+            with library.reading(newest.id) as lesson:
+                return _progress(lesson)
+        except ClassreelError:  # the other figures must not go with it
+            return []
+
+    def _processes(self) -> Iterator[Metric]:
+        starts, failures = self._box.faults.counts()
+        for name, text, counts in (
+            ("process_starts", "Processes started, by stage", starts),
+            ("process_failures", "Processes that failed or were replaced, by stage", failures),
+        ):
+            family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=["stage"])
+            for stage, count in counts.items():
+                family.add_metric([stage], count)
+            yield family
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -8,12 +8,15 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
-from lesson.hls import INDEX, average_bps, peak_bps, target_duration
+from lesson.box import remedy as fault_remedy
+from lesson.hls import INDEX
 from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition, StreamInfo
+from lesson.records import FaultRaised
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
 from lesson.titles import MAX_TITLE, checked_title
+from process.logs import redacted
 
 
 def _title(value: object) -> object:
@@ -56,25 +59,52 @@ class SourceHealthOut(BaseModel):
         )
 
 
+class FaultOut(BaseModel):
+    """Something that is wrong with the box. `about`: the lesson, job or disk; `since`: ISO 8601, UTC."""
+
+    code: str = Field(examples=["store_refuses"])
+    since: str
+    about: str
+    detail: str
+    remedy: str
+
+    @classmethod
+    def of(cls, fault: FaultRaised) -> FaultOut:
+        detail = redacted(fault.detail)
+        return cls(
+            code=fault.code, since=fault.at.wall, about=fault.about, detail=detail, remedy=fault_remedy(fault.code)
+        )
+
+
 class HealthOut(BaseModel):
-    """`/health`. `status`: idle, starting, recording (every required source has recent durable media) or trouble."""
+    """`/health`. `status`: idle, starting, recording (every required source has recent durable media) or trouble.
+
+    `feeds` are the `sources` and `lesson_id` is the `lesson`: the newer names of the same.
+    """
 
     status: str = Field(examples=["recording"])
-    ok: bool = Field(description="false when somebody should look: status is trouble, or the disk is nearly full")
+    ok: bool = Field(description="false when somebody should look: status is trouble, a fault, the disk nearly full")
     lesson: str | None = Field(description="id of the running lesson")
+    lesson_id: str | None
     elapsed_s: float | None
     sources: list[SourceHealthOut]
+    feeds: list[SourceHealthOut]
+    faults: list[FaultOut]
     disk_free_bytes: int
     disk_low: bool
 
     @classmethod
     def of(cls, room: RoomHealth, *, disk_free: int, disk_low: bool) -> HealthOut:
+        sources = [SourceHealthOut.of(source) for source in room.sources]
         return cls(
             status=room.light.value,
-            ok=room.light.value != "trouble" and not disk_low,
+            ok=room.light.value != "trouble" and not disk_low and not room.faults,
             lesson=room.lesson_id,
+            lesson_id=room.lesson_id,
             elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),
-            sources=[SourceHealthOut.of(source) for source in room.sources],
+            sources=sources,
+            feeds=sources,
+            faults=[FaultOut.of(fault) for fault in room.faults],
             disk_free_bytes=disk_free,
             disk_low=disk_low,
         )
@@ -91,7 +121,7 @@ class SummaryOut(BaseModel):
     started: str | None
     stopped: str | None
     duration_s: float
-    gap_count: int
+    gap_count: int | None = Field(description="null in the list until the lesson is sealed: ask for the lesson itself")
     playable: bool
     verified: bool
     published_url: str | None
@@ -157,17 +187,16 @@ class SourceOut(BaseModel):
 
     @classmethod
     def of(cls, lesson_id: str, source: SourceState) -> SourceOut:
-        pictures = any(segment.video for segment in source.segments)
         return cls(
             id=source.spec.id,
             role=source.spec.role.value,
             required=source.spec.required,
             epochs=len(source.epochs),
             segments=len(source.segments),
-            bytes=sum(segment.bytes for segment in source.segments),
+            bytes=source.bytes,
             finished=source.finished,
             streams=[StreamOut.of(stream) for stream in source.epochs[-1].streams] if source.epochs else [],
-            thumbnail=thumbnail_path(lesson_id, source.spec.id) if pictures else None,
+            thumbnail=thumbnail_path(lesson_id, source.spec.id) if source.delivered(Kind.VIDEO) else None,
         )
 
 
@@ -189,7 +218,6 @@ class RenditionOut(BaseModel):
     @classmethod
     def of(cls, state: LessonState, rendition: Rendition) -> RenditionOut:
         progress = state.renditions[rendition.name]
-        chunks = [progress.chunks[index] for index in range(progress.leading)]
         fps = state.header.grid.fps / rendition.frame_divisor if rendition.kind is Kind.VIDEO else None
         return cls(
             name=rendition.name,
@@ -199,10 +227,10 @@ class RenditionOut(BaseModel):
             width=rendition.width or None,
             height=rendition.height or None,
             fps=None if fps is None else round(float(fps), 3),
-            chunks=len(chunks),
-            bytes=sum(chunk.bytes for chunk in chunks),
-            avg_bps=average_bps(chunks),
-            peak_bps=peak_bps(chunks, target_duration(state)),
+            chunks=progress.leading,
+            bytes=progress.rate.bytes,
+            avg_bps=progress.rate.average_bps,
+            peak_bps=progress.rate.peak_bps,
         )
 
 

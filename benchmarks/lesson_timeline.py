@@ -41,7 +41,7 @@ def _draw_sources(axes: Axes, state: LessonState, colours: dict[str, str]) -> li
         for span in source.lesson_coverage(kind):
             _bar(axes, row, span, colours[source_id])
         for gap in gaps:
-            if gap.source == source_id:
+            if gap.source == source_id and gap.kind is kind:
                 _bar(axes, row, gap.span, "white", hatch="////")
                 middle = seconds_from_ticks((gap.span.start + gap.span.end) // 2)
                 axes.annotate("gap", (middle, row), ha="center", va="center", fontsize=8, color=GAP_COLOUR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from lesson.errors import ConfigError
@@ -97,6 +98,14 @@ def check_address(uri: str) -> Address:
         if kind == address.kind:
             address.number(key, 0)
     return address
+
+
+def file_uri(path: Path) -> str:
+    """The URI of a file that is to be imported; `parse_address(…, imported=True)` gives exactly this path back.
+
+    Nothing is percent-encoded: a path may hold any byte but NUL, and this text is read by classreel alone.
+    """
+    return f"file:{path.resolve()}"
 
 
 def _file(uri: str, *, imported: bool) -> Address:

@@ -151,6 +151,8 @@ class Connection:
             self._recorder.write(packet)
 
     def _ended(self, error: BaseException | None) -> Outcome:
+        if self._feed is not None:
+            self._recorder.account(self._feed.announced)
         if error is None:
             return Outcome(
                 Ending.END_OF_FILE if self._feed and self._feed.stall_s is None else Ending.LOST, "feed ended"

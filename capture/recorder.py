@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -14,10 +14,10 @@ from lesson.durable import make_folder
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import Kind, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted, SegmentCommitted, SourceFinished, SourceLost
+from lesson.records import EpochStarted, SegmentCommitted, SourceFinished, SourceLost, StreamAccount
 from lesson.state import SourceState
 from lesson.time import Ticks
-from media.packets import FeedPacket, Track
+from media.packets import Announced, FeedPacket, Track
 from media.segment import TIME_BASE, SegmentWriter, StoredSegment
 
 _log = structlog.get_logger()
@@ -76,6 +76,7 @@ class Recorder:
         self._epoch: _Epoch | None = None
         self._writer: SegmentWriter | None = None
         self._dropped = 0
+        self._part_start = self._end = spec.start  # lesson ticks, of a file
 
     @property
     def recording(self) -> bool:
@@ -87,8 +88,9 @@ class Recorder:
         return self._committed > 0
 
     def start_epoch(self, tracks: Mapping[Kind, Track], origin: Ticks, reason: str = "start") -> None:
-        """A new uninterrupted timeline begins, with these streams."""
-        self._begin(tracks, origin, self._spec.start, Continuity(live=not self._spec.imported), reason)
+        """A new uninterrupted timeline begins, with these streams; of a file where the one before ended."""
+        self._part_start = self._end
+        self._begin(tracks, origin, self._end, Continuity(live=not self._spec.imported), reason)
 
     def _begin(
         self, tracks: Mapping[Kind, Track], origin: Ticks, start: Ticks, continuity: Continuity, reason: str
@@ -127,13 +129,13 @@ class Recorder:
             epoch.cutter.start(packet)
             self._open_segment(epoch)
         epoch.reach = max(epoch.reach, packet.end)
+        self._end = (epoch.start or 0) + epoch.reach - epoch.origin
         if self._writer is not None and not self._writer.write(packet):
             self._dropped += 1
 
     def _broken(self, epoch: _Epoch, packet: FeedPacket, reason: str) -> _Epoch:
         self.end_segment("break")
-        start = (epoch.start or 0) + epoch.reach - epoch.origin
-        self._begin(epoch.tracks, packet.pts, start, epoch.continuity.next_epoch(), reason)
+        self._begin(epoch.tracks, packet.pts, self._end, epoch.continuity.next_epoch(), reason)
         assert self._epoch is not None  # noqa: S101 - just begun
         self._epoch.continuity.broken_by(packet)
         return self._epoch
@@ -178,6 +180,23 @@ class Recorder:
         self._epoch = None
         epoch = max(0, self._journaled_epochs - 1)
         self._journal.append(SourceLost(source=self._spec.id, epoch=epoch, at=Moment.now(), reason=reason))
+
+    def account(self, announced: Iterable[Announced]) -> None:
+        """Say what became of the streams of the file that was recorded; what follows it begins after its length."""
+        epoch = self._epoch
+        if epoch is None:
+            return
+        before = (epoch.start or 0) - self._part_start  # what of the file lies in earlier epochs
+        for stream in announced:
+            self._journal.append(
+                StreamAccount(
+                    source=self._spec.id, epoch=epoch.number, stream=stream.stream, kind=stream.kind,
+                    codec=stream.codec, used=stream.used, code=stream.code,
+                    stated=None if stream.stated is None else stream.stated - before,
+                )
+            )  # fmt: skip
+            if stream.used and stream.stated is not None:
+                self._end = max(self._end, self._part_start + stream.stated)
 
     def finished(self) -> None:
         """Nothing more will come from this source."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import NoReturn
 
 import structlog
@@ -57,12 +58,14 @@ class _Session:
             salvaged = salvage_tail(folder, state)
             if salvaged is not None:
                 journal.append(SegmentCommitted(segment=salvaged))
-                state.segments.append(salvaged)
+                state.add_segment(salvaged)
         self._sync = BackgroundSync()
         self._recorder = Recorder(folder, spec, state, journal, self._sync)
         self._wishes = Wishes(folder, may_stop=not spec.imported)
         self._backoff = Backoff()
         self._out = False
+        self._parts = [replace(spec, uri=uri, parts=()) for uri in spec.parts] or [spec]
+        self._part = 0
 
     def run(self) -> None:
         if self._finished:
@@ -79,7 +82,7 @@ class _Session:
         wish = self._wishes.ending()
         if wish:
             return self._conclude(Outcome(wish))
-        connection = Connection(self._spec, self._recorder, self._wishes, self._sync)
+        connection = Connection(self._parts[self._part], self._recorder, self._wishes, self._sync)
         try:
             again = self._conclude(self._run(connection))
         finally:
@@ -88,7 +91,7 @@ class _Session:
                 _log.warning("feed hangs; a new process is needed")
         if again and hung:
             raise SystemExit(EXIT_RETRY)
-        if again:
+        if again and not self._spec.imported:
             self._rest(self._backoff.pause_s(connection.delivered_s))
         return again
 
@@ -120,8 +123,16 @@ class _Session:
             return self._lost(outcome.reason)
         if outcome.ending is Ending.TERMINATED:
             self._terminated()
+        if self._next_part():
+            self._recorder.end_segment("part")
+            return True
         self._recorder.finished()
         return False
+
+    def _next_part(self) -> bool:
+        """Whether another file follows; then it is the next to be opened."""
+        self._part = min(self._part + 1, len(self._parts))
+        return self._part < len(self._parts)
 
     def _terminated(self) -> NoReturn:
         if self._spec.imported:  # a segment cut short would not be the one that the next start makes
@@ -135,7 +146,7 @@ class _Session:
             self._recorder.lost(reason)
         _log.warning("source lost", reason=reason)
         self._out = True
-        if not self._spec.imported:
+        if not self._spec.imported or self._next_part():
             return True
         self._recorder.finished()
         if not self._recorder.recorded_anything:

@@ -1,4 +1,8 @@
-"""The `classreel` command. Results go to stdout, everything else to stderr; exit status 0 only when it is true."""
+"""The `classreel` command. Results go to stdout, everything else to stderr; exit status 0 only when it is true.
+
+Commands that need media or stores import them themselves: a box that wakes up from a power cut in the middle of a class
+records a second sooner without them.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +18,19 @@ from zoneinfo import ZoneInfo
 import typer
 
 from classroom import commands
-from classroom.checks import run_checks, store_spec
 from classroom.conductor import Conductor
 from classroom.durations import format_duration, parse_duration
-from classroom.importing import import_files, parse_files
 from classroom.jobs import web_url
 from classroom.report import lesson_entry
 from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
 from classroom.terminal import say, tell, tell_json, tell_table
+from lesson.catalogue import Catalogue
 from lesson.errors import ClassreelError, ConfigError
-from lesson.folder import LessonFolder, find_lesson, lessons_in
+from lesson.folder import LessonFolder, find_lesson
 from lesson.titles import checked_title, one_line
-from lesson.verify import verify_local
 from process.logs import configure_logging
 from process.share import share_with
 from process.stage import EXIT_TERMINATED
-from publish.store import open_store
-from publish.verify import verify_remote
 
 app = typer.Typer(
     help="Automatic lecture recorder for classrooms far from any technician.",
@@ -111,7 +111,7 @@ def record(
 
 @app.command("import")
 def import_(
-    source: Annotated[list[str], typer.Option(help="ROLE=FILE; may be given more than once.")],
+    source: Annotated[list[str], typer.Option(help="ROLE=FILE, or ROLE=FILE+FILE… for parts that follow each other.")],
     offset: Annotated[list[str] | None, typer.Option(help="ROLE=SECONDS: that file starts later.")] = None,
     title: Title = None,
     root: Root = None,
@@ -119,6 +119,8 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a lesson of existing media, as fast as the machine can."""
+    from classroom.importing import import_files, parse_files
+
     settings = _settings(config, root=root)
     folder = import_files(parse_files(source, offset or []), settings, title)
     outcome = commands.finish(folder, settings, say)
@@ -163,7 +165,7 @@ def serve(
 def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
     settings = _settings(config, root=root)
-    entries = [lesson_entry(folder) for folder in reversed(list(lessons_in(settings.root)))]
+    entries = [lesson_entry(entry) for entry in Catalogue(settings.root).page()]
     if as_json:
         tell_json({"lessons": entries})
         return
@@ -191,6 +193,11 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check every file of a lesson against its checksum."""
+    from classroom.checks import store_spec
+    from lesson.verify import verify_local
+    from publish.store import open_store
+    from publish.verify import verify_remote
+
     folder, settings = _lesson(lesson, config, root)
     problems = verify_local(folder)
     if remote:
@@ -205,6 +212,8 @@ def verify(
 @app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Test the box before class."""
+    from classroom.checks import run_checks
+
     result = run_checks(_settings(config))
     if as_json:
         tell_json(result)
@@ -242,7 +251,7 @@ def main() -> None:
     try:
         app()
     except ClassreelError as error:
-        say(f"classreel: {error}")
+        say(f"classreel: {' '.join(str(error).splitlines())}")  # one line
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from classroom.conductor import Conductor
+from classroom.jobs import PRELOAD
 from classroom.lesson_run import LessonBusyError, LessonRun, at_work
 from classroom.progress import LessonProgress
 from classroom.recording import recorded_s, stop_reason
 from classroom.report import lesson_report
 from classroom.settings import Settings, SourceSettings, StoreSettings
+from lesson.catalogue import Catalogue
 from lesson.clock import Moment
-from lesson.errors import ClassreelError, ConfigError, LessonFormatError, StorageError
-from lesson.folder import LessonFolder, lessons_in
-from lesson.lifecycle import start_lesson, stop_lesson
+from lesson.elapsed import seconds_between
+from lesson.errors import ConfigError, LessonFormatError, StorageError
+from lesson.folder import LessonFolder
+from lesson.lifecycle import start_lesson, stop_lesson, window
+from lesson.records import Stop
 from lesson.state import LessonView, load_state
+from process.fork_launcher import best_launcher
+from process.launcher import Launcher
 
 POLL_S = 0.1
 TROUBLE_POLL_S = 1.0
+INTERRUPTED = "interrupted; its time is over"
 DEMO_TITLE = "Demo lesson"
 
 DEMO_SOURCES = (
@@ -40,7 +48,9 @@ class Outcome:
     ok: bool
 
 
-def finish(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> Outcome:
+def finish(
+    folder: LessonFolder, settings: Settings, say: Callable[[str], None], launcher: Launcher | None = None
+) -> Outcome:
     """Work on a lesson until it is published or stuck; where another classreel is at it already, wait for that one.
 
     The first Ctrl-C while recording stops the recording; the next one leaves the lesson for `classreel process`.
@@ -52,7 +62,7 @@ def finish(folder: LessonFolder, settings: Settings, say: Callable[[str], None])
         raise LessonFormatError(f"lesson {folder.id} was never started: there is nothing to finish")
     while True:
         try:
-            with LessonRun(folder, settings) as run, LessonProgress() as progress:
+            with LessonRun(folder, settings, launcher=launcher) as run, LessonProgress() as progress:
                 return _work(run, settings, progress, say)
         except LessonBusyError as busy:
             say(f"{busy}; waiting for it")
@@ -111,7 +121,10 @@ def _advance(run: LessonRun, settings: Settings, progress: LessonProgress) -> No
 
 
 def record(settings: Settings, *, for_s: float, title: str | None, say: Callable[[str], None]) -> Outcome:
-    """Record one lesson of `for_s` seconds, or go on with the one a crash interrupted.
+    """Record one lesson of `for_s` seconds, or bring to its end the one that a crash interrupted.
+
+    The interrupted one goes on while its window is open; after that it is closed and published, and nothing new
+    starts: whoever starts a crashed command again wants that lesson, not another one.
 
     Raises:
         ConfigError: no sources are configured.
@@ -119,35 +132,68 @@ def record(settings: Settings, *, for_s: float, title: str | None, say: Callable
     """
     if not settings.sources:
         raise ConfigError("no sources: name cameras in classroom.toml ([[sources]]), or try `classreel demo`")
-    folder = _interrupted(settings, say)
-    if folder is None:
-        folder, new = start_lesson(settings.root, settings.template(), title=title, for_s=for_s)
-        if not new:
-            raise LessonBusyError(f"lesson {folder.id} is being recorded already: stop it first")
-    return finish(folder, settings, say)
+    with closing(best_launcher(PRELOAD)) as launcher:  # it imports while the lesson is looked for
+        catalogue = Catalogue(settings.root)
+        folder = _interrupted(catalogue, settings, say)
+        if folder is None:
+            template = settings.template()
+            folder, new = start_lesson(settings.root, template, title=title, for_s=for_s, catalogue=catalogue)
+            if not new:
+                raise LessonBusyError(f"lesson {folder.id} is being recorded already: stop it first")
+        return finish(folder, settings, say, launcher)
 
 
-def _interrupted(settings: Settings, say: Callable[[str], None]) -> LessonFolder | None:
-    """The newest unfinished live lesson whose window is still open; older ones are closed and named."""
-    for folder in reversed(list(lessons_in(settings.root))):
-        try:
-            state = load_state(folder)
-        except ClassreelError as error:
-            say(f"lesson {folder.id} cannot be read: {error}")
+def _interrupted(catalogue: Catalogue, settings: Settings, say: Callable[[str], None]) -> LessonFolder | None:
+    """The newest unfinished lesson of a `record` that this one carries on; all other unfinished ones are named.
+
+    Nothing is folded but that lesson: recording comes first.
+    """
+    for damaged in catalogue.damaged():
+        say(f"lesson {damaged.folder.id} cannot be read: {damaged.problem}")
+    running = catalogue.running()
+    unfinished = catalogue.unfinished()
+    unfinished.sort(key=lambda folder: (running is not None and folder.id == running.id, folder.id), reverse=True)
+    found: LessonFolder | None = None
+    for folder in unfinished:
+        start, stop = window(folder)
+        if folder.header.imported or start is None or start.for_s is None:
             continue
-        if state.verified or state.header.imported or state.start is None or state.start.for_s is None:
-            continue
-        window = Moment.now().seconds_since(state.start.at)
-        if state.stop is None and stop_reason(state, Moment.now(), max_lesson_s=settings.max_lesson) is None:
-            say(f"going on with lesson {folder.id}")
-            return folder
-        if state.stop is not None and window < state.start.for_s:
-            say(f"finishing lesson {folder.id}")
-            return folder
-        if state.stop is None:
-            stop_lesson(settings.root, folder, reason="interrupted; its time is over")
-        say(f"lesson {folder.id} is unfinished: `classreel process {folder.id}` finishes it")
-    return None
+        if found is None and _is_this_one(start.at, stop, start.for_s):
+            found = folder
+        elif not at_work(folder):
+            say(f"lesson {folder.id} is unfinished: `classreel process {folder.id}` finishes it")
+    if found is None:
+        return None
+    if running is not None and found.id == running.id and _window_is_open(found, settings):
+        say(f"going on with lesson {found.id}")
+        return found
+    stop_lesson(settings.root, found, reason=INTERRUPTED)
+    if not any(source.segments for source in load_state(found).sources.values()):
+        say(f"lesson {found.id} was interrupted before anything was recorded")
+        return None
+    say(f"finishing lesson {found.id}")
+    return found
+
+
+def _is_this_one(started: Moment, stop: Stop | None, for_s: float) -> bool:
+    """Whether a `record` that is started again means this lesson: one that was interrupted, or is this young.
+
+    An interrupted one stays this one, once it is closed, for as long as a lesson takes: the command may be ended and
+    started again while it publishes. After that a store that refuses must not cost the next class its recording.
+    """
+    if stop is None:
+        return True
+    ages = [seconds_between(since, Moment.now()) for since in (started, *([stop.at] * (stop.reason == INTERRUPTED)))]
+    return any(age is not None and age < for_s for age in ages)
+
+
+def _window_is_open(folder: LessonFolder, settings: Settings) -> bool:
+    """Whether the lesson may still record. It is folded only if its window would have passed since its very start."""
+    start, _ = window(folder)
+    age = seconds_between(start.at, Moment.now()) if start else None
+    if start and start.for_s and age is not None and age < min(start.for_s, settings.max_lesson):
+        return True
+    return stop_reason(load_state(folder), Moment.now(), max_lesson_s=settings.max_lesson) is None
 
 
 def demo_settings(out: Path, port: int) -> Settings:

@@ -1,38 +1,71 @@
-"""The unattended box: follows every lesson of a root and keeps the processes each one needs alive."""
+"""The unattended box: follows every lesson of a root and keeps the processes each one needs alive.
+
+Recording comes first, and only Stop, the lesson's window or `max_lesson` end it: whatever is wrong with a store, a
+stage or another lesson is a fault in the box's journal (`lesson.box`), shown by page, `/health` and metrics, and is
+tried again for ever.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
-from classroom.jobs import web_job
-from classroom.keeper import Keeper
-from classroom.lesson_run import LessonBusyError, LessonRun
+from classroom.faults import DiskWatch, Faults, clock_faults, job_faults
+from classroom.jobs import PRELOAD, web_job
+from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.settings import Settings
+from lesson.box import BoxLog, Fault
+from lesson.catalogue import Catalogue
 from lesson.clock import Moment
 from lesson.errors import ClassreelError
-from lesson.folder import LessonFolder, lessons_in
+from lesson.folder import LessonFolder
+from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
-from lesson.state import Phase, load_state
+from lesson.records import JobEnded, JobStarted
+from lesson.state import Phase
+from process.fork_launcher import best_launcher
+from process.job import Job
+from process.launcher import Launcher
+from process.logs import redacted
+from process.supervisor import Supervisor
 
 POLL_S = 0.25
 LOOK_S = 1.0
-RETRY_STUCK_S = 15 * 60.0
-"""A lesson that could not be finished is tried again after this long: every state has a way out."""
+RETRY_STUCK_S = 60.0
+"""A lesson that could not be brought further is tried again after this long, once it is its turn again."""
+SETTLE_S = 90.0
+"""Faults of an earlier life stand for so long after a start: by then what is still wrong has been found again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The clocks a conductor lives by; tests bring their own."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], Moment] = Moment.now
+    sleep: Callable[[float], None] = time.sleep
 
 
 class Conductor:
     """`serve`: the API, the running lesson, and one unfinished older lesson at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, launcher: Launcher | None = None, clock: Clock | None = None) -> None:
         self._settings = settings
-        self._api = Keeper(settings.root / "log")
+        self._clock = clock or Clock()
+        self._launcher = launcher or best_launcher(PRELOAD)
+        self._catalogue = Catalogue(settings.root)
+        self._box = BoxLog(settings.root)
+        self._disk = DiskWatch(settings.root)
+        self._api = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
-        self._published: set[str] = set()
         self._retry_at: dict[str, float] = {}
+        self._stuck: dict[str, str] = {}
+        self._damaged: list[LessonEntry] = []
+        self._began = self._clock.now()
         self._log = structlog.get_logger()
 
     def serve(self, until: Callable[[], bool] = lambda: False) -> None:
@@ -40,50 +73,59 @@ class Conductor:
         next_look = 0.0
         try:
             while not until():
-                self._api.reconcile([web_job(self._settings)])
-                if time.monotonic() >= next_look:
+                now = self._clock.monotonic()
+                if now >= next_look:
                     self._take_up()
-                    next_look = time.monotonic() + LOOK_S
+                    next_look = now + LOOK_S
                 for lesson_id in list(self._runs):
                     self._advance_safely(lesson_id)
-                time.sleep(POLL_S)
+                self._api.reconcile([web_job(self._settings)])  # after the recording, which comes first
+                self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
+                self._clock.sleep(POLL_S)
         finally:
             for run in self._runs.values():
-                run.__exit__(None, None, None)
+                run.close()
             self._api.stop()
+            self._disk.close()
+            self._box.close()
+            self._launcher.close()
 
     def _take_up(self) -> None:
-        """Open a run for the recording lesson, and for the oldest unfinished one if none is being finished."""
-        finishing = any(run.view.state.phase is not Phase.RECORDING for run in self._runs.values())
-        for folder in lessons_in(self._settings.root):
-            if folder.id in self._published or folder.id in self._runs:
-                continue
-            phase = self._phase(folder)
-            if phase is Phase.PUBLISHED:
-                self._published.add(folder.id)
-            elif phase is Phase.RECORDING or (phase is Phase.PROCESSING and not finishing):
-                finishing |= self._open(folder) and phase is Phase.PROCESSING
+        """Open the recording lesson, or else the unfinished one that waits longest, if none is being finished."""
+        running = self._catalogue.running()
+        if running is not None and running.id not in self._runs:
+            self._open(running)
+            return  # the others have time until its processes run
+        self._damaged = self._catalogue.damaged()
+        if all(run.view.state.phase is Phase.RECORDING for run in self._runs.values()):
+            waiting = [folder for folder in self._catalogue.unfinished() if self._is_due(folder)]
+            for folder in sorted(waiting, key=lambda folder: self._retry_at.get(folder.id, 0.0))[:1]:
+                self._close(folder)
+                self._open(folder)
 
-    def _phase(self, folder: LessonFolder) -> Phase | None:
-        if time.monotonic() < self._retry_at.get(folder.id, 0.0):
-            return None
-        try:
-            return load_state(folder).phase
-        except ClassreelError as error:
-            self._log.warning("lesson cannot be read", lesson=folder.id, error=str(error))
-            self._retry_at[folder.id] = time.monotonic() + RETRY_STUCK_S
-            return None
+    def _close(self, folder: LessonFolder) -> None:
+        """A lesson that another one has followed is over, though nobody stopped it: its cameras are the other's."""
+        stop_lesson(self._settings.root, folder, reason="another lesson was started")
 
-    def _open(self, folder: LessonFolder) -> bool:
+    def _is_due(self, folder: LessonFolder) -> bool:
+        return folder.id not in self._runs and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
+
+    def _open(self, folder: LessonFolder) -> None:
         try:
-            self._runs[folder.id] = LessonRun(folder, self._settings).__enter__()
+            run = LessonRun(
+                folder, self._settings, launcher=self._launcher, clock=self._clock.monotonic,
+                told=self._telling(folder.id),
+            )  # fmt: skip
+            self._runs[folder.id] = run.__enter__()
         except LessonBusyError:
-            return False
+            self._retry_at[folder.id] = self._clock.monotonic() + LOOK_S
         except ClassreelError as error:
             self._log.warning("lesson cannot be worked on", lesson=folder.id, error=str(error))
-            self._retry_at[folder.id] = time.monotonic() + RETRY_STUCK_S
-            return False
-        return True
+            self._put_off(folder.id, str(error))
+
+    def _put_off(self, lesson_id: str, reason: str) -> None:
+        self._stuck[lesson_id] = reason
+        self._retry_at[lesson_id] = self._clock.monotonic() + RETRY_STUCK_S
 
     def _advance_safely(self, lesson_id: str) -> None:
         """One lesson's trouble (a full disk, say) must end neither the others nor its own recording."""
@@ -95,16 +137,36 @@ class Conductor:
     def _advance(self, lesson_id: str) -> None:
         run = self._runs[lesson_id]
         run.step()
-        reason = stop_reason(run.view.state, Moment.now(), max_lesson_s=self._settings.max_lesson)
+        reason = stop_reason(run.view.state, self._clock.now(), max_lesson_s=self._settings.max_lesson)
         if reason:
             stop_lesson(self._settings.root, run.folder, reason=reason)
         if run.done:
-            self._published.add(lesson_id)
+            self._stuck.pop(lesson_id, None)
             self._log.info("lesson published", lesson=lesson_id)
         elif run.stuck:
-            self._retry_at[lesson_id] = time.monotonic() + RETRY_STUCK_S
+            self._put_off(lesson_id, "; ".join(run.problems))
             self._log.warning("lesson is stuck", lesson=lesson_id, problems=run.problems)
         else:
             return
-        run.__exit__(None, None, None)
+        run.close()
         del self._runs[lesson_id]
+
+    def _faults(self) -> Faults:
+        """Everything that is wrong now."""
+        found = {**self._disk.faults(), **clock_faults(self._clock.now(), self._began)}
+        found |= job_faults("", self._api.troubles.values())
+        for lesson_id, run in self._runs.items():
+            found |= job_faults(lesson_id, run.troubles.values())
+        found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}
+        return found | {(Fault.LESSON_DAMAGED, one.folder.id): one.problem or "" for one in self._damaged}
+
+    def _telling(self, lesson_id: str) -> Told:
+        def told(job: Job, code: int | None, reason: str) -> None:
+            stage, source, at = job.stage, job.source, self._clock.now()
+            if code is None:
+                self._box.write(JobStarted(stage=stage, source=source, lesson=lesson_id, at=at, task=reason))
+            else:
+                said = redacted(reason)
+                self._box.write(JobEnded(stage=stage, source=source, lesson=lesson_id, at=at, code=code, reason=said))
+
+        return told

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from capture.trial import TRIAL_LIMIT_S
-from classroom.jobs import PYTHON
 from lesson.errors import MediaError
 from lesson.model import Kind, SourceSpec
+from process.job import PYTHON
 from process.logs import redacted
 
 OTHERWISE = "check power, cable and address of this feed"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from capture.address import file_uri, parse_address
 from classroom.jobs import capture_jobs
 from classroom.lesson_run import LessonRun, at_work
 from classroom.settings import Settings
@@ -30,22 +31,47 @@ FORGOTTEN_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ImportFile:
-    """One file and what it shows; `start`: lesson tick at which it begins."""
+    """One file, or several that follow each other, and what it shows; `start`: lesson tick at which it begins."""
 
     role: Role
-    path: Path
+    paths: tuple[Path, ...]
     start: Ticks = 0
+
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
 
 
 def parse_files(sources: Sequence[str], offsets: Sequence[str]) -> list[ImportFile]:
-    """`ROLE=FILE` and `ROLE=SECONDS` arguments; an offset goes to every file of its role. Raises `ConfigError`."""
+    """`ROLE=FILE[+FILE…]` and `ROLE=SECONDS` arguments; an offset goes to every file of its role.
+
+    Raises:
+        ConfigError: an argument makes no sense.
+    """
     starts = {_role(role): _seconds(text) for role, text in (_pair(offset) for offset in offsets)}
-    pairs = [(_role(role), Path(path)) for role, path in (_pair(source) for source in sources)]
+    pairs = [(_role(role), _parts(path)) for role, path in (_pair(source) for source in sources)]
     for role in starts:
         if role not in {given for given, _ in pairs}:
             raise ConfigError(f"--offset {role}=…: there is no --source {role}=…")
     earliest = min([0, *starts.values()])  # a file that starts before the others shifts those, not itself
-    return [ImportFile(role, path, starts.get(role, 0) - earliest) for role, path in pairs]
+    return [ImportFile(role, paths, starts.get(role, 0) - earliest) for role, paths in pairs]
+
+
+def _parts(text: str) -> tuple[Path, ...]:
+    """The one file, or the files with a plus between, that `text` names: a file may have one in its own name."""
+    pieces = text.split("+")
+    if len(pieces) == 1 or Path(text).exists():
+        return (Path(text),)
+    ways: dict[int, tuple[Path, ...]] = {len(pieces): ()}  # from a piece on, all files that exist
+    for first in reversed(range(len(pieces))):
+        for end in range(first + 1, len(pieces) + 1):  # the longest name that exists, if there are several
+            path = Path("+".join(pieces[first:end]))
+            if end in ways and path.name and path.exists():
+                ways[first] = (path, *ways[end])
+    if 0 not in ways:
+        missing = next((piece for piece in pieces if not Path(piece).exists()), text)
+        raise ConfigError(f"{text}: there is no such file, and of its parts there is no {missing or 'file'}")
+    return ways[0]
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -77,10 +103,11 @@ def _specs(files: Sequence[ImportFile]) -> tuple[SourceSpec, ...]:
             SourceSpec(
                 id=f"{file.role}-{same + 1}" if same else file.role.value,
                 role=file.role,
-                uri=file.path.resolve().as_uri(),
+                uri=file_uri(file.path),
                 imported=True,
                 required=True,
                 start=file.start,
+                parts=tuple(map(file_uri, file.paths)) if len(file.paths) > 1 else (),
             )
         )
     return tuple(specs)
@@ -96,7 +123,8 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
     if not files:
         raise ConfigError("nothing to import: give --source ROLE=FILE")
     for file in files:
-        probe(file.path)
+        for path in file.paths:
+            probe(path)
     template = LessonTemplate(
         room=settings.room,
         timezone=settings.timezone,
@@ -107,7 +135,7 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
     staging = settings.root / STAGING
     make_folder(staging)
     _sweep(staging)
-    folder = LessonFolder.create(staging, template.header(title or files[0].path.stem))
+    folder = LessonFolder.create(staging, template.header(title or _title(files[0].path)))
     try:
         _record(folder, settings)
         final = settings.root / folder.id
@@ -117,6 +145,11 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
         raise
     sync_folder(settings.root)
     return LessonFolder(final)
+
+
+def _title(path: Path) -> str:
+    """What a lesson is called after its file; bytes of a name that are no text are shown as such."""
+    return os.fsencode(path.stem).decode(errors="replace")
 
 
 def _sweep(staging: Path) -> None:
@@ -139,6 +172,6 @@ def _record(folder: LessonFolder, settings: Settings) -> None:
             time.sleep(POLL_S)
     for source in run.view.state.sources.values():
         if not source.segments:
-            file = Path(unquote(urlsplit(source.spec.uri).path)).name
+            file = parse_address(source.spec.uri, imported=True).target
             raise UnusableMediaError(source.losses[-1].reason if source.losses else f"{file}: nothing could be read")
     append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])

@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-
 from classroom.settings import Settings
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A process to keep alive: one at a time of each `name`.
-
-    `task`: what it is there for; when that changes, what was given up under this name gets a new chance.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    task: str = ""
-
-    @property
-    def vital(self) -> bool:
-        """Whether the box is of no use without this process: it is restarted for ever."""
-        return self.name.startswith("capture-") or self.name == API
-
+from process.job import Job
 
 API = "api"
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
+PRELOAD = ("capture.session",)
+"""What the fork server imports: recording is to be there at once, and its processes to share their pages."""
 
-PYTHON = (sys.executable, "-P")
-"""-P: a folder of the user's that is named like one of our rooms must not be run in its place."""
-
-
-def _stage(name: str, module: str, *arguments: str, task: str = "") -> Job:
-    return Job(name, (*PYTHON, "-m", module, *arguments), task)
+CAPTURE_SILENCE_S = 10.0
+"""Without a sign of life for so long a recording process is replaced. Its loop never waits for the disk."""
+CAPTURE_NICENESS = -10
+"""Recording goes before everything else on the box, where the system allows it (root, or systemd's LimitNICE=)."""
+STAGE_SILENCE_S = 120.0
+"""For all others: a step may wait for a slow disk or line, and give no sign meanwhile."""
+API_SILENCE_S = 15.0
 
 
 def capture_jobs(folder: LessonFolder, state: LessonState) -> list[Job]:
     """One process a source: until Stop to record, then to close what is there."""
-    task = "close" if state.stop else "record"
     return [
-        _stage(f"capture-{source_id}", "capture", str(folder.path), source_id, task=task)
+        Job(
+            stage="capture",
+            source=source_id,
+            module="capture",
+            arguments=(str(folder.path), source_id),
+            vital=True,
+            task="close" if state.stop else "record",
+            niceness=CAPTURE_NICENESS,
+            silence_s=None if source.spec.imported else CAPTURE_SILENCE_S,
+        )
         for source_id, source in state.sources.items()
         if not source.finished
     ]
@@ -60,13 +51,18 @@ def wanted_jobs(
     jobs = capture_jobs(folder, state)
     if not state.final:
         blind = ("--blind",) if tracking_crashes >= BLIND_AFTER else ()
-        jobs.append(_stage("tracking", "tracking", path, *blind))
+        jobs.append(_stage("tracking", path, *blind, niceness=5))
     if not state.encoded:
         farm = ("--farm", settings.encode.farm) if settings.encode.farm else ()
-        jobs.append(_stage("encode", "encode", path, "--workers", str(settings.encode.workers), *farm))
+        jobs.append(_stage("encode", path, "--workers", str(settings.encode.workers), *farm, niceness=10))
     if not state.verified:
-        jobs.append(_stage("publish", "publish", path, *store_arguments(settings)))
+        jobs.append(_stage("publish", path, *store_arguments(settings), niceness=5))
     return jobs
+
+
+def _stage(stage: str, *arguments: str, niceness: int) -> Job:
+    """A stage that comes after recording, and must not disturb it."""
+    return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
 
 
 def store_arguments(settings: Settings) -> tuple[str, ...]:
@@ -83,7 +79,13 @@ def store_arguments(settings: Settings) -> tuple[str, ...]:
 
 def web_job(settings: Settings) -> Job:
     """The process that serves the pages. The settings hold no secrets, only references to them."""
-    return Job(API, (*PYTHON, "-m", "classroom.web", settings.model_dump_json()))
+    return Job(
+        stage=API,
+        module="classroom.web",
+        arguments=(settings.model_dump_json(),),
+        vital=True,
+        silence_s=API_SILENCE_S,
+    )
 
 
 def web_url(settings: Settings) -> str:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from classroom.jobs import BLIND_AFTER, Job, wanted_jobs
-from classroom.keeper import Keeper
+from classroom.jobs import BLIND_AFTER, PRELOAD, wanted_jobs
 from classroom.settings import Settings
 from lesson.errors import ClassreelError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.state import LessonState, LessonView
+from process.fork_launcher import best_launcher
+from process.job import Job
+from process.launcher import Launcher
+from process.supervisor import Supervisor, Trouble
+
+STUCK_AFTER_S = 30.0
+"""When the first stage a recorded lesson lacks was given up, and nothing has come of the later ones for so long."""
+
+JobRule: TypeAlias = Callable[[LessonFolder, LessonState], list[Job]]
+"""Which processes a lesson needs now."""
+Told: TypeAlias = Callable[[Job, int | None, str], None]
+"""Hears of each start (code None) and failure of a process: job, exit code, reason."""
 
 
 def at_work(folder: LessonFolder) -> bool:
@@ -32,10 +44,6 @@ def at_work(folder: LessonFolder) -> bool:
     return False
 
 
-JobRule: TypeAlias = Callable[[LessonFolder, LessonState], list[Job]]
-"""Which processes a lesson needs now."""
-
-
 class LessonBusyError(ClassreelError):
     """Another conductor is at work on this lesson."""
 
@@ -43,42 +51,77 @@ class LessonBusyError(ClassreelError):
 class LessonRun:
     """Brings one lesson further, step by step, until it is published or cannot be helped.
 
+    `launcher` starts its processes; None: one of its own. `clock`: seconds, monotonic.
+
     Raises:
         LessonBusyError: on entering, when another process is at work on the lesson.
     """
 
-    def __init__(self, folder: LessonFolder, settings: Settings, *, jobs: JobRule | None = None) -> None:
+    def __init__(
+        self,
+        folder: LessonFolder,
+        settings: Settings,
+        *,
+        jobs: JobRule | None = None,
+        launcher: Launcher | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        told: Told = lambda _job, _code, _reason: None,
+    ) -> None:
         self.folder = folder
         self.view = LessonView(folder)
-        self._jobs = jobs or (
-            lambda folder, state: wanted_jobs(folder, state, settings, tracking_crashes=self._crashes)
-        )
-        self._keeper = Keeper(folder.log_path("x").parent)
+        self._settings = settings
+        self._rule = jobs or self._wanted
+        self._owns_launcher = launcher is None
+        self._launcher = launcher or best_launcher(PRELOAD)
+        self._clock = clock
+        self._supervisor = Supervisor(folder.log_path("x").parent, self._launcher, clock, told)
         self._crashes = 0
+        self._changed = clock()
         self._lock = -1
 
     def __enter__(self) -> Self:
+        try:
+            self._lock_lesson()
+            self.view.poll()
+        except BaseException:
+            self._close_launcher()
+            raise
+        return self
+
+    def _lock_lesson(self) -> None:
         with storage_errors(self.folder.conductor_lock):
-            self._lock = os.open(self.folder.conductor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = os.open(self.folder.conductor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
             raise LessonBusyError(f"lesson {self.folder.id}: another classreel is at work on it") from error
-        self.view.poll()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._keeper.stop()
+        self.close()
+
+    def close(self) -> None:
+        """End the lesson's processes and let go of it."""
+        self._supervisor.stop()
+        self._close_launcher()
         os.close(self._lock)
+
+    def _close_launcher(self) -> None:
+        if self._owns_launcher:
+            self._launcher.close()
+
+    def _wanted(self, folder: LessonFolder, state: LessonState) -> list[Job]:
+        return wanted_jobs(folder, state, self._settings, tracking_crashes=self._crashes)
 
     def step(self) -> bool:
         """Look at the journals, start and stop processes accordingly; whether anything new was committed."""
         changed = self.view.poll()
-        self._keeper.reconcile(self._jobs(self.folder, self.view.state))
-        self._crashes = max(self._crashes, self._keeper.failures("tracking"))
+        if changed:
+            self._changed = self._clock()
+        self._supervisor.reconcile(self._rule(self.folder, self.view.state))
+        self._crashes = max(self._crashes, self._supervisor.failures("tracking"))
         return changed
 
     @property
@@ -87,17 +130,27 @@ class LessonRun:
 
     @property
     def stuck(self) -> bool:
-        """Whether a process this lesson cannot do without was given up; while it records, a feed it can do without."""
-        recording = self.view.state.stop is None
-        return any(not (recording and name.startswith("capture-")) for name in self._keeper.given_up)
+        """Whether nothing more will come of this lesson before somebody mends what its troubles name.
+
+        A lesson that is still being recorded is never stuck.
+        """
+        if self.view.state.stop is None or self._clock() - self._changed < STUCK_AFTER_S:
+            return False
+        first = next(iter(self._rule(self.folder, self.view.state)), None)
+        return first is not None and first.name in self.troubles
+
+    @property
+    def troubles(self) -> dict[str, Trouble]:
+        """Job name to what is wrong with it."""
+        return self._supervisor.troubles
 
     @property
     def problems(self) -> list[str]:
         """One line for everything that was given up or done without."""
-        given_up = [f"{name}: {reason}" for name, reason in sorted(self._keeper.given_up.items())]
+        given_up = [f"{name}: {trouble.reason}" for name, trouble in sorted(self.troubles.items())]
         blind = [f"tracking: crashed {self._crashes} times; planned without analysis"]
         return given_up + (blind if self._crashes >= BLIND_AFTER else [])
 
     def pid(self, job: str) -> int | None:
         """Process id of one of the lesson's processes."""
-        return self._keeper.pid(job)
+        return self._supervisor.pid(job)

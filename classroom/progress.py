@@ -15,6 +15,7 @@ from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
 _LINE_EVERY_S = 15.0
+_DRAW_EVERY_S = 0.5
 
 
 class LessonProgress:
@@ -27,9 +28,10 @@ class LessonProgress:
             BarColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
+            refresh_per_second=1 / _DRAW_EVERY_S,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._last_line = 0.0
+        self._next = 0.0
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -46,14 +48,19 @@ class LessonProgress:
             self._bars.stop()
 
     def update(self, state: LessonState, *, recorded_s: float) -> None:
-        """Redraw from the state; cheap enough for every poll."""
+        """Say how far it is, from the state; at most twice a second on a terminal, four times a minute elsewhere."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (_DRAW_EVERY_S if self._tasks else _LINE_EVERY_S)
         wanted = state.header.grid.chunks(state.duration) * len(state.header.ladder)
         encoded = sum(len(rendition.chunks) for rendition in state.renditions.values())
-        stored = sum(key.endswith(".m4s") for key in state.objects)
+        stored = state.stored_chunks
         until = state.start.for_s if state.start else None
         length = seconds_from_ticks(state.duration)
         if not self._tasks:
-            self._line(f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}")
+            line = f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}"
+            self._console.print(plain(line), soft_wrap=True)
             return
         done = length if state.stop else recorded_s
         self._bars.update(
@@ -61,8 +68,3 @@ class LessonProgress:
         )
         for name, count in (("encoded", encoded), ("stored", stored)):
             self._bars.update(self._tasks[name], completed=count, total=wanted or None, note=f"{count}/{wanted} chunks")
-
-    def _line(self, text: str) -> None:
-        if time.monotonic() - self._last_line >= _LINE_EVERY_S:
-            self._last_line = time.monotonic()
-            self._console.print(plain(text), soft_wrap=True)

@@ -11,8 +11,6 @@ from encode.stage import EncodeStage
 from lesson.folder import LessonFolder
 from process.stage import repeat, run_stage
 
-_NICENESS = 10  # recording comes first
-
 
 def _default_workers() -> int:
     """One for two cores: the threads of its rungs keep both busy, and what a second one starts with is lost."""
@@ -33,7 +31,7 @@ def main() -> int:
         with EncodeStage(LessonFolder(arguments.lesson.resolve()), max(1, arguments.workers), arguments.farm) as stage:
             repeat(stage.step, lambda: stage.done)
 
-    return run_stage("encode", work, niceness=_NICENESS)
+    return run_stage("encode", work)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ def _material(
     pieces = tuple(Piece(part, piece.look) for piece in plan if (part := piece.span.intersection(span)))
     clips = tuple(clip for feed in _feeds(pieces) for clip in _clips(folder, state, pieces, feed))
     sources = {clip.feed.source for clip in clips}
-    crops = tuple(crop for crop in state.crops if crop.source in sources and crop.span.overlaps(span))
+    crops = tuple(crop for crop in state.crops_over(span) if crop.source in sources)
     return pieces, clips, crops
 
 
@@ -100,12 +101,13 @@ def _feeds(pieces: Iterable[Piece]) -> list[Feed]:
 
 
 def _clips(folder: LessonFolder, state: LessonState, pieces: Iterable[Piece], feed: Feed) -> Iterable[Clip]:
-    maps = tuple(state.sources[feed.source].maps.get(feed.epoch, ()))
-    segments = [s for s in state.sources[feed.source].segments if s.epoch == feed.epoch and s.video]
+    source = state.sources[feed.source]
+    maps = tuple(source.maps.get(feed.epoch, ()))
     uses = merged((piece.span for piece in pieces if feed in piece.feeds), slack=BRIDGE)
     for span in uses:
-        found = segments_from(segments, source_tick(maps, span.start), Kind.VIDEO)
-        needed = _before(found, source_tick(maps, span.end), Kind.VIDEO)
+        start = source_tick(maps, span.start)
+        decoded = Span(start, max(start, source_tick(maps, span.end)))
+        needed = source.track(Kind.VIDEO, feed.epoch).decoded_for(decoded)
         refs = tuple(SegmentRef(folder.absolute(segment.path), segment.sha256) for segment in needed)
         ruling = tuple(m for m in maps if m is maps[0] or m.span.start < span.end)
         yield Clip(feed=feed, span=span, maps=ruling, segments=refs)
@@ -114,20 +116,16 @@ def _clips(folder: LessonFolder, state: LessonState, pieces: Iterable[Piece], fe
 def segments_from(segments: Sequence[SegmentRecord], start: Ticks, kind: Kind) -> Sequence[SegmentRecord]:
     """Of the segments of one epoch, in order, those in which a decoder finds everything from source tick `start` on.
 
-    Begins with the last one whose first decodable packet is not after `start`.
+    Begins with the last one whose first decodable packet is not after `start`. All must hold this kind.
     """
-    first = 0
-    for position, segment in enumerate(segments):
-        packets = segment.range(kind)
-        if packets and ticks_from_pts(packets.key, segment.time_base) <= start:
-            first = position
-    return segments[first:]
+    first = bisect_right(segments, start, key=lambda segment: _decodable_from(segment, kind))
+    return segments[max(0, first - 1) :]
 
 
-def _before(segments: Sequence[SegmentRecord], end: Ticks, kind: Kind) -> list[SegmentRecord]:
-    """The segments that begin before source tick `end`; the first in any case."""
-    spans = [(segment, segment.span(kind)) for segment in segments]
-    return [segment for n, (segment, span) in enumerate(spans) if n == 0 or (span is not None and span.start < end)]
+def _decodable_from(segment: SegmentRecord, kind: Kind) -> Ticks:
+    packets = segment.range(kind)
+    assert packets is not None  # noqa: S101 asked of segments with this kind only
+    return ticks_from_pts(packets.key, segment.time_base)
 
 
 def _digest(pieces: tuple[Piece, ...], clips: tuple[Clip, ...], crops: tuple[CropPath, ...]) -> str:

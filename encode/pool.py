@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
@@ -18,11 +19,15 @@ from encode.farm import open_farm, worker_was_lost
 from encode.jobs import ChunkJob
 from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
+from lesson.time import seconds_from_ticks
 from process.logs import configure_logging
 from process.stage import die_with_parent
 
 MAX_DEATHS = 3
 """Worker deaths over one chunk after which it is made without its feeds: one bad file must not stop a lesson."""
+HANG_S = 120.0
+HANG_PER_S = 60.0
+"""A job hangs after `HANG_S` and `HANG_PER_S` for each second of its programme; the slowest box seen takes 2."""
 
 _log = structlog.get_logger()
 
@@ -41,6 +46,7 @@ class Pool:
         self._farm = farm
         self._executor: Executor | None = None
         self._running: dict[Future[tuple[EncodedChunk, ...]], ChunkJob] = {}
+        self._quiet_since = time.monotonic()
         self._deaths: Counter[int] = Counter()
 
     @property
@@ -63,6 +69,8 @@ class Pool:
         if any(index in self._deaths and self._deaths[index] >= MAX_DEATHS for index in job.indices):
             _log.error("chunk cannot be made from its feeds", chunk=job.first, deaths=self._deaths[job.first])
             job = without_feeds(job)
+        if not self._running:
+            self._quiet_since = time.monotonic()
         try:
             self._running[executor.submit(run, job)] = job
         except BrokenProcessPool:
@@ -81,6 +89,11 @@ class Pool:
     def finished(self) -> Iterator[EncodedChunk]:
         """What has been made since the last call. Raises what a job raised; `MediaError` when workers keep dying."""
         done, _ = wait(self._running, timeout=0)
+        if done:
+            self._quiet_since = time.monotonic()
+        elif self._hang():
+            self._bury(list(self._running.values()))
+            return
         for future in done:
             if isinstance(future.exception(), BrokenProcessPool) or worker_was_lost(future.exception()):
                 self._bury(list(self._running.values()))
@@ -90,8 +103,14 @@ class Pool:
                 self._deaths.pop(index, None)
             yield from future.result()
 
+    def _hang(self) -> bool:
+        """Whether the workers have been silent for longer than their longest job may take."""
+        longest = max((sum(span.duration for span in job.spans) for job in self._running.values()), default=0)
+        allowed = HANG_S + HANG_PER_S * seconds_from_ticks(longest)
+        return bool(self._running) and time.monotonic() - self._quiet_since > allowed
+
     def _bury(self, jobs: list[ChunkJob]) -> None:
-        """A worker died and the whole pool with it: forget its jobs, whose chunks are then missing as before."""
+        """A worker died or hangs, and the pool with it: forget its jobs, whose chunks are then missing as before."""
         for job in jobs:
             self._deaths.update(job.indices)
         _log.warning("encode worker died", chunks=sorted(index for job in jobs for index in job.indices))

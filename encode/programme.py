@@ -5,7 +5,6 @@ Pure: from the state of a lesson to pieces of the programme, one decision for ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -53,11 +52,13 @@ class Piece:
 
 
 class Coverage:
-    """Which epoch of a source has a picture at a lesson tick."""
+    """Which epoch of a source has a picture, or sound, at a lesson tick; with a `window`, only at ticks in it."""
 
-    def __init__(self, state: LessonState, kind: Kind) -> None:
+    def __init__(self, state: LessonState, kind: Kind, window: Span | None = None) -> None:
+        near = None if window is None else Span(window.start - HOLD, window.end + HOLD + 1)
         self._spans = {
-            source.spec.id: list(_covered(source_id, state, kind)) for source_id, source in state.sources.items()
+            source_id: [(Feed(source_id, stretch.epoch), stretch.span) for stretch in source.stretches(kind, near)]
+            for source_id, source in state.sources.items()
         }
 
     def feed(self, source: str, at: Ticks) -> Feed | None:
@@ -83,18 +84,9 @@ class Coverage:
         return next((feed for feed, span in self._spans.get(source, []) if at in span), None)
 
 
-def _covered(source_id: str, state: LessonState, kind: Kind) -> Iterator[tuple[Feed, Span]]:
-    source = state.sources[source_id]
-    for stretch in source.coverage(kind):
-        start = source.to_lesson(stretch.epoch, stretch.span.start)
-        end = source.to_lesson(stretch.epoch, stretch.span.end)
-        if start is not None and end is not None and start < end:
-            yield Feed(source_id, stretch.epoch), Span(start, end)
-
-
 def programme(state: LessonState, span: Span) -> list[Piece]:
     """The pieces of the programme over `span`, without a hole."""
-    chooser = _Chooser(state)
+    chooser = _Chooser(state, span)
     frame = state.header.grid.frame
     pieces = []
     for look, run in groupby(range(span.start, span.end, frame), key=chooser.look):
@@ -104,9 +96,11 @@ def programme(state: LessonState, span: Span) -> list[Piece]:
 
 
 class _Chooser:
-    def __init__(self, state: LessonState) -> None:
-        self._coverage = Coverage(state, Kind.VIDEO)
-        self._shots = state.shots
+    """What each frame of `span` shows."""
+
+    def __init__(self, state: LessonState, span: Span) -> None:
+        self._coverage = Coverage(state, Kind.VIDEO, span)
+        self._shots = state.shots_over(span)
         self._safe = picture_order(state)
 
     def look(self, at: Ticks) -> Look:

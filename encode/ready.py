@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 from lesson.model import Kind
 from lesson.state import LessonState
@@ -49,13 +50,21 @@ def lacking(state: LessonState, index: int) -> tuple[str, ...]:
     )
 
 
+def _all_there(state: LessonState) -> int:
+    """How many chunks, from the first on, no video rendition lacks."""
+    video = (rendition.name for rendition in state.header.ladder if rendition.kind is Kind.VIDEO)
+    return min((state.renditions[name].leading for name in video), default=0)
+
+
 def next_batch(state: LessonState, busy: Collection[int], *, workers: int, alone: Collection[int] = ()) -> Batch | None:
     """The first chunks that are ready, not `busy`, and lack a rendition; None when there are none.
 
     Live, a chunk goes as soon as it is ready; a backlog goes in batches, evenly parted among `workers`. Chunks in
     `alone` share their job with no other.
     """
-    todo = [index for index in range(ready_chunks(state)) if index not in busy and lacking(state, index)]
+    candidates = range(_all_there(state), ready_chunks(state))
+    missing = (index for index in candidates if index not in busy and lacking(state, index))
+    todo = list(islice(missing, MAX_BATCH * workers))
     if not todo:
         return None
     first, limit = todo[0], min(MAX_BATCH, -(-len(todo) // workers))

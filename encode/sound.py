@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
+
+import numpy as np
 
 from encode.ready import chunk_span, ready_chunks
 from encode.store import ChunkStore
@@ -17,6 +20,8 @@ from media.fmp4 import MEDIA_START, Sample, media_segment
 
 BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
 """Ticks after a chunk that decide its last packet."""
+_LEAST = 1e-6
+"""-120 dB: silence."""
 
 
 class SoundEncoder:
@@ -29,6 +34,7 @@ class SoundEncoder:
         self._reader = VoiceReader(folder)
         self._encoder: AudioEncoder | None = None
         self._samples: list[Sample] = []
+        self._peaks: dict[int, float] = {}  # by block
         self._next = 0
 
     def step(self, state: LessonState, store: ChunkStore) -> bool:
@@ -46,7 +52,8 @@ class SoundEncoder:
         self._feed(self._encoder, state, first + count + LOOKAHEAD_BLOCKS)
         chunk, self._samples = _cut(self._samples[:count], duration), self._samples[count:]
         data = media_segment(chunk, sequence=index + 1, decode_time=MEDIA_START + span.start - BLOCK)
-        store.commit(self.rendition, index, span, data, hashlib.sha256(data).hexdigest()[:16])
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        store.commit(self.rendition, index, span, data, digest, peak_db=self._peak_db(span))
         self._next = index + 1
         return True
 
@@ -54,7 +61,17 @@ class SoundEncoder:
         """Feed the sound of all blocks before block `until`; after the lesson's end there is silence."""
         span = Span(encoder.fed * BLOCK, max(encoder.fed, until) * BLOCK)
         if not span.empty:
-            self._samples += encoder.encode(self._reader.read(state, span))
+            pcm = self._reader.read(state, span)
+            for number, block in enumerate(np.abs(pcm).reshape(-1, BLOCK), span.start // BLOCK):
+                self._peaks[number] = float(block.max())
+            self._samples += encoder.encode(pcm)
+
+    def _peak_db(self, span: Span) -> float:
+        """The loudest sample of a chunk as it was read; what lies before it is forgotten."""
+        first = span.start // BLOCK
+        self._peaks = {number: peak for number, peak in self._peaks.items() if number >= first}
+        peaks = [peak for number, peak in self._peaks.items() if number < -(-span.end // BLOCK)]
+        return round(20 * math.log10(max([_LEAST, *peaks])), 1)
 
 
 def _cut(samples: list[Sample], duration: Ticks) -> list[Sample]:

@@ -68,7 +68,16 @@ class ChunkStore:
             )
         )
 
-    def commit(self, rendition: Rendition, index: int, span: Span, data: bytes, inputs: str) -> None:
+    def commit(
+        self,
+        rendition: Rendition,
+        index: int,
+        span: Span,
+        data: bytes,
+        inputs: str,
+        *,
+        peak_db: float | None = None,
+    ) -> None:
         """Make one chunk durable, then exist. Raises `DiskFullError`, `StorageError`: earlier chunks stay good."""
         path = self._folder.chunk_path(rendition.name, index)
         write_atomic(path, data)
@@ -80,6 +89,7 @@ class ChunkStore:
             bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             inputs=inputs,
+            peak_db=peak_db,
         )
         self._journals[rendition.name].append(ChunkEncoded(chunk=chunk))
 

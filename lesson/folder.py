@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -172,12 +173,14 @@ class LessonFolder:
         return self.path / "log" / f"{process}.log"
 
 
-def lessons_in(root: Path) -> Iterator[LessonFolder]:
-    """All lesson folders below `root`, oldest first; folders without a header are not lessons."""
+def lessons_in(root: Path, beginning: str = "") -> Iterator[LessonFolder]:
+    """All lesson folders below `root` whose ids begin so, oldest first; folders without a header are not lessons."""
     if root.is_dir():
-        for path in sorted(root.iterdir()):
-            if is_name(path.name) and _holds_header(path):
-                yield LessonFolder(path)
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.startswith(beginning) and is_name(entry.name))
+        for name in names:
+            if _holds_header(root / name):
+                yield LessonFolder(root / name)
 
 
 def _holds_header(path: Path) -> bool:
@@ -196,7 +199,7 @@ def find_lesson(root: Path, name: str) -> LessonFolder:
         if _holds_header(folder.path):
             return folder
         raise LessonNotFoundError(f"{name} is no lesson folder")
-    found = [folder for folder in lessons_in(root) if folder.id.startswith(name)]
+    found = list(lessons_in(root, name))
     exact = [folder for folder in found if folder.id == name]
     if len(exact or found) == 1:
         return (exact or found)[0]

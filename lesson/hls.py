@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
-from lesson.model import ChunkRecord, Kind, Rendition
-from lesson.state import LessonState, RenditionState
+from lesson.model import Kind, Rendition
+from lesson.state import LessonState, RenditionState, target_duration
 from lesson.time import TICKS_PER_SECOND, Ticks
 
 INDEX = "index.m3u8"
@@ -25,11 +25,6 @@ hundred bytes a chunk (measured: a 24 kbit/s voice takes 26.2 kbit/s at its peak
 """
 _AUDIO_GROUP = "audio"
 _LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*")  # as RFC 5646 shapes tags: needs no quoting
-
-
-def target_duration(state: LessonState) -> int:
-    """EXT-X-TARGETDURATION of every media playlist of the lesson, in whole seconds: the grid's chunk rounded up."""
-    return -(-state.header.grid.chunk // TICKS_PER_SECOND)
 
 
 def playable(state: LessonState) -> list[Rendition]:
@@ -54,7 +49,7 @@ def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bo
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
-        f"#EXT-X-TARGETDURATION:{target_duration(state)}",
+        f"#EXT-X-TARGETDURATION:{target_duration(state.header.grid)}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         f"#EXT-X-PLAYLIST-TYPE:{'VOD' if final else 'EVENT'}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
@@ -97,34 +92,6 @@ def program_date_time(state: LessonState, at: Ticks) -> str:
     wall = state.header.created_wall if state.header.imported or state.origin is None else state.origin.at.wall
     moment = datetime.fromisoformat(wall).astimezone(UTC) + timedelta(seconds=at / TICKS_PER_SECOND)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def peak_bps(chunks: Sequence[ChunkRecord], target_s: int) -> int:
-    """Peak segment bit rate in bit/s: the largest rate of any run of chunks lasting 0.5…1.5 target durations.
-
-    Source: RFC 8216 section 4.3.4.2. A recording shorter than that has its average.
-    """
-    shortest, longest = target_s * TICKS_PER_SECOND // 2, target_s * TICKS_PER_SECOND * 3 // 2
-    peak = 0
-    for first in range(len(chunks)):
-        size = duration = 0
-        for chunk in chunks[first:]:
-            size += chunk.bytes
-            duration += chunk.span.duration
-            if duration > longest:
-                break
-            if duration >= shortest:
-                peak = max(peak, _rate(size, duration))
-    return peak or average_bps(chunks)
-
-
-def average_bps(chunks: Sequence[ChunkRecord]) -> int:
-    """Bits of all chunks over their playing time, in bit/s, rounded up; 0 without chunks."""
-    return _rate(sum(c.bytes for c in chunks), sum(c.span.duration for c in chunks))
-
-
-def _rate(size: int, duration: Ticks) -> int:
-    return -(-size * 8 * TICKS_PER_SECOND // duration) if duration else 0
 
 
 def _seconds(duration: Ticks) -> str:
@@ -174,20 +141,12 @@ def _codecs(progress: RenditionState) -> str:
     return progress.started.codecs if progress.started else ""
 
 
-def _leading_chunks(progress: RenditionState) -> list[ChunkRecord]:
-    return [progress.chunks[index] for index in range(progress.leading)]
-
-
 def _peak(state: LessonState, rendition: Rendition, *, final: bool) -> int:
-    if final:
-        return peak_bps(_leading_chunks(state.renditions[rendition.name]), target_duration(state))
-    return _cap(rendition)
+    return state.renditions[rendition.name].rate.peak_bps if final else _cap(rendition)
 
 
 def _mean(state: LessonState, rendition: Rendition, *, final: bool) -> int:
-    if final:
-        return average_bps(_leading_chunks(state.renditions[rendition.name]))
-    return _cap(rendition)
+    return state.renditions[rendition.name].rate.average_bps if final else _cap(rendition)
 
 
 def _cap(rendition: Rendition) -> int:

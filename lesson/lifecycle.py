@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesson.catalogue import Catalogue
 from lesson.clock import Moment, wall_now
 from lesson.durable import make_folder
-from lesson.errors import LessonFormatError, storage_errors
-from lesson.folder import LessonFolder, lessons_in, new_lesson_id
+from lesson.errors import storage_errors
+from lesson.folder import LessonFolder, new_lesson_id
 from lesson.journal import append_records, read_journal
 from lesson.model import LessonHeader, Rendition, SourceSpec
 from lesson.records import Start, Stop
@@ -71,31 +72,20 @@ def window(folder: LessonFolder) -> tuple[Start | None, Stop | None]:
     return start, stop
 
 
-def running_lesson(root: Path) -> LessonFolder | None:
-    """The newest live lesson that was started and not stopped.
-
-    A folder whose header cannot be read can never be recorded to again: it must not keep the next class waiting.
-    """
-    for folder in reversed(list(lessons_in(root))):
-        start, stop = window(folder)
-        if start and not stop and _is_live(folder):
-            return folder
-    return None
-
-
-def _is_live(folder: LessonFolder) -> bool:
-    try:
-        return not folder.header.imported
-    except LessonFormatError:
-        return False
-
-
 def start_lesson(
-    root: Path, template: LessonTemplate, *, title: str | None = None, for_s: float | None = None
+    root: Path,
+    template: LessonTemplate,
+    *,
+    title: str | None = None,
+    for_s: float | None = None,
+    catalogue: Catalogue | None = None,
 ) -> tuple[LessonFolder, bool]:
-    """Start a lesson, or give the one that is running; the flag says whether it is new. Raises `StorageError`."""
+    """Start a lesson, or give the one that is running; the flag says whether it is new. Raises `StorageError`.
+
+    `catalogue`: that of a caller who has looked at `root` before, which spares looking at all lessons again.
+    """
     with root_lock(root):
-        running = running_lesson(root)
+        running = (catalogue or Catalogue(root)).running()
         if running:
             return running, False
         folder = LessonFolder.create(root, template.header(title))

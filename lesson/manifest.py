@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lesson.hls import INDEX, average_bps, media_playlist, multivariant_playlist, peak_bps, target_duration
+from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
+from lesson.hls import INDEX, media_playlist, multivariant_playlist
 from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition
 from lesson.state import Gap, LessonState, SourceState
@@ -20,6 +22,9 @@ from lesson.time import seconds_from_ticks
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
+_HEAD_BYTES = 16_384
+_OBJECTS = b',\n "objects": ['
+"""Where the long list begins: thousands of objects that a summary does not need."""
 
 
 def manifest(state: LessonState) -> bytes:
@@ -48,10 +53,57 @@ def manifest(state: LessonState) -> bytes:
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What a list of lessons wants to know of a manifest. `gap_count`: gaps of all sources together."""
+
+    lesson_id: str
+    duration_s: float
+    gap_count: int
+
+
+def read_sealed(path: Path, lesson_id: str) -> Sealed:
+    """The beginning of the manifest at `path`, which has to be that of `lesson_id`; members unknown here are skipped.
+
+    Raises:
+        LessonNotFoundError: there is none.
+        LessonFormatError: it is damaged, of a newer schema, or another lesson's.
+        StorageError: it cannot be read.
+    """
+    try:
+        document = json.loads(_before_objects(path))
+        if not isinstance(schema := document["schema"], int) or schema > SCHEMA:
+            raise LessonFormatError(f"{path}: schema {schema} is newer than this version knows")
+        found = Sealed(
+            lesson_id=document["lesson_id"],
+            duration_s=float(document["duration_s"]),
+            gap_count=len([gap["source"] for gap in document["gaps"]]),
+        )
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise LessonFormatError(f"{path}: not a manifest") from error
+    if found.lesson_id != lesson_id or not 0 < found.duration_s < float("inf"):
+        raise LessonFormatError(f"{path}: not the manifest of a lesson {lesson_id}")
+    return found
+
+
+def _before_objects(path: Path) -> bytes:
+    """The document without its list of objects, which `manifest` writes last."""
+    data = b""
+    with storage_errors(path):
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(_HEAD_BYTES):
+                    data += piece
+                    if (end := data.find(_OBJECTS)) >= 0:
+                        return data[:end] + b"}"
+        except FileNotFoundError as error:
+            raise LessonNotFoundError(f"{path}: no manifest") from error
+    return data
+
+
 def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any]:
     """What was encoded of a rendition so far: size, frame rate, measured bit rates (bit/s) and bytes."""
     progress = state.renditions[rendition.name]
-    chunks = [progress.chunks[index] for index in range(progress.leading)]
     summary: dict[str, Any] = {
         "name": rendition.name,
         "kind": rendition.kind.value,
@@ -60,9 +112,9 @@ def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any
         "width": rendition.width,
         "height": rendition.height,
         "fps": float(state.header.grid.fps / rendition.frame_divisor) if rendition.kind is Kind.VIDEO else 0.0,
-        "avg_bps": average_bps(chunks),
-        "peak_bps": peak_bps(chunks, target_duration(state)),
-        "bytes": sum(chunk.bytes for chunk in chunks),
+        "avg_bps": progress.rate.average_bps,
+        "peak_bps": progress.rate.peak_bps,
+        "bytes": progress.rate.bytes,
     }
     return summary
 
@@ -90,7 +142,7 @@ def _source(source: SourceState) -> dict[str, Any]:
         "id": source.spec.id,
         "role": source.spec.role.value,
         "segments": len(source.segments),
-        "bytes": sum(segment.bytes for segment in source.segments),
+        "bytes": source.bytes,
         "sha256_of_sha256": digest.hexdigest(),
     }
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
-from lesson.time import Grid, Span, Ticks, ticks_from_pts
+from lesson.time import Grid, Span, Ticks, ticks_from_pts, uncovered
 
 SCHEMA = 1
 
@@ -41,7 +41,8 @@ class SourceSpec:
     """One feed of a lesson, as the capture process needs it.
 
     `uri` never holds credentials: they are named by reference in `user_env` and `password_env`.
-    `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`.
+    `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`; `parts`: the
+    URIs of files that follow each other, the first of them `uri`, where there are several.
     """
 
     id: str
@@ -53,6 +54,7 @@ class SourceSpec:
     required: bool = False
     imported: bool = False
     start: Ticks = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,8 @@ class PtsRange:
     """Packets of one stream in one segment file, in units of the record's `time_base`.
 
     `first` and `last` are the least and greatest PTS, `end` is `last` plus its duration. `key` is the PTS of the
-    first packet a decoder can start at (leading pictures of an open GOP lie before it).
+    first packet a decoder can start at (leading pictures of an open GOP lie before it). `holes`: from where to where
+    between `first` and `last` nothing was delivered for half a second or more; None: nowhere, or not looked for.
     """
 
     first: int
@@ -146,6 +149,7 @@ class PtsRange:
     end: int
     key: int
     packets: int
+    holes: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +188,18 @@ class SegmentRecord:
         pts = self.range(kind)
         if pts is None:
             return None
-        start = ticks_from_pts(pts.first, self.time_base)
-        return Span(start, max(start, ticks_from_pts(pts.end, self.time_base)))
+        return self._ticks(pts.first, pts.end)
+
+    def spans(self, kind: Kind) -> list[Span]:
+        """`span` without the holes in it."""
+        pts, whole = self.range(kind), self.span(kind)
+        if pts is None or whole is None or not pts.holes:
+            return [whole] if whole else []
+        return uncovered(whole, (self._ticks(start, end) for start, end in pts.holes))
+
+    def _ticks(self, first: int, end: int) -> Span:
+        start = ticks_from_pts(first, self.time_base)
+        return Span(start, max(start, ticks_from_pts(end, self.time_base)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ skipped, so that an older version can still read what it understands.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from lesson.model import ChunkRecord, CropKey, Kind, Layout, Observation, Segmen
 from lesson.time import ClockMap, Span, Ticks
 
 _CRC_FIELD = b',"crc":"'
+_TYPE_FIRST = re.compile(rb'\{"type":"(\w+)"')
 _TAIL_LENGTH = len(_CRC_FIELD) + 8 + len(b'"}')
 
 
@@ -232,11 +234,63 @@ class PlaylistPublished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe."""
+    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe.
+
+    `url`: where, as in `PublishStarted`, so that the last line of the journal tells it.
+    """
 
     objects: int
     bytes: int
     manifest_sha256: str
+    url: str | None = None
+
+
+# --- box.jsonl -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted:
+    """The conductor started a process. `lesson`: id of what it works for, empty for the box itself."""
+
+    stage: str
+    source: str | None = None
+    lesson: str
+    at: Moment
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded:
+    """A process failed or ended before its work was done; `code` is its exit code, negative for a signal."""
+
+    stage: str
+    source: str | None = None
+    lesson: str
+    at: Moment
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRaised:
+    """Something is wrong with the box until it is cleared. `code`: a `lesson.box.Fault`, or one of a later version.
+
+    `about`: the lesson, job, disk … it concerns. `detail` is for this box's own pages and may name devices.
+    """
+
+    code: str
+    about: str
+    at: Moment
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultCleared:
+    """That is wrong no more."""
+
+    code: str
+    about: str
+    at: Moment
 
 
 Record: TypeAlias = (
@@ -259,6 +313,10 @@ Record: TypeAlias = (
     | ObjectStored
     | PlaylistPublished
     | Verified
+    | JobStarted
+    | JobEnded
+    | FaultRaised
+    | FaultCleared
 )
 RECORD_TYPES: dict[str, type[Record]] = {cls.__name__: cls for cls in Record.__args__}
 
@@ -303,8 +361,24 @@ def decode_line(line: bytes) -> Record | Unknown:
     body, tail = text[:-_TAIL_LENGTH], text[-_TAIL_LENGTH:]
     if tail != _crc_tail(body):
         raise DamagedLineError("journal line is torn or altered")
+    return _known_record(body + b"}") or _any_record(body + b"}")
+
+
+def _known_record(text: bytes) -> Record | None:
+    """The record of a line as this version writes them, read in one pass; None for any other."""
+    start = _TYPE_FIRST.match(text)
+    if start is None or (name := start[1].decode()) not in RECORD_TYPES:
+        return None
     try:
-        fields = json.loads(body + b"}")
+        record: Record = _adapter(name).validate_json(text)
+    except ValidationError:  # perhaps only because of a name that is no UTF-8, which JSON in Python may hold
+        return None
+    return record
+
+
+def _any_record(text: bytes) -> Record | Unknown:
+    try:
+        fields = json.loads(text)
         name = str(fields.pop("type"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise LessonFormatError("journal line is no JSON object with a type") from error

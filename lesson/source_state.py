@@ -1,86 +1,134 @@
-"""What one source recorded: its epochs and segments, where they lie on the lesson clock, and where they are missing."""
+"""What one source recorded: its epochs and segments, and where they lie on the lesson clock.
+
+Everything is kept up as records arrive: asking costs the same after five minutes and after three hours.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lesson.loss import Loss, loss_words
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
-from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, lesson_tick, ruling_map, uncovered
+from lesson.spans import SpanIndex
+from lesson.stretches import MIN_GAP, Coverage, Stretches, Track, file_picture_stands, live_picture_stands
+from lesson.time import ClockMap, Span, Ticks, lesson_tick, ruling_map
 
-MIN_GAP: Ticks = TICKS_PER_SECOND // 2
-"""Shorter holes (start-up skew, one late frame) are not reported as gaps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A stretch of the lesson (lesson ticks) in which a source delivered nothing of this kind.
-
-    `code` says why (a `Loss`); `reason` the same for people at this box, where the journal has more words.
-    """
-
-    source: str
-    kind: Kind
-    span: Span
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """A stretch of one epoch that is on disk without a hole. `span` and `segments` are on the source's timeline."""
-
-    epoch: int
-    span: Span
-    segments: tuple[SegmentRecord, ...]
+_KINDS = (Kind.AUDIO, Kind.VIDEO)
+"""Sound first: it bears witness for pictures that stand still."""
 
 
 @dataclass(slots=True)
 class SourceState:
-    """What the journal of one source, and the plan's clock maps for it, amount to."""
+    """What the journal of one source, and the plan's clock maps for it, amount to.
+
+    The `add_…` methods are the fold. What was added before, by its number where it has one, is not added again.
+    """
 
     spec: SourceSpec
     epochs: list[EpochStarted] = field(default_factory=list)
-    segments: list[SegmentRecord] = field(default_factory=list)
     losses: list[SourceLost] = field(default_factory=list)
     accounts: dict[tuple[int, int], StreamAccount] = field(default_factory=dict)
     finished: bool = False
     maps: dict[int, list[ClockMap]] = field(default_factory=dict)
+    last_epoch: int = -1
+    """Number of the newest epoch; -1 before the first."""
+    next_seq: int = 0
+    bytes: int = 0
+    """Of all segments together."""
+    _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
+    _in_order: list[SegmentRecord] = field(default_factory=list)
+    _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
+    _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
+    _announced: set[Kind] = field(default_factory=set, compare=False)
+    _tracks: dict[tuple[int, Kind], Track] = field(default_factory=dict, compare=False, repr=False)
+    _stretches: dict[Kind, Stretches] = field(
+        default_factory=lambda: {kind: Stretches() for kind in _KINDS}, compare=False, repr=False
+    )
+
+    def add_epoch(self, epoch: EpochStarted) -> None:
+        """A new uninterrupted timeline began."""
+        if epoch.epoch not in self._epochs:
+            self._epochs[epoch.epoch] = epoch
+            self.epochs.append(epoch)
+            self.last_epoch = max(self.last_epoch, epoch.epoch)
+            self._announced |= {stream.kind for stream in epoch.streams}
+
+    def add_segment(self, segment: SegmentRecord) -> None:
+        """One more file is durable."""
+        key = segment.epoch, segment.seq
+        if key in self._segments:
+            return
+        self._segments[key] = segment
+        self._in_order.append(segment)
+        self.next_seq = max(self.next_seq, segment.seq + 1)
+        self.bytes += segment.bytes
+        for kind in _KINDS:
+            self.track(kind, segment.epoch).add(kind, segment)
+            for span in segment.spans(kind):
+                if kind is Kind.VIDEO:
+                    self._stand_until(segment.epoch, span)
+                self._stretches[kind].add(segment.epoch, span)
+
+    def _stand_until(self, epoch: int, shown: Span) -> None:
+        """Between the pictures before `shown` and these: where the last one stands, nothing is missing."""
+        runs = self._stretches[Kind.VIDEO].newest_of(epoch)
+        if not runs or shown.start < runs[0].end + MIN_GAP:
+            return
+        hole, pictures = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch).packets
+        spacing = (max(shown.end - runs[-1].start, hole.duration) - hole.duration) / max(1, pictures)
+        if self.spec.imported:
+            heard = self._stretches[Kind.AUDIO].newest_of(epoch)
+            stands = file_picture_stands(hole, heard, pictures, spacing)
+        else:
+            stands = [hole] if live_picture_stands(hole, spacing) else []
+        for part in stands:
+            self._stretches[Kind.VIDEO].add(epoch, part)
+
+    def add_loss(self, loss: SourceLost) -> None:
+        """The feed stopped delivering."""
+        if loss not in self.losses:
+            self.losses.append(loss)
+            self._first_losses.setdefault(loss.epoch, loss)
+
+    def add_map(self, clock_map: ClockMap) -> None:
+        """A clock map that rules its epoch from now on."""
+        maps = self.maps.setdefault(clock_map.epoch, [])
+        if clock_map not in maps:
+            maps.append(clock_map)
+            for kind in _KINDS:
+                self._stretches[kind].map_changed(clock_map.epoch)
 
     @property
-    def last_epoch(self) -> int:
-        """Number of the newest epoch; -1 before the first."""
-        return max((e.epoch for e in self.epochs), default=-1)
+    def segments(self) -> Sequence[SegmentRecord]:
+        """In the order they were committed. To be read only: `add_segment` adds one."""
+        return self._in_order
 
-    @property
-    def next_seq(self) -> int:
-        return max((s.seq for s in self.segments), default=-1) + 1
+    def segment(self, epoch: int, seq: int) -> SegmentRecord | None:
+        return self._segments.get((epoch, seq))
+
+    def epoch(self, number: int) -> EpochStarted | None:
+        return self._epochs.get(number)
+
+    def loss_of(self, epoch: int) -> SourceLost | None:
+        """How an epoch was lost first, if it was."""
+        return self._first_losses.get(epoch)
+
+    def track(self, kind: Kind, epoch: int) -> Track:
+        """The segments of an epoch that hold this kind."""
+        return self._tracks.setdefault((epoch, kind), Track())
 
     def has(self, kind: Kind) -> bool:
         """Whether any epoch so far carries such a stream."""
-        return any(stream.kind is kind for epoch in self.epochs for stream in epoch.streams)
+        return kind in self._announced
+
+    def delivered(self, kind: Kind) -> bool:
+        """Whether a sample of this kind was ever stored."""
+        return bool(self._stretches[kind].runs)
 
     def coverage(self, kind: Kind) -> list[Coverage]:
-        """Unbroken stretches in order. Within an epoch a segment reaches until the next one starts."""
-        runs: list[list[tuple[SegmentRecord, Span]]] = []
-        for segment in self.segments:
-            span = segment.span(kind)
-            if span is None:
-                continue
-            last = runs[-1][-1][0] if runs else None
-            if last and last.epoch == segment.epoch and last.seq + 1 == segment.seq:
-                runs[-1].append((segment, span))
-            else:
-                runs.append([(segment, span)])
-        return [
-            Coverage(
-                run[0][0].epoch,
-                Span(run[0][1].start, max(span.end for _, span in run)),
-                tuple(segment for segment, _ in run),
-            )
-            for run in runs
-        ]
+        """Unbroken stretches in the order they came, in source ticks. Within an epoch a hole of `MIN_GAP` ends one."""
+        return list(self._stretches[kind].runs)
 
     def map_at(self, epoch: int, at: Ticks) -> ClockMap | None:
         """The clock map that rules `epoch` at lesson tick `at`; the first map also rules everything before it."""
@@ -94,34 +142,17 @@ class SourceState:
 
     def lesson_coverage(self, kind: Kind) -> list[Span]:
         """Covered stretches on the lesson clock; epochs without a clock map are left out."""
-        spans: list[Span] = []
-        for stretch in self.coverage(kind):
-            start = self.to_lesson(stretch.epoch, stretch.span.start)
-            end = self.to_lesson(stretch.epoch, stretch.span.end)
-            if start is not None and end is not None and start < end:
-                spans.append(Span(start, end))
-        return spans
+        return [span for span, _ in self._placed(kind).entries]
 
+    def stretches(self, kind: Kind, window: Span | None = None) -> list[Coverage]:
+        """Covered stretches on the lesson clock with their epochs; with a `window`, those that overlap it."""
+        placed = self._placed(kind)
+        found = placed.entries if window is None else placed.overlapping(window)
+        return [Coverage(epoch, span) for span, epoch in found]
 
-def source_gaps(source: SourceState, window: Span) -> list[Gap]:
-    """Stretches of `window` (lesson ticks) that `source` should have covered and did not."""
-    kind = Kind.VIDEO if source.has(Kind.VIDEO) else Kind.AUDIO
-    covered = source.lesson_coverage(kind)
-    if source.spec.imported and covered:  # files begin and end when they do; only holes inside are losses
-        window = Span(min(s.start for s in covered), max(s.end for s in covered))
-    holes = [hole for hole in uncovered(window, covered) if hole.duration >= MIN_GAP]
-    return [Gap(source.spec.id, kind, hole, *_why_missing(source, kind, hole)) for hole in holes]
+    def reach(self, kind: Kind) -> Ticks | None:
+        """The lesson tick at which the last sample of this kind ends; None without one that has a place."""
+        return self._placed(kind).reach
 
-
-def _why_missing(source: SourceState, kind: Kind, hole: Span) -> tuple[str, str]:
-    """Code and words recorded when the epoch before `hole` was lost; a killed process leaves none."""
-    before = -1
-    for stretch in source.coverage(kind):
-        end = source.to_lesson(stretch.epoch, stretch.span.end)
-        if end is not None and end <= hole.start:
-            before = max(before, stretch.epoch)
-    for loss in source.losses:
-        if loss.epoch == before or (before < 0 and loss.epoch <= 0):
-            return loss.code, loss.reason
-    code = Loss.NO_SIGNAL if before < 0 else Loss.INTERRUPTED
-    return code.value, loss_words(code)
+    def _placed(self, kind: Kind) -> SpanIndex[int]:
+        return self._stretches[kind].on_lesson_clock(self.to_lesson)

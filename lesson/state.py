@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
+from lesson.bitrate import BitRate
 from lesson.folder import LessonFolder
+from lesson.gaps import Gap, source_gaps
 from lesson.journal import JournalReader
 from lesson.model import ChunkRecord, Kind, LessonHeader
 from lesson.records import (
@@ -29,8 +31,10 @@ from lesson.records import (
     StreamAccount,
     Verified,
 )
-from lesson.source_state import MIN_GAP, Coverage, Gap, SourceState, source_gaps
-from lesson.time import Span, Ticks
+from lesson.source_state import SourceState
+from lesson.spans import SpanIndex
+from lesson.stretches import MIN_GAP, Coverage
+from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
 
 __all__ = [
     "MIN_GAP",
@@ -54,24 +58,41 @@ class Phase(StrEnum):
     PUBLISHED = "published"
 
 
+MEDIA_SUFFIX = ".m4s"
+"""Of the objects in the store, the chunks."""
+
+
 @dataclass(slots=True)
 class RenditionState:
-    """Chunks of one rendition, by index."""
+    """Chunks of one rendition, by index. Leading are those from the first on without a hole: a playlist may name them.
 
+    `target_s`: the target duration of its playlist in seconds, by which RFC 8216 measures the peak bit rate.
+    """
+
+    target_s: int
     started: RenditionStarted | None = None
     chunks: dict[int, ChunkRecord] = field(default_factory=dict)
-    _leading: int = 0
+    leading: int = 0
+    rate: BitRate = field(init=False, compare=False, repr=False)
+    """Of the leading chunks."""
 
-    @property
-    def leading(self) -> int:
-        """How many chunks from the first on are there without a hole: what a playlist may name."""
-        while self._leading in self.chunks:  # chunks are never taken back, so counting goes on where it ended
-            self._leading += 1
-        return self._leading
+    def __post_init__(self) -> None:
+        self.rate = BitRate(self.target_s)
+
+    def add(self, chunk: ChunkRecord) -> None:
+        """One more chunk, or a new one in the place of another."""
+        replaced = self.chunks.get(chunk.index)
+        self.chunks[chunk.index] = chunk
+        if replaced is not None and replaced != chunk and chunk.index < self.leading:
+            self.leading, self.rate = 0, BitRate(self.target_s)
+        while (found := self.chunks.get(self.leading)) is not None:
+            self.rate.add(found.bytes, found.span.duration)
+            self.leading += 1
 
 
-_LISTED = (EpochStarted, SegmentCommitted, SourceLost, Mapped, Shot, CropPath)
-"""Records that go into lists: the fold must know them again. All others put one value in the place of another."""
+def target_duration(grid: Grid) -> int:
+    """EXT-X-TARGETDURATION of every media playlist of a lesson, in whole seconds: the grid's chunk rounded up."""
+    return -(-grid.chunk // TICKS_PER_SECOND)
 
 
 @dataclass(slots=True)
@@ -93,11 +114,20 @@ class LessonState:
     playlists: dict[str, PlaylistPublished] = field(default_factory=dict)
     verified: Verified | None = None
     strays: set[Record] = field(default_factory=set)
-    _listed: set[Record] = field(default_factory=set, repr=False, compare=False)
+    stored_chunks: int = 0
+    """How many of the `objects` are chunks."""
+    running: Shot | None = None
+    """The last shot, the pieces joined in which it was planned."""
+    last_crops: dict[str, CropPath] = field(default_factory=dict)
+    """The newest of each source."""
+    _planned: set[Shot | CropPath] = field(default_factory=set, repr=False, compare=False)
+    _shots_by_time: SpanIndex[Shot] = field(default_factory=SpanIndex, repr=False, compare=False)
+    _crops_by_time: SpanIndex[CropPath] = field(default_factory=SpanIndex, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        target_s = target_duration(self.header.grid)
         self.sources = {spec.id: SourceState(spec) for spec in self.header.sources}
-        self.renditions = {rendition.name: RenditionState() for rendition in self.header.ladder}
+        self.renditions = {rendition.name: RenditionState(target_s) for rendition in self.header.ladder}
 
     def clear(self) -> None:
         """Forget every record, in place: others hold on to this state."""
@@ -110,14 +140,10 @@ class LessonState:
 
         Records of a source or rendition that the header does not name become `strays`.
         """
-        if record in self._listed:
-            return
         try:
             self._apply(record)
         except KeyError:
             self.strays.add(record)
-        if isinstance(record, _LISTED):
-            self._listed.add(record)
 
     def _apply(self, record: Record) -> None:
         match record:
@@ -139,11 +165,11 @@ class LessonState:
         source = self.sources[source_id]
         match record:
             case EpochStarted():
-                source.epochs.append(record)
+                source.add_epoch(record)
             case SegmentCommitted():
-                source.segments.append(record.segment)
+                source.add_segment(record.segment)
             case SourceLost():
-                source.losses.append(record)
+                source.add_loss(record)
             case StreamAccount():
                 source.accounts[record.epoch, record.stream] = record
             case SourceFinished():
@@ -154,30 +180,43 @@ class LessonState:
             case Origin():
                 self.origin = record
             case Mapped():
-                self.sources[record.map.source].maps.setdefault(record.map.epoch, []).append(record.map)
-            case Shot():
-                self.shots.append(record)
-            case CropPath():
-                self.crops.append(record)
+                self.sources[record.map.source].add_map(record.map)
+            case Shot() | CropPath():
+                self._apply_planned(record)
             case FrozenUntil():
                 self.frozen_until = max(self.frozen_until, record.at)
                 self.final = self.final or record.final
+
+    def _apply_planned(self, record: Shot | CropPath) -> None:
+        if record in self._planned:
+            return
+        self._planned.add(record)
+        if isinstance(record, Shot):
+            self.shots.append(record)
+            self._shots_by_time.append(record.span, record)
+            self.running = prolonged(self.running, record)
+        else:
+            self.crops.append(record)
+            self._crops_by_time.append(record.span, record)
+            self.last_crops[record.source] = record
 
     def _apply_encoded(self, record: RenditionStarted | ChunkEncoded) -> None:
         if isinstance(record, RenditionStarted):
             self.renditions[record.rendition].started = record
         else:
-            self.renditions[record.chunk.rendition].chunks[record.chunk.index] = record.chunk
+            self.renditions[record.chunk.rendition].add(record.chunk)
 
     def _apply_published(self, record: Record) -> None:
         match record:
             case PublishStarted():
                 if record.url != self.publish_url:  # another store knows nothing of what the first one holds
                     self.objects.clear()
+                    self.stored_chunks = 0
                     self.playlists.clear()
                     self.verified = None
                 self.publish_url = record.url
             case ObjectStored():
+                self.stored_chunks += record.key.endswith(MEDIA_SUFFIX) and record.key not in self.objects
                 self.objects[record.key] = record
             case PlaylistPublished():
                 self.playlists[record.key] = record
@@ -202,10 +241,8 @@ class LessonState:
         """End of the lesson once final; before that, how far any source reaches."""
         if self.final:
             return self.frozen_until
-        ends = [
-            span.end for source in self.sources.values() for kind in Kind for span in source.lesson_coverage(kind)[-1:]
-        ]
-        return max([self.frozen_until, *ends])
+        ends = (source.reach(kind) for source in self.sources.values() for kind in Kind)
+        return max([self.frozen_until, *(end for end in ends if end is not None)])
 
     @property
     def encoded(self) -> bool:
@@ -215,8 +252,29 @@ class LessonState:
 
     def gaps(self) -> list[Gap]:
         """Stretches of the lesson in which a source that should have delivered did not."""
-        window = Span(0, self.duration)
-        return [gap for source in self.sources.values() for gap in source_gaps(source, window)]
+        window, recording = Span(0, self.duration), self.start is not None and not (self.captured or self.final)
+        sources = self.sources.values()
+        return [gap for source in sources for gap in source_gaps(source, window, recording=recording)]
+
+    def shots_over(self, span: Span) -> list[Shot]:
+        """The shots planned for any of `span`, in the order they were planned."""
+        return [shot for _, shot in self._shots_by_time.overlapping(span)]
+
+    def crops_over(self, span: Span) -> list[CropPath]:
+        """The crops planned for any of `span`, in the order they were planned."""
+        return [crop for _, crop in self._crops_by_time.overlapping(span)]
+
+
+def same_picture(a: Shot, b: Shot) -> bool:
+    """Whether two shots show the same: the journal holds one shot in as many pieces as it took to freeze."""
+    return (a.layout, a.sources) == (b.layout, b.sources)
+
+
+def prolonged(running: Shot | None, piece: Shot) -> Shot:
+    """The shot that runs at the end of `piece`: `running` if the piece goes on with it, else the piece itself."""
+    if running is None or not same_picture(running, piece) or piece.span.end < running.span.end:
+        return piece
+    return replace(running, span=Span(running.span.start, piece.span.end))
 
 
 class LessonView:

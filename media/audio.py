@@ -1,4 +1,4 @@
-"""Sound of segment files as one continuous 48 kHz mono stream, its position counted in samples."""
+"""Sound of segment files as one continuous 48 kHz mono stream, at the place its time stamps give it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.chain import Chain
 from media.errors import media_errors
-from media.mixing import Pcm, mono, mono_resampler
+from media.mixing import Pcm, channels_of, mixed_down, resampler
+from media.placing import Block, Counted, placed
 
-TOLERANCE: Ticks = TICKS_PER_SECOND * 50 // 1000
-"""Time stamps within this of the counted position are rounding (Matroska keeps milliseconds) or jitter."""
-TOLERANCE_AFTER_DAMAGE: Ticks = TICKS_PER_SECOND * 5 // 1000
-"""After a lost packet the count is known to be wrong by about its length."""
-PREROLL: Ticks = TICKS_PER_SECOND // 2
-"""Decoded and thrown away before `start`: 80 ms settle Opus (RFC 7845), one frame AAC; the rest is for seeking."""
+PREROLL: Ticks = TICKS_PER_SECOND
+"""Decoded and thrown away before `start`: 80 ms settle Opus (RFC 7845), one frame AAC, half a second decides how
+channels are mixed; the rest is for seeking."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,19 +34,24 @@ class AudioBlock:
         return self.at + len(self.pcm)
 
 
-def sound(paths: Sequence[Path], *, start: Ticks | None = None, end: Ticks | None = None) -> Iterator[AudioBlock]:
+def sound(
+    paths: Sequence[Path], *, start: Ticks | None = None, end: Ticks | None = None, stream: int | None = None
+) -> Iterator[AudioBlock]:
     """Sound of consecutive segment files of one epoch, cut to `[start, end)`, in order, never overlapping.
 
-    Blocks follow each other without a gap through segment borders; where time stamps say that something is missing,
-    the next block starts later. Codec priming is taken off. Files without sound give nothing. `paths` may be a list
-    that grows while it is read: each file is looked for when the one before is used up.
+    Blocks follow each other without a gap through segment borders; where time stamps say for good that something is
+    missing, the next block starts later. Codec priming is taken off. Files without sound give nothing. `paths` may be
+    a list that grows while it is read: each file is looked for when the one before is used up, half a second before
+    its last sample is given. `stream`: number of the stream in the files; else the best.
 
     Raises:
         MediaError: none of the files can be opened.
     """
     begin = None if start is None else start - PREROLL
     with media_errors(str(paths[0]) if paths else "no files"):
-        for block in _Counter().blocks(Chain(paths, Kind.AUDIO, start=begin)):
+        chain = Chain(paths, Kind.AUDIO, start=begin, stream=stream)
+        for mono in mixed_down(placed(_Counter().counted(chain))):
+            block = AudioBlock(mono.at, mono.samples[:, 0])
             if end is not None and block.at >= end:
                 return
             cut = _cut(block, start, end)
@@ -63,45 +66,38 @@ def _cut(block: AudioBlock, start: Ticks | None, end: Ticks | None) -> AudioBloc
 
 
 class _Counter:
-    """Counts samples; believes time stamps only where they differ by more than they can by chance."""
+    """Counts samples from the first time stamp on."""
 
     def __init__(self) -> None:
         self._resampler: AudioResampler | None = None
         self._shape: tuple[str, str, int] | None = None
-        self._out: Ticks = 0  # where the next sample out of the resampler lies
+        self._out: Ticks | None = None  # where the next sample out of the resampler lies
         self._in = 0.0  # where the next sample into it lies
-        self._floor: Ticks | None = None  # nothing is given before this
 
-    def blocks(self, chain: Chain) -> Iterator[AudioBlock]:
+    def counted(self, chain: Chain) -> Iterator[Counted]:
         for item in chain:
             frame = item.frame
             assert isinstance(frame, AudioFrame)  # noqa: S101 - an audio chain gives nothing else
             if not frame.samples:
                 continue
-            tolerance = TOLERANCE_AFTER_DAMAGE if item.flawed else TOLERANCE
-            strayed = item.at is not None and abs(item.at - self._in) > tolerance
             shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if shape != self._shape or strayed:
+            if shape != self._shape:
                 yield from self._flush()
-                self._restart(shape, item.at)
+                self._out = (item.at or 0) if self._out is None else self._out
+                self._in, self._shape, self._resampler = float(self._out), shape, resampler(shape[1])
+            deviation = None if item.at is None else round(item.at - self._in)
             self._in += frame.samples * TICKS_PER_SECOND / frame.sample_rate
-            yield from self._resampled(frame)
+            yield from self._resampled(frame, deviation)
         yield from self._flush()
 
-    def _restart(self, shape: tuple[str, str, int], at: Ticks | None) -> None:
-        if at is not None and (self._shape is None or abs(at - self._in) > TOLERANCE_AFTER_DAMAGE):
-            self._out = at
-        self._in = float(self._out)
-        self._shape = shape
-        self._resampler = mono_resampler(shape[1])
-
-    def _flush(self) -> Iterator[AudioBlock]:
+    def _flush(self) -> Iterator[Counted]:
         if self._resampler is not None:
-            yield from self._resampled(None)
+            yield from self._resampled(None, None)
             self._resampler = None
 
-    def _resampled(self, frame: AudioFrame | None) -> Iterator[AudioBlock]:
+    def _resampled(self, frame: AudioFrame | None, deviation: Ticks | None) -> Iterator[Counted]:
         assert self._resampler is not None  # noqa: S101 - callers have one
+        assert self._out is not None  # noqa: S101 - known since the first frame
         if frame is not None:
             frame.pts = None  # time is counted here; the resampler must not fill or drop by its own judgement
         try:
@@ -110,9 +106,6 @@ class _Counter:
             self._resampler = self._shape = None
             return
         for part in parts:
-            pcm = mono(part)
-            block = _cut(AudioBlock(self._out, pcm), self._floor, None)
-            self._out += len(pcm)
-            if len(block.pcm):
-                self._floor = block.end
-                yield block
+            block = Block(self._out, channels_of(part))
+            self._out = block.end
+            yield Counted(block, None if deviation is None else block.at + deviation)

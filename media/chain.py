@@ -29,7 +29,10 @@ from media.errors import reason_of
 from media.streams import best_stream, open_media, pts_from_ticks, stream_start
 
 MAX_JUMP: Ticks = TICKS_PER_SECOND
-"""Files whose time stamps lie further apart than this are not consecutive: nothing is predicted across the hole."""
+"""Files whose time stamps lie further apart than this are not consecutive: nothing is predicted across the hole.
+
+Slides may come more seldom: then it is twice the longest time between two packets of the file before.
+"""
 MAX_WAIT = 300
 """Packets kept back while waiting for a key frame; streams that never mark one are decoded as they are."""
 SEEK_WORTH: Ticks = TICKS_PER_SECOND
@@ -89,13 +92,12 @@ def _signature(stream: Stream) -> tuple[object, ...]:
 class Decoded:
     """One frame as the decoder gave it.
 
-    `at`: its time, None if the file has no time stamp for it. `flawed`: something before it was lost or damaged.
+    `at`: its time, None if the file has no time stamp for it.
     """
 
     frame: VideoFrame | AudioFrame
     at: Ticks | None
     lane: Lane
-    flawed: bool
 
 
 class Chain:
@@ -103,7 +105,8 @@ class Chain:
 
     Damaged packets and files are skipped and logged; `MediaError` is raised only if no file can be opened at all.
     `start`: decode no more before this time than needed (the first frame may lie far before it). `keys_only`: give
-    key frames, skip the others undecoded. `draft`: leave out the deblocking filter.
+    key frames, skip the others undecoded. `draft`: leave out the deblocking filter. `stream`: number of the stream to
+    read instead of the best.
     """
 
     def __init__(
@@ -114,16 +117,18 @@ class Chain:
         start: Ticks | None = None,
         keys_only: bool = False,
         draft: bool = False,
+        stream: int | None = None,
     ) -> None:
         self._paths = paths
         self._kind = kind
+        self._index = stream
         self._start = start
         self._keys_only = keys_only
         self._draft = draft
         self._lane: Lane | None = None
-        self._flawed = False
         self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
+        self._pace: Ticks = 0  # longest time between two packets of the file before
 
     def __iter__(self) -> Iterator[Decoded]:
         opened = False
@@ -133,7 +138,7 @@ class Chain:
                 container = open_media(path, quick=opened)  # a follower is like the first
             except MediaError as error:
                 _log.warning("file skipped", reason=str(error))
-                problem, self._flawed = error, True
+                problem = error
                 continue
             opened = True
             with closing(container):
@@ -143,7 +148,7 @@ class Chain:
             raise problem
 
     def _file(self, container: InputContainer, path: Path) -> Iterator[Decoded]:
-        stream = best_stream(container, self._kind)
+        stream = best_stream(container, self._kind) if self._index is None else container.streams[self._index]
         if stream is None:
             return
         lane, fresh = self._lane, False
@@ -161,12 +166,13 @@ class Chain:
             fresh = True
         if not fresh:
             _keep_all_samples(first)
+        self._last, self._pace = None, 0
         following: Iterator[Packet[Stream]] = itertools.chain([first], packets)
         if fresh and self._kind is Kind.VIDEO:
             self._intact_seen = False
             following = _from_first_key(following)
         for packet in following:
-            self._last = _decoding_time(lane, packet)
+            self._pass(_decoding_time(lane, packet))
             if self._keys_only and not packet.is_keyframe:
                 continue
             yield from self._decoded(lane, packet)
@@ -183,7 +189,12 @@ class Chain:
             return
 
     def _jumps_to(self, now: Ticks | None) -> bool:
-        return now is not None and self._last is not None and abs(now - self._last) > MAX_JUMP
+        return now is not None and self._last is not None and abs(now - self._last) > max(MAX_JUMP, 2 * self._pace)
+
+    def _pass(self, now: Ticks | None) -> None:
+        if now is not None and self._last is not None:
+            self._pace = max(self._pace, now - self._last)
+        self._last = now
 
     def _packets(
         self, container: InputContainer, stream: Stream, path: Path, time_base: Fraction
@@ -200,7 +211,6 @@ class Chain:
                         yield packet
             except (av.FFmpegError, OSError, IndexError) as error:  # IndexError: a stream came up in mid-file
                 failures += 1
-                self._flawed = True
                 _log.info("damaged place in file", path=str(path), reason=reason_of(error))
             else:
                 return
@@ -210,17 +220,14 @@ class Chain:
             frames = lane.decoder.decode(packet)  # type: ignore[attr-defined] # only in the stubs of the subclasses
         except av.error.BlockingIOError:  # full after an error: only a reset gets it out of this state
             lane.decoder.flush_buffers()
-            self._flawed = True
             return
         except (av.FFmpegError, ValueError):
-            self._flawed = True
             return
         for frame in frames:
             if frame.is_corrupt and not self._intact_seen:
                 continue  # grey mud, made up by the decoder before its first whole key frame
             self._intact_seen = True
-            flawed, self._flawed = self._flawed, False
-            yield Decoded(frame, lane.ticks(frame.pts), lane, flawed)
+            yield Decoded(frame, lane.ticks(frame.pts), lane)
 
     def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""

@@ -34,6 +34,7 @@ from media.raw_encoder import RawAudioEncoder, RawVideoEncoder, frame_from_yuv
 from media.segment import TIME_BASE
 from media.stamping import NO_REORDERING
 from media.streams import open_media
+from media.tracks import together
 
 TRIAL_PACKETS = 120
 """Packets of a stream that must fit into Matroska before the whole stream is believed to."""
@@ -103,11 +104,12 @@ def _encoded_video(path: Path, fps: Fraction | None) -> _Encoded:
     return _Encoded(encoder.track, packets())
 
 
-def _encoded_audio(path: Path) -> _Encoded:
+def _encoded_audio(path: Path, tracks: Sequence[int]) -> _Encoded:
     encoder = RawAudioEncoder()
+    blocks = [sound([path], stream=index) for index in tracks]
 
     def packets() -> Iterator[FeedPacket]:
-        for block in sound([path]):
+        for block in together(blocks) if len(blocks) > 1 else blocks[0]:
             yield from encoder.encode(block.pcm, block.at, time.monotonic_ns())
 
     return _Encoded(encoder.track, packets())
@@ -129,7 +131,9 @@ class _OnePass:
         for info in found.streams:
             if info.kind not in copied:
                 video = info.kind is Kind.VIDEO
-                self._encoded.append(_encoded_video(found.path, info.fps) if video else _encoded_audio(found.path))
+                self._encoded.append(
+                    _encoded_video(found.path, info.fps) if video else _encoded_audio(found.path, found.sounds)
+                )
         self.tracks = {**self._copied.tracks, **{e.track.info.kind: e.track for e in self._encoded}}
 
     @property
@@ -170,7 +174,8 @@ class FileFeed:
         self._copied = {
             info.kind: index
             for info, index in zip(self._found.streams, self._found.indexes, strict=True)
-            if storable(path, index, self._found.format)
+            if not (info.kind is Kind.AUDIO and len(self._found.sounds) > 1)
+            and storable(path, index, self._found.format)
         }
         self._first_pass = _OnePass(self._found, self._copied)
         if loop and self._first_pass.rolls_in:  # in the next round there is no time for what is not shown
@@ -181,6 +186,7 @@ class FileFeed:
         self._shift = max(headroom_shift(self._found.start), needed)
         self.origin: Ticks = self._found.start + self._shift
         self.tracks = self._first_pass.tracks
+        self.announced = self._found.announced
         self._closed = False
 
     def packets(self) -> Iterator[FeedPacket]:

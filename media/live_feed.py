@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +19,7 @@ from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.container_feed import coded_packets, headroom_shift, shifted
 from media.errors import media_errors
-from media.packets import FeedPacket, Track
+from media.packets import Announced, FeedPacket, Track
 from media.segment import stream_info
 from media.stamping import Stamper
 from media.streams import best_stream
@@ -112,6 +112,7 @@ class LiveFeed:
 
     stall_s = STALL_S
     settle = True
+    announced: Sequence[Announced] = ()
     origin: Ticks = 0
 
     def __init__(self, device: Device) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import av
 from av.stream import Stream
 
+from lesson.loss import Loss
 from lesson.model import Kind, StreamInfo
 from lesson.time import TICKS_PER_SECOND, Ticks
 
@@ -47,11 +48,27 @@ class FeedPacket:
         return self.pts + self.duration
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """One stream that an input says it holds, and what becomes of it; as in `lesson.records.StreamAccount`.
+
+    `stated`: how far it reaches by the input's own word, counted from the input's start.
+    """
+
+    stream: int
+    kind: Kind
+    codec: str
+    used: bool
+    stated: Ticks | None = None
+    code: Loss | None = None
+
+
 class Feed(Protocol):
     """An open feed. `packets` blocks for the next packet and ends when the feed does.
 
     `origin`: tick of the first sample, for files. `stall_s`: silence of one stream that means the feed is lost;
     None where silence is normal (a file of slides). `settle`: whether streams may be announced that never deliver.
+    `announced`: the streams of a file; none for live feeds, of which only the recorder knows what came.
     """
 
     @property
@@ -65,6 +82,9 @@ class Feed(Protocol):
 
     @property
     def settle(self) -> bool: ...
+
+    @property
+    def announced(self) -> Sequence[Announced]: ...
 
     def packets(self) -> Iterator[FeedPacket]: ...
 

@@ -7,36 +7,44 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from stat import S_ISBLK, S_ISCHR, S_ISFIFO, S_ISSOCK
 
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Discard, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lesson.errors import MediaError, UnusableMediaError
+from lesson.loss import Loss
 from lesson.model import Kind, StreamInfo
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
-from media.streams import candidates, open_media, stream_start
+from media.packets import Announced
+from media.stated import stated_end
+from media.streams import candidates, heard_together, is_track, open_media, stream_start
 
 DEADLINE_S = 10.0
 """Longest search for a first frame of each kind."""
 MAX_PACKETS = 2_000
 """Packets read in that search: more than half a minute of pictures and sound."""
+LATE_DEADLINE_S = 7.0
+"""Longest search beyond that for streams that have given nothing yet; together below what capture waits for a feed."""
 MAX_RATE = 240
 """No classroom camera gives more pictures a second."""
 _MAX_BOXES = 64
+_ENDLESS = {S_ISFIFO: "a named pipe", S_ISSOCK: "a socket", S_ISCHR: "a device", S_ISBLK: "a device"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """A usable media file.
 
-    `streams`: at most one of each kind, the ones that are used, each decoded at least once; `indexes`: their numbers
-    in the file. `start`: least time stamp over these streams as the file declares it. `duration`: length of the whole
-    file, None if it does not say.
+    `streams`: at most one of each kind, the ones that are used, each decoded at least once (but for those that begin
+    far into a long file); `indexes`: their numbers in the file. `sounds`: numbers of all streams of sound that are
+    heard, mixed if there are several. `start`: least time stamp over these streams as the file declares it.
+    `duration`: length of the whole file, None if it does not say. `announced`: every stream, used or not.
     """
 
     path: Path
@@ -45,6 +53,8 @@ class Probe:
     duration: Ticks | None
     streams: tuple[StreamInfo, ...]
     indexes: tuple[int, ...]
+    sounds: tuple[int, ...]
+    announced: tuple[Announced, ...]
 
     def has(self, kind: Kind) -> bool:
         return any(stream.kind is kind for stream in self.streams)
@@ -56,6 +66,7 @@ def probe(path: Path) -> Probe:
     Raises:
         UnusableMediaError: "FILE: reason"; there is nothing in it that can be shown or heard.
     """
+    _refuse_endless(path)
     try:
         container = open_media(path)
     except MediaError as error:
@@ -66,22 +77,39 @@ def probe(path: Path) -> Probe:
         wanted = [stream for kind in Kind for stream in candidates(container, kind)]
         if not wanted:
             raise UnusableMediaError(f"{path}: holds neither video nor audio")
-        first = _first_frames(container, wanted)
-        used = [next((s for s in candidates(container, kind) if s.index in first), None) for kind in Kind]
+        found = _Search(container, wanted)
+        used = [next((s for s in candidates(container, kind) if found.holds(s)), None) for kind in Kind]
         streams = [stream for stream in used if stream is not None]
         if not streams:
             raise UnusableMediaError(f"{path}: nothing in it can be decoded; it is damaged, or cut off at its start")
+        sounds = heard_together([s for s in candidates(container, Kind.AUDIO) if found.holds(s)])
         # pictures may be coded in another order than shown: the first one shown can lie before the declared start
-        starts = [at for stream in streams for at in (stream_start(stream), first[stream.index]) if at is not None]
+        starts = [
+            at for s in [*streams, *sounds] for at in (stream_start(s), found.first.get(s.index)) if at is not None
+        ]
+        start = min(starts, default=0)
         duration = container.duration or 0
         return Probe(
             path=path,
             format=container.format.name,
-            start=min(starts, default=0),
+            start=start,
             duration=duration * TICKS_PER_SECOND // av.time_base if duration > 0 else None,
             streams=tuple(_info(stream) for stream in streams),
             indexes=tuple(stream.index for stream in streams),
+            sounds=tuple(stream.index for stream in sounds),
+            announced=_announced(container, start, {s.index for s in [*streams, *sounds]}, found),
         )
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse what can be opened but never ends, or not before somebody else writes into it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # libavformat will say why
+        return
+    for is_such, what in _ENDLESS.items():
+        if is_such(mode):
+            raise UnusableMediaError(f"{path}: {what}, not a file")
 
 
 def _why_unreadable(path: Path, error: MediaError) -> str:
@@ -119,27 +147,81 @@ def _is_still(container: InputContainer) -> bool:
     return name.endswith("_pipe") or name in {"image2", "tty"}
 
 
-def _first_frames(container: InputContainer, wanted: list[Stream]) -> dict[int, Ticks | None]:
-    """Time of the first frame of each stream, by index; without those that gave none before the search ended.
+class _Search:
+    """Looks for the first frame of the streams that are wanted most: the best picture, and all that is heard."""
 
-    The search ends when the best stream of each kind has given one.
-    """
-    for stream in wanted:
-        stream.codec_context.thread_count = 1
-    goal = {next(s.index for s in wanted if s.type == kind) for kind in {s.type for s in wanted}}
-    first: dict[int, Ticks | None] = {}
-    give_up = time.monotonic() + DEADLINE_S
-    try:
-        for number, packet in enumerate(container.demux(*wanted)):
-            frame = None if packet.stream.index in first else _sound_frame(packet)
+    def __init__(self, container: InputContainer, wanted: list[Stream]) -> None:
+        self.first: dict[int, Ticks | None] = {}
+        """Time of the first frame of each stream, by index; without those that gave none before the search ended."""
+        self._packets: set[int] = set()  # streams that gave any
+        self._believed: set[int] = set()
+        for stream in wanted:
+            stream.codec_context.thread_count = 1
+        videos = [stream for stream in wanted if stream.type == "video"]
+        self._goal = {s.index for s in [*videos[:1], *heard_together([s for s in wanted if s.type == "audio"])]}
+        with suppress(av.FFmpegError, OSError, IndexError):  # what was found before the damage counts
+            if not self._read(container, wanted, MAX_PACKETS, DEADLINE_S):
+                self._read_on(container, wanted)
+
+    def holds(self, stream: Stream) -> bool:
+        """Whether something of the stream was decoded, or is to be expected."""
+        return stream.index in self.first or stream.index in self._believed
+
+    def fault(self, stream: Stream) -> Loss:
+        """Why a stream is not used."""
+        if stream.index not in self._goal or self.holds(stream):
+            return Loss.LEFT_OUT
+        return Loss.UNDECODABLE if stream.index in self._packets else Loss.ABSENT
+
+    def _read(self, container: InputContainer, streams: list[Stream], most: int | None, limit_s: float) -> bool:
+        """Decode until each goal among `streams` gave a frame; False when that would take too long."""
+        give_up = time.monotonic() + limit_s
+        missing = (self._goal & {stream.index for stream in streams}) - self.first.keys()
+        for number, packet in enumerate(container.demux(*streams)):
+            index = packet.stream.index
+            if packet.size:
+                self._packets.add(index)
+            frame = None if index in self.first else _sound_frame(packet)
             if frame is not None:
-                at = None if frame.pts is None else ticks_from_pts(frame.pts, packet.time_base)
-                first[packet.stream.index] = at
-            if goal <= first.keys() or number >= MAX_PACKETS or time.monotonic() > give_up:
-                break
-    except (av.FFmpegError, OSError, IndexError):  # what was found before the damage counts
-        return first
-    return first
+                self.first[index] = None if frame.pts is None else ticks_from_pts(frame.pts, packet.time_base)
+                missing.discard(index)
+            if not missing:
+                return True
+            if number == most or time.monotonic() > give_up:
+                return False
+        return True
+
+    def _read_on(self, container: InputContainer, wanted: list[Stream]) -> None:
+        """Look for streams that have given nothing at all yet: a microphone may be switched on after an hour."""
+        late = [s for s in wanted if s.index in self._goal - self._packets]
+        if not late:
+            return
+        for stream in container.streams:
+            stream.discard = Discard.default if stream in late else Discard.all
+        if not self._read(container, late, None, LATE_DEADLINE_S):
+            self._believed = {s.index for s in late if s.index not in self._packets and _is_described(s)}
+
+
+def _is_described(stream: Stream) -> bool:
+    """Whether the header alone says enough to store the stream's packets."""
+    if isinstance(stream, VideoStream):
+        return stream.codec_context.width > 0
+    return isinstance(stream, AudioStream) and stream.codec_context.sample_rate > 0
+
+
+def _announced(container: InputContainer, start: Ticks, used: set[int], found: _Search) -> tuple[Announced, ...]:
+    return tuple(
+        Announced(
+            stream=stream.index,
+            kind=Kind(stream.type),
+            codec=stream.codec_context.name if stream.codec_context else "",
+            used=stream.index in used,
+            stated=stated_end(container, stream, start),
+            code=None if stream.index in used else found.fault(stream) if stream.codec_context else Loss.UNDECODABLE,
+        )
+        for stream in container.streams
+        if is_track(stream)
+    )
 
 
 def _sound_frame(packet: av.Packet[Stream]) -> VideoFrame | AudioFrame | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks, ticks_from_ns
-from media.packets import FeedPacket
+from media.packets import Announced, FeedPacket
 from media.raw_encoder import RawAudioEncoder, RawVideoEncoder, frame_from_yuv
 from media.scene import Scene, tone
 
@@ -31,6 +31,7 @@ class _SceneFeed:
 
     stall_s: float | None = 5.0
     settle = False
+    announced: Sequence[Announced] = ()
 
     def __init__(self, period: Ticks, origin: Ticks) -> None:
         self.origin = origin

@@ -23,11 +23,14 @@ from av.video.stream import VideoStream
 from lesson.durable import sync_file, sync_folder
 from lesson.errors import MediaError, StorageError, storage_errors
 from lesson.model import Anchor, Kind, PtsRange, StreamInfo
+from lesson.stretches import MIN_GAP, RARE
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
 from media.errors import media_errors, reason_of
 from media.packets import FeedPacket, Track
 
 TIME_BASE = Fraction(1, 1000)
+HOLE = round(MIN_GAP / TICKS_PER_SECOND / TIME_BASE)
+"""From here on a time without packets is a hole, in `TIME_BASE`; of packets that are rare, a longer one."""
 _TICK = Fraction(1, TICKS_PER_SECOND)
 _MUXER_OPTIONS = {
     "cluster_time_limit": "200",  # ms: what a kill may lose
@@ -63,7 +66,7 @@ def _storing(path: Path) -> Iterator[None]:
 
 
 class RangeCounter:
-    """Collects the `PtsRange` of one stream, packet by packet. Times in any one unit.
+    """Collects the `PtsRange` of one stream, packet by packet. Times in `TIME_BASE`.
 
     Packets that are not shown count, but the range is from the first to the last of those that are.
     """
@@ -75,6 +78,8 @@ class RangeCounter:
         self._packets = 0
         self._known_duration = 0
         self._step = 0
+        self._reached: int | None = None
+        self._holes: list[tuple[int, int]] = []
 
     def add(self, pts: int, duration: int, *, key: bool, shown: bool = True) -> None:
         self._known_duration = duration or self._known_duration
@@ -83,9 +88,19 @@ class RangeCounter:
         self._any = _stretched(self._any, pts)
         if shown:
             self._shown = _stretched(self._shown, pts)
+            self._look_for_holes(pts, pts + (duration or self._step))
         if key and self._key is None:
             self._key = pts
         self._packets += 1
+
+    def _look_for_holes(self, start: int, end: int) -> None:
+        """Packets come in the order of decoding: what is ahead of others leaves holes which those then fill."""
+        if self._reached is not None and start >= self._reached + HOLE:
+            self._holes.append((self._reached, start))
+        elif self._holes:
+            parts = [part for a, b in self._holes for part in ((a, min(b, start)), (max(a, end), b))]
+            self._holes = [(a, b) for a, b in parts if b - a >= HOLE]
+        self._reached = end if self._reached is None else max(self._reached, end)
 
     def result(self) -> PtsRange | None:
         """The range so far; None before the first packet. A last packet of unknown length lasts as its neighbour."""
@@ -95,7 +110,9 @@ class RangeCounter:
         first, last = found
         end = last + (self._known_duration or self._step or 1)
         key = last if self._key is None else self._key  # no packet to start at: a decoder learns that at the end
-        return PtsRange(first=first, last=last, end=end, key=key, packets=self._packets)
+        usual = (last - first) / max(1, self._packets - 1)
+        holes = tuple(hole for hole in self._holes if hole[1] - hole[0] >= RARE * usual)
+        return PtsRange(first=first, last=last, end=end, key=key, packets=self._packets, holes=holes or None)
 
 
 def _stretched(known: tuple[int, int] | None, pts: int) -> tuple[int, int]:

@@ -25,6 +25,8 @@ _QUICK_OPTIONS = {**_OPTIONS, "analyzeduration": "1"}  # 0 would leave it to lib
 _NOT_A_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _NOT_THE_PROGRAMME = Disposition.visual_impaired | Disposition.hearing_impaired | Disposition.comment
 
+_ANOTHER_VERSION = _NOT_THE_PROGRAMME | Disposition.dub | Disposition.karaoke | Disposition.clean_effects
+
 
 def open_media(path: Path, *, quick: bool = False) -> InputContainer:
     """Open a media file for reading; the caller closes it. Raises `MediaError`.
@@ -55,6 +57,30 @@ def candidates(container: InputContainer, kind: Kind) -> list[Stream]:
 def best_stream(container: InputContainer, kind: Kind) -> Stream | None:
     """The stream of this kind that is used, or None."""
     return next(iter(candidates(container, kind)), None)
+
+
+def heard_together(sounds: list[Stream]) -> list[Stream]:
+    """Of the candidates for sound, best first, those that are mixed: the best, and what may hold another voice.
+
+    Screen recorders put the computer into one track and the microphone into another. Languages, and descriptions of
+    the picture, are not to be heard at once.
+    """
+    best, others = sounds[:1], sounds[1:]
+    languages = {_language(stream) for stream in best} - {None}
+    return best + [
+        stream
+        for stream in others
+        if not stream.disposition & _ANOTHER_VERSION and (not languages or _language(stream) in {None, *languages})
+    ]
+
+
+def _language(stream: Stream) -> str | None:
+    return None if stream.language in {None, "", "und", "unk", "mis", "zxx"} else stream.language
+
+
+def is_track(stream: Stream) -> bool:
+    """Whether somebody might miss this stream: sound and moving pictures, not covers, subtitles or data."""
+    return stream.type == "audio" or (stream.type == "video" and not stream.disposition & _NOT_A_PICTURE)
 
 
 def stream_start(stream: Stream) -> Ticks | None:

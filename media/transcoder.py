@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lesson.time import Ticks
-from media.mixing import mono, mono_resampler
+from media.mixing import PromptMixer, channels_of, resampler
 from media.packets import FeedPacket
 from media.raw_encoder import RawAudioEncoder, RawVideoEncoder
 from media.stamping import ArrivalClock, SampleClock
@@ -58,6 +58,7 @@ class AudioTranscoder:
 
     def __init__(self) -> None:
         self._resampler: AudioResampler | None = None
+        self._mixer = PromptMixer()
         self._encoder = RawAudioEncoder()
         self._layout = ""
         self._clock = SampleClock()
@@ -83,13 +84,13 @@ class AudioTranscoder:
         for frame in packet.decode():
             if isinstance(frame, AudioFrame):
                 frame.pts = None  # samples are counted
-                blocks += [mono(out) for out in self._resampler_for(frame).resample(frame)]
+                blocks += [self._mixer.mixed(channels_of(out)) for out in self._resampler_for(frame).resample(frame)]
         return np.concatenate(blocks)
 
     def _resampler_for(self, frame: AudioFrame) -> AudioResampler:
         if self._resampler is None or frame.layout.name != self._layout:
             self._layout = frame.layout.name
-            self._resampler = mono_resampler(self._layout)
+            self._resampler = resampler(self._layout)
         return self._resampler
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import re
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -65,3 +69,46 @@ def configure_logging(process: str, *, level: int = logging.INFO, readable: bool
     root.handlers[:] = [handler]
     root.setLevel(level)
     structlog.contextvars.bind_contextvars(process=process)
+
+
+MAX_LOG_BYTES = 4_000_000
+"""A log that has grown beyond is kept once under `.1`, and begun anew."""
+_TAIL_BYTES = 16_384
+
+
+def rotate(log: Path) -> None:
+    """Begin a log anew that has grown too long; processes that append to it go on doing so."""
+    try:
+        if log.stat().st_size > MAX_LOG_BYTES:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)  # not renamed: who writes holds the file, not its name
+    except OSError:  # not there, or a disk that takes no copy: a later look may work
+        return
+
+
+def last_error(log: Path) -> str | None:
+    """The newest error a stage process logged, as one line."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            if line.strip():
+                return line.strip()
+            continue
+        if isinstance(event, dict) and (said := _complaint(event)):
+            return said.strip().splitlines()[-1]
+    return None
+
+
+def _complaint(event: dict[str, Any]) -> str | None:
+    """What an event of a log says went wrong, if it says so."""
+    said = event.get("error") or event.get("exception")
+    if said is None and event.get("level") in {"error", "critical"}:
+        said = event.get("event")
+    return str(said) if said else None

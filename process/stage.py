@@ -51,7 +51,7 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
     raise SystemExit(EXIT_TERMINATED)
 
 
-def run_stage(name: str, work: Callable[[], None], *, niceness: int = 0) -> int:
+def run_stage(name: str, work: Callable[[], None]) -> int:
     """Run `work` as the body of a stage process and give its exit code.
 
     SIGTERM is raised inside `work` as `SystemExit`, so that `finally` clauses run.
@@ -62,8 +62,6 @@ def run_stage(name: str, work: Callable[[], None], *, niceness: int = 0) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the conductor's to interpret
     if supervisor := os.environ.get(SUPERVISOR_ENV):
         die_with_parent(int(supervisor))
-    if niceness:
-        os.nice(niceness)
     try:
         work()
     except ClassreelError as error:

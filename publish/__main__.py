@@ -11,8 +11,6 @@ from process.stage import run_stage
 from publish.store import StoreSpec, open_store
 from publish.uploader import Uploader
 
-NICENESS = 5
-
 
 def main() -> int:
     """Parse the arguments and run the stage; secrets come by reference, never as arguments."""
@@ -31,9 +29,7 @@ def main() -> int:
         access_key_file=args.access_key_file,
         secret_key_file=args.secret_key_file,
     )
-    return run_stage(
-        "publish", lambda: Uploader(LessonFolder(args.lesson.resolve()), open_store(spec)).run(), niceness=NICENESS
-    )
+    return run_stage("publish", lambda: Uploader(LessonFolder(args.lesson.resolve()), open_store(spec)).run())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -20,6 +19,7 @@ from lesson.journal import JournalWriter
 from lesson.manifest import MANIFEST, manifest
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
 from lesson.state import LessonView
+from process.backoff import Backoff
 from process.stage import repeat
 from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
 from publish.protocol import ObjectStore, md5_hex
@@ -30,22 +30,6 @@ MAX_REPAIRS = 3
 """Rounds of sending again what the final comparison found different, before the store is said to be at fault."""
 
 
-@dataclass(slots=True)
-class Pause:
-    """Pauses between tries: doubling from `first_s` to `longest_s`, from the start again after a success."""
-
-    first_s: float = 0.5
-    longest_s: float = 30.0
-    tries: int = 0
-
-    def next_s(self) -> float:
-        self.tries += 1
-        return min(self.longest_s, self.first_s * 2.0 ** min(self.tries - 1, 16))
-
-    def reset(self) -> None:
-        self.tries = 0
-
-
 class Uploader:
     """Brings one lesson to one store. `sleep` is given by tests."""
 
@@ -54,12 +38,12 @@ class Uploader:
         folder: LessonFolder,
         store: ObjectStore,
         *,
-        pause: Pause | None = None,
+        backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._folder = folder
         self._store = store
-        self._pause = pause or Pause()
+        self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._view = LessonView(folder)
         self._prefix = folder.header.id
@@ -101,7 +85,7 @@ class Uploader:
         except StoreError as error:
             self._rest(error)
         else:
-            self._pause.reset()
+            self._backoff.reset()
         return True
 
     def _carry_out(self, step: Step) -> None:
@@ -154,7 +138,7 @@ class Uploader:
         else:
             raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
         total = sum(item.bytes for item in expected)
-        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest))
+        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url))
         _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
 
     def _commit(self, record: Record) -> None:
@@ -162,6 +146,8 @@ class Uploader:
         self._view.poll()
 
     def _rest(self, error: ClassreelError) -> None:
-        seconds = self._pause.next_s()
-        _log.warning("store failed, trying again", error=str(error), tries=self._pause.tries, pause_s=seconds)
+        seconds = self._backoff.pause_s()
+        _log.warning(
+            "store failed, trying again", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1)
+        )
         self._sleep(seconds)

@@ -25,15 +25,19 @@ settings.load_profile("house")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exhaustive", action="store_true", help="also run what takes long: every real file imported")
+    parser.addoption("--faults", action="store_true", help="also run what breaks a whole box: some ten minutes more")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "end_to_end" not in item.nodeid)  # the longest first, so that workers end together
-    if config.getoption("--exhaustive"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    unwanted = {name for name in ("exhaustive", "faults") if not _asked_for(config, name)}
+    left_out = [item for item in items if unwanted & {mark.name for mark in item.iter_markers()}]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def _asked_for(config: pytest.Config, name: str) -> bool:
+    return bool(config.getoption(f"--{name}")) or config.getoption("-m") == name
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from tracking.watchman import Watchman
 
 _IDLE_S = 0.5
 """Time alone makes something due (a source that is not waited for any more) no more often than this."""
-_NICENESS = 5
 
 
 def plan(folder: LessonFolder, *, blind: bool) -> None:
@@ -45,6 +44,8 @@ def plan(folder: LessonFolder, *, blind: bool) -> None:
             if records:
                 journal.append(*records)
                 looked = 0.0
+                for source in view.state.sources.values():
+                    reader.evidence.forget(source, planner.needed_from)
             return bool(records)
 
         try:
@@ -74,8 +75,8 @@ def main() -> int:
     options = parser.parse_args()
     folder = LessonFolder(options.lesson.resolve())
     if options.observe:
-        return run_stage("tracking.observe", lambda: observe(folder), niceness=_NICENESS)
-    return run_stage("tracking", lambda: plan(folder, blind=options.blind), niceness=_NICENESS)
+        return run_stage("tracking.observe", lambda: observe(folder))
+    return run_stage("tracking", lambda: plan(folder, blind=options.blind))
 
 
 if __name__ == "__main__":

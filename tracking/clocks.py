@@ -9,6 +9,7 @@ placed through the monotonic clock onto it. Numbers: docs/adr/0005-lesson-clock.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -87,37 +88,46 @@ def segment_arrivals(segment: SegmentRecord) -> list[Arrival]:
 
 @dataclass(slots=True)
 class _Track:
-    """Arrivals of one live epoch, segment by segment, and the fits made of them so far."""
+    """Arrivals of one live epoch, segment by segment, and the fits made of them so far.
+
+    `spans`: source ticks of each segment, all its streams together. `made_at`: monotonic time (ticks) at which each fit
+    could be made. `first_key`: monotonic time of the first decodable sample of each kind.
+    """
 
     epoch: EpochStarted
-    segments: list[SegmentRecord] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     fits: list[Fit] = field(default_factory=list)
+    made_at: list[Ticks] = field(default_factory=list)
+    first_key: dict[Kind, Ticks] = field(default_factory=dict)
     checked: int = 0
 
     def add(self, segment: SegmentRecord) -> None:
-        self.segments.append(segment)
+        found = [span for kind in Kind if (span := segment.span(kind)) is not None]
+        if not found:
+            return
+        span = Span(min(one.start for one in found), max(one.end for one in found))
+        fit = self._fit(segment, span)
+        made_at = span.end + fit.offset
+        self.spans.append(span)
+        self.fits.append(fit)
+        self.made_at.append(max(made_at, self.made_at[-1]) if self.made_at else made_at)
+        for kind in Kind:
+            packets = segment.range(kind)
+            if packets is not None and kind not in self.first_key:
+                self.first_key[kind] = ticks_from_pts(packets.key, segment.time_base) + fit.offset
+
+    def _fit(self, segment: SegmentRecord, span: Span) -> Fit:
         self.arrivals += segment_arrivals(segment)
         if not self.arrivals:  # salvaged: its arrivals are lost, the moment the epoch started is what is left
-            first = min(span.start for kind in Kind if (span := segment.span(kind)))
-            self.fits.append(Fit(ticks_from_ns(self.epoch.at.monotonic_ns) - first, 0))
-            return
+            return Fit(ticks_from_ns(self.epoch.at.monotonic_ns) - span.start, 0)
         newest = self.arrivals[-1].pts
         self.arrivals = [arrival for arrival in self.arrivals if arrival.pts > newest - 2 * FIT_WINDOW]
-        self.fits.append(fit_clock(self.arrivals))
-
-    def start(self, index: int) -> Ticks:
-        return min(span.start for kind in Kind if (span := self.segments[index].span(kind)))
-
-    def end(self, index: int) -> Ticks:
-        return max(span.end for kind in Kind if (span := self.segments[index].span(kind)))
+        return fit_clock(self.arrivals)
 
     def fit_at(self, monotonic: Ticks) -> Fit:
         """The fit as it was when the monotonic clock showed this; the first one rules everything before."""
-        for index in range(len(self.fits) - 1, 0, -1):
-            if self.end(index) + self.fits[index].offset <= monotonic:
-                return self.fits[index]
-        return self.fits[0]
+        return self.fits[max(0, bisect_right(self.made_at, monotonic) - 1)]
 
 
 class LessonClock:
@@ -126,32 +136,43 @@ class LessonClock:
     def __init__(self, state: LessonState) -> None:
         self._state = state
         self._tracks: dict[tuple[str, int], _Track] = {}
-        self._read: dict[str, int] = {}
+        self._read: dict[str, tuple[SourceState, int]] = {}
+        self._boots: dict[str, list[tuple[SourceState, _Track]]] = {}
 
     def _refresh(self) -> None:
-        for source in self._state.sources.values():
-            done = self._read.get(source.spec.id, 0)
-            for segment in source.segments[done:]:
-                key = (source.spec.id, segment.epoch)
-                if key not in self._tracks:
-                    self._tracks[key] = _Track(next(e for e in source.epochs if e.epoch == segment.epoch))
-                if self._tracks[key].epoch.start is None:
-                    self._tracks[key].add(segment)
-            self._read[source.spec.id] = len(source.segments)
+        """Take in what is newly committed."""
+        sources = self._state.sources
+        if any(source is not sources[source_id] for source_id, (source, _) in self._read.items()):
+            self._tracks, self._read, self._boots = {}, {}, {}  # the lesson's state was folded anew
+        for source_id, source in sources.items():
+            done = self._read[source_id][1] if source_id in self._read else 0
+            for position in range(done, len(source.segments)):
+                self._take(source, source.segments[position])
+            self._read[source_id] = source, len(source.segments)
+
+    def _take(self, source: SourceState, segment: SegmentRecord) -> None:
+        """Only live epochs have arrivals; the start of one may be on a damaged line: it has no place then."""
+        epoch = source.epoch(segment.epoch)
+        if epoch is None or epoch.start is not None:
+            return
+        key = (source.spec.id, segment.epoch)
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = _Track(epoch)
+        track.add(segment)
+        if len(track.spans) == 1:
+            boot = self._boots.setdefault(epoch.at.boot, [])
+            boot.append((source, track))
+            boot.sort(key=lambda pair: (pair[1].epoch.at.monotonic_ns, pair[0].spec.id))
 
     def _live(self, boot: str) -> list[tuple[SourceState, _Track]]:
         """Live epochs of one boot that have a segment, in the order they started."""
-        found = [
-            (self._state.sources[source_id], track)
-            for (source_id, _), track in self._tracks.items()
-            if track.epoch.start is None and track.epoch.at.boot == boot
-        ]
-        return sorted(found, key=lambda pair: (pair[1].epoch.at.monotonic_ns, pair[0].spec.id))
+        return self._boots.get(boot, [])
 
     def first_boot(self) -> Moment | None:
         """When the first live epoch started that has a segment, on the first boot (by the wall clock) of the lesson."""
         self._refresh()
-        starts = [track.epoch.at for track in self._tracks.values() if track.epoch.start is None]
+        starts = [track.epoch.at for live in self._boots.values() for _, track in live]
         if not starts:
             return None
         boot = min(starts, key=lambda at: at.wall).boot
@@ -161,10 +182,8 @@ class LessonClock:
         """Monotonic time (ticks) of the first decodable sample a live source delivered in a boot."""
         self._refresh()
         for source, track in self._live(boot):
-            for segment, fit in zip(track.segments, track.fits, strict=True):
-                pts = segment.range(kind)
-                if source.spec.id == source_id and pts is not None:
-                    return ticks_from_pts(pts.key, segment.time_base) + fit.offset
+            if source.spec.id == source_id and kind in track.first_key:
+                return track.first_key[kind]
         return None
 
     def _tie(self, boot: str, monotonic: Ticks) -> Ticks | None:
@@ -213,7 +232,7 @@ class LessonClock:
             return []
         imported = [_imported_map(s, e) for s in self._state.sources.values() for e in s.epochs if e.start is not None]
         due = [m for m in imported if not self._state.sources[m.source].maps.get(m.epoch)]
-        for boot in dict.fromkeys(track.epoch.at.boot for track in self._tracks.values()):
+        for boot in self._boots:
             due += self._boot_maps(boot)
         return due
 
@@ -230,20 +249,20 @@ class LessonClock:
 
     def _first_map(self, source: SourceState, track: _Track, first: EpochStarted) -> ClockMap:
         fit = track.fits[0]
-        tie = self._tie(track.epoch.at.boot, track.end(0) + fit.offset)
+        tie = self._tie(track.epoch.at.boot, track.spans[0].end + fit.offset)
         offset = fit.offset + (self._tie_by_wall(first) if tie is None else tie)
         track.checked = 1
-        span = Span(track.start(0) + offset, track.end(0) + offset)
+        span = track.spans[0].shifted(offset)
         return ClockMap(source.spec.id, track.epoch.epoch, span, offset, residual=fit.residual)
 
     def _drift(self, source: SourceState, track: _Track) -> list[ClockMap]:
         ruling = source.maps[track.epoch.epoch][-1]
         due: list[ClockMap] = []
-        for index in range(track.checked, len(track.segments)):
+        for index in range(track.checked, len(track.spans)):
             track.checked = index + 1
             fit = track.fits[index]
-            tie = self._tie(track.epoch.at.boot, track.end(index) + fit.offset)
-            start, end = track.start(index) + ruling.offset, track.end(index) + ruling.offset
+            tie = self._tie(track.epoch.at.boot, track.spans[index].end + fit.offset)
+            start, end = track.spans[index].start + ruling.offset, track.spans[index].end + ruling.offset
             if tie is None or end <= ruling.span.end or abs(fit.offset + tie - ruling.offset) <= MAP_STEP:
                 continue
             start = max(start, ruling.span.start, self._state.frozen_until)

@@ -9,10 +9,10 @@ from tracking.evidence import Evidence
 
 
 class EvidenceReader:
-    """`poll` folds what is new in the observation journals into `evidence`."""
+    """`poll` folds what is new in the observation journals into `evidence`, which is empty at first."""
 
-    def __init__(self, folder: LessonFolder) -> None:
-        self.evidence = Evidence()
+    def __init__(self, folder: LessonFolder, *, keep_observations: bool = True) -> None:
+        self.evidence = Evidence(keep_observations=keep_observations)
         self._readers = [JournalReader(folder.observe_journal(spec.id)) for spec in folder.header.sources]
 
     def poll(self) -> bool:

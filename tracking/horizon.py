@@ -41,20 +41,21 @@ def reaches(state: LessonState, clock: LessonClock) -> list[Reach]:
 
 
 def _is_lost(source: SourceState) -> bool:
-    return any(loss.epoch == source.last_epoch for loss in source.losses)
+    return source.loss_of(source.last_epoch) is not None
 
 
 def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
-    epoch = next(e for e in source.epochs if e.epoch == source.last_epoch)
-    kinds = {stream.kind for stream in epoch.streams}
+    epoch = source.epoch(source.last_epoch)
+    if epoch is None:
+        return []
     found: list[Reach] = []
-    for kind in sorted(kinds):
-        spans = [span for s in source.segments if s.epoch == epoch.epoch and (span := s.span(kind)) is not None]
-        if spans:
-            until = source.to_lesson(epoch.epoch, spans[-1].end)
+    for kind in sorted({stream.kind for stream in epoch.streams}):
+        newest = [span for span, _ in source.track(kind, epoch.epoch).newest(_RECENT)]
+        if newest:
+            until = source.to_lesson(epoch.epoch, newest[-1].end)
         else:
             until = epoch.start if epoch.start is not None else clock.lesson_time(epoch.at)
-        longest = max((span.duration for span in spans[-_RECENT:]), default=0)
+        longest = max((span.duration for span in newest), default=0)
         if until is not None:
             found.append(Reach(source.spec.id, until, max(PATIENCE, 2 * longest + 4 * TICKS_PER_SECOND)))
     return found

@@ -16,11 +16,12 @@ from lesson.records import SegmentObserved
 from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode import Picture, pictures
+from process.memory import give_back
 from process.stage import repeat
 from tracking.analysis import DETECTOR, SIZE, FaceFinder, MotionMeter, brightness
 from tracking.evidence_reader import EvidenceReader
 from tracking.ink import INK_SIZE, InkMeter
-from tracking.observe_order import Pending, pending_segments
+from tracking.observe_order import Pending, first_pending, pending_ticks
 
 SAMPLE: Ticks = TICKS_PER_SECOND // 4
 THIN_BACKLOG: Ticks = 24 * TICKS_PER_SECOND
@@ -66,7 +67,7 @@ class Observer:
         cv2.setNumThreads(1)  # two threads on a busy box sometimes tripled the time of a frame
         self._log = structlog.get_logger()
         self._view = LessonView(folder)
-        self._evidence = EvidenceReader(folder)
+        self._evidence = EvidenceReader(folder, keep_observations=False)
         self._journals = {spec.id: JournalWriter(folder.observe_journal(spec.id)) for spec in folder.header.sources}
         self._eyes: dict[str, _Eye] = {}
         self._faces = FaceFinder()
@@ -77,24 +78,25 @@ class Observer:
 
     def run(self) -> None:
         """Until everything that was recorded is observed."""
-        repeat(self.step, lambda: self._view.state.captured and not self._pending())
+        repeat(self.step, lambda: self._view.state.captured and self._next() is None)
 
-    def _pending(self) -> list[Pending]:
-        return pending_segments(self._view.state, self._evidence.evidence)
+    def _next(self) -> Pending | None:
+        return first_pending(self._view.state, self._evidence.evidence)
 
     def step(self) -> bool:
         """Observe the oldest segment; whether there was one."""
         self._view.poll()
         self._evidence.poll()
-        waiting = self._pending()
-        if not waiting:
+        pending = self._next()
+        if pending is None:
             return False
         state = self._view.state
         live = not state.header.imported and state.stop is None
-        thin = live and sum(pending.duration for pending in waiting) > THIN_BACKLOG * len(state.sources)
-        record = self._observed(waiting[0], thin)
+        thin = live and pending_ticks(state, self._evidence.evidence) > THIN_BACKLOG * len(state.sources)
+        record = self._observed(pending, thin)
         self._journals[record.source].append(record)
         self._evidence.poll()
+        give_back()
         return True
 
     def _observed(self, pending: Pending, thin: bool) -> SegmentObserved:
@@ -139,11 +141,12 @@ class Observer:
         role = source.spec.role
         ink = InkMeter(screen=role is Role.SCREEN) if role in _INK_ROLES else None
         eye = _Eye(role, ink=ink, faces=self._faces if role in _FACE_ROLES else None)
-        before = [s for s in source.segments if (s.epoch, s.seq) == (segment.epoch, segment.seq - 1)]
-        try:
-            for picture in pictures([self._path(s) for s in before], min_interval=SAMPLE) if before else ():
-                eye.look(picture)
-        except MediaError:
-            self._log.warning("cannot warm up", path=before[0].path)
+        before = source.segment(segment.epoch, segment.seq - 1)
+        if before is not None:
+            try:
+                for picture in pictures([self._path(before)], min_interval=SAMPLE):
+                    eye.look(picture)
+            except MediaError:
+                self._log.warning("cannot warm up", path=before.path)
         self._eyes[pending.source] = eye
         return eye

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lesson.model import Kind, SegmentRecord
 from lesson.state import LessonState, SourceState
-from lesson.time import Ticks
+from lesson.time import Span, Ticks
 from tracking.evidence import Evidence
 
 
@@ -24,19 +24,24 @@ class Pending:
         return span.duration if span else 0
 
 
-def pending_segments(state: LessonState, evidence: Evidence) -> list[Pending]:
-    """What is still to be observed, oldest first."""
-    found: list[Pending] = []
+def first_pending(state: LessonState, evidence: Evidence) -> Pending | None:
+    """What is to be observed next: the oldest segment by lesson time; None when all are observed."""
+    heads: list[Pending] = []
     for source in state.sources.values():
-        for segment in source.segments:
-            span = segment.span(Kind.VIDEO)
-            if span is None or evidence.has(source.spec.id, segment.epoch, segment.seq):
-                continue
+        waiting = evidence.waiting(source).segments
+        if waiting:
+            span, segment = waiting[0]
             at = source.to_lesson(segment.epoch, span.start)
-            found.append(Pending(_since_first(source, segment) if at is None else at, source.spec.id, segment))
-    return sorted(found, key=lambda p: (p.order, p.source, p.segment.seq))
+            heads.append(Pending(_since_first(source, segment, span) if at is None else at, source.spec.id, segment))
+    return min(heads, key=lambda head: (head.order, head.source, head.segment.seq), default=None)
 
 
-def _since_first(source: SourceState, segment: SegmentRecord) -> Ticks:
-    first, span = source.segments[0].span(Kind.VIDEO), segment.span(Kind.VIDEO)
-    return span.start - first.start if span and first and segment.epoch == source.segments[0].epoch else 0
+def pending_ticks(state: LessonState, evidence: Evidence) -> Ticks:
+    """The length of all pictures together that are still to be observed."""
+    return sum(evidence.waiting(source).ticks for source in state.sources.values())
+
+
+def _since_first(source: SourceState, segment: SegmentRecord, span: Span) -> Ticks:
+    first = source.segments[0]
+    begin = first.span(Kind.VIDEO)
+    return span.start - begin.start if begin and segment.epoch == first.epoch else 0

@@ -42,7 +42,7 @@ def _may_still_matter(state: LessonState, source: SourceState, now: Moment) -> b
     if source.spec.imported:
         return True
     if source.epochs:
-        lost = any(loss.epoch == source.last_epoch for loss in source.losses)
+        lost = source.loss_of(source.last_epoch) is not None
         return not lost and _within(now, source.epochs[0].at, SLOWEST_SEGMENT_S)
     first = min((e.at for s in state.sources.values() for e in s.epochs), key=lambda at: at.monotonic_ns)
     return _within(now, first, SLOWEST_S)

@@ -13,7 +13,7 @@ from lesson.clock import Moment
 from lesson.model import Kind, Role
 from lesson.records import CropPath, FrozenUntil, Mapped, Record, Shot
 from lesson.roles import picture_order
-from lesson.state import LessonState, SourceState
+from lesson.state import LessonState, SourceState, same_picture
 from lesson.time import TICKS_PER_SECOND, Span, Ticks
 from tracking.clocks import LessonClock
 from tracking.crops import Camera, crop_path
@@ -86,10 +86,15 @@ class Planner:
         found = [self.evidence.observed_until(source) for source in self.state.sources.values()]
         return min((at for at in found if at is not None), default=None)
 
+    @property
+    def needed_from(self) -> Ticks:
+        """The lesson tick before which no observation will be asked for any more."""
+        return self.state.frozen_until - max(self.rules.memory, Camera().memory)
+
     def _shots(self, span: Span, end: Ticks | None) -> list[Record]:
         if span.empty:
             return []
-        running = running_shot(self.state.shots)
+        running = self.state.running
         shots = direct(self._feeds(span), self.rules, span, running, end=end)
         return [*shots, *self._crops(shots, running)]
 
@@ -99,7 +104,7 @@ class Planner:
         feeds: list[Feed] = []
         for source_id in picture_order(self.state):
             source = self.state.sources[source_id]
-            covered = tuple(s for s in source.lesson_coverage(Kind.VIDEO) if s.overlaps(window))
+            covered = tuple(stretch.span for stretch in source.stretches(Kind.VIDEO, window))
             feed = Feed(id=source_id, role=source.spec.role, covered=covered)
             if not self.blind:
                 observed = tuple(self.evidence.observed_spans(source, window))
@@ -125,7 +130,7 @@ class Planner:
             return None
         window = Span(max(0, shot.span.start - camera.memory), shot.span.end + camera.ahead)
         seen = self.evidence.seen(source, window)
-        before = next((c for c in reversed(self.state.crops) if c.source == source.spec.id), None)
+        before = self.state.last_crops.get(source.spec.id)
         return crop_path(seen, camera, source.spec.id, shot.span, cut=not goes_on, before=before)
 
     def _camera(self, source: SourceState) -> Camera | None:
@@ -135,35 +140,18 @@ class Planner:
             key=lambda r: r.width * r.height,
             default=None,
         )
-        sizes = [(s.width, s.height) for e in source.epochs for s in e.streams if s.kind is Kind.VIDEO]
-        if canvas is None or not sizes or min(sizes[-1]) <= 0 or sizes[-1][0] < sizes[-1][1]:
+        streams = (s for e in reversed(source.epochs) for s in reversed(e.streams) if s.kind is Kind.VIDEO)
+        newest = next(streams, None)
+        if canvas is None or newest is None or min(newest.width, newest.height) <= 0 or newest.width < newest.height:
             return None
-        aspect = (canvas.width / canvas.height) / (sizes[-1][0] / sizes[-1][1])
+        aspect = (canvas.width / canvas.height) / (newest.width / newest.height)
         return Camera(aspect=1.0 if abs(aspect - 1.0) < 0.02 else aspect)
-
-
-def same_picture(a: Shot, b: Shot) -> bool:
-    """Whether two shots show the same: the journal holds one shot in as many pieces as it took to freeze."""
-    return (a.layout, a.sources) == (b.layout, b.sources)
-
-
-def running_shot(shots: list[Shot]) -> Shot | None:
-    """The last shot, its pieces joined."""
-    if not shots:
-        return None
-    last = shots[-1]
-    start = last.span.start
-    for piece in reversed(shots[:-1]):
-        if not same_picture(piece, last):
-            break
-        start = piece.span.start
-        last = replace(piece, span=Span(start, shots[-1].span.end))
-    return replace(last, span=Span(start, shots[-1].span.end))
 
 
 def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:
     """The end of a captured lesson, in whole frames: imported, where the last file ends; live, the Stop moment."""
-    ends = [spans[-1].end for s in state.sources.values() for kind in Kind if (spans := s.lesson_coverage(kind))]
+    reaches = (source.reach(kind) for source in state.sources.values() for kind in Kind)
+    ends = [end for end in reaches if end is not None]
     end = max(ends, default=0)
     if state.stop is not None and not state.header.imported:
         stopped = clock.lesson_time(state.stop.at)

@@ -6,7 +6,7 @@ import pytest
 
 from api.health import FRESH_S, GRACE_S, Feed, Light, room_health, segment_age_s
 from lesson.clock import Moment
-from lesson.model import Anchor, PtsRange, SegmentRecord, SourceSpec
+from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec
 from lesson.records import SegmentCommitted, SourceFinished, SourceLost, Start, Stop
 from lesson.state import LessonState
 from tests.kit.lessons import epoch_started, header, moment, source
@@ -32,17 +32,20 @@ def deliver(
     seq: int = 0,
     anchored: bool = True,
     seconds: float = 4.0,
+    kind: Kind | None = None,
 ) -> None:
     """A segment of `seconds` whose last sample arrived at second `until_s`; its PTS start at 100 s."""
     if state.sources[spec.id].last_epoch < epoch:
         state.apply(epoch_started(spec, epoch, at=moment(until_s - seconds)))
+    kind = kind or (Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO)
     first = 100_000 + seq * 4_000
     pts = PtsRange(first=first, last=first, end=first + round(seconds * 1000), key=first, packets=1)
     arrival = moment(until_s - seconds).monotonic_ns
     late = Anchor(pts=first, monotonic_ns=arrival + 700_000_000)  # a packet held up on its way
     record = SegmentRecord(
         source=spec.id, epoch=epoch, seq=seq, path=f"raw/{seq}", bytes=10, sha256="", time_base=Fraction(1, 1000),
-        video=pts, anchors=(late, Anchor(pts=first, monotonic_ns=arrival)) if anchored else (),
+        video=pts if kind is Kind.VIDEO else None, audio=pts if kind is Kind.AUDIO else None,
+        anchors=(late, Anchor(pts=first, monotonic_ns=arrival)) if anchored else (),
     )  # fmt: skip
     state.apply(SegmentCommitted(segment=record))
 
@@ -55,6 +58,19 @@ def test_no_lesson_is_idle_with_sources_on_standby() -> None:
     health = room_health(None, moment(0), standby=[TEACHER, MIC])
     assert (health.light, health.lesson_id, health.elapsed_s) == (Light.IDLE, None, None)
     assert [one.state for one in health.sources] == [Feed.STANDBY] * 2
+
+
+def test_a_camera_is_recorded_only_with_pictures_and_a_microphone_only_with_sound() -> None:
+    state = lesson(TEACHER, MIC)
+    deliver(state, TEACHER, until_s=5, kind=Kind.AUDIO)
+    deliver(state, MIC, until_s=5, kind=Kind.VIDEO)
+    assert feeds(state, moment(6)) == {"teacher": Feed.WAITING, "mic": Feed.WAITING}
+    assert feeds(state, moment(30)) == {"teacher": Feed.LOST, "mic": Feed.LOST}
+    deliver(state, TEACHER, until_s=31, seq=1)
+    deliver(state, MIC, until_s=31, seq=1)
+    deliver(state, TEACHER, until_s=60, seq=2, kind=Kind.AUDIO)
+    assert feeds(state, moment(61))["teacher"] is Feed.LATE
+    assert room_health(state, moment(61)).light is Light.TROUBLE
 
 
 def test_a_stopped_lesson_is_idle() -> None:

@@ -8,7 +8,9 @@ import pytest
 from api.library import VIEWS_KEPT, Library
 from lesson.errors import LessonNotFoundError
 from lesson.journal import append_records
+from lesson.manifest import manifest
 from lesson.records import PlaylistPublished, PublishStarted, Verified
+from lesson.state import load_state
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, start, stop
 
 PAGE = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Language": "en"}
@@ -30,6 +32,7 @@ def finished(root: Path, lesson_id: str, **fields: object) -> None:
     record_all(folder)
     plan_all(folder)
     encode_all(folder)
+    folder.manifest_path.write_bytes(manifest(load_state(folder)))
     publish(folder.publish_journal)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from api import create_app
+from lesson.catalogue import Catalogue
 from lesson.folder import LessonFolder, lessons_in
 from lesson.journal import append_records, read_journal
-from lesson.lifecycle import running_lesson, start_lesson, stop_lesson
+from lesson.lifecycle import start_lesson, stop_lesson
 from lesson.records import Start, Stop
 from tests.kit.browser import Browser
 from tests.kit.lessons import make_lesson, record_all
@@ -39,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 
 def running(root: Path) -> LessonFolder:
-    folder = running_lesson(root)
+    folder = Catalogue(root).running()
     assert folder is not None
     return folder
 

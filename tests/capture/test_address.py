@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from capture.address import Address, check_address, parse_address
+from capture.address import Address, check_address, file_uri, parse_address
 from lesson.errors import ConfigError
 
 
@@ -34,6 +38,21 @@ def test_what_a_uri_says(uri: str, expected: Address) -> None:
 def test_an_imported_path_is_taken_as_it_is(name: str) -> None:
     assert parse_address(f"file:{name}", imported=True) == Address("file", name)
     assert parse_address(name, imported=True) == Address("file", name)
+
+
+@given(st.binary(min_size=1, max_size=40).filter(lambda name: b"\0" not in name))
+@example(b"what?loop")
+@example(b"/a/file:///b%20c.mp4")
+@example("བོད་/课 #1.mp4".encode())
+def test_the_uri_of_a_file_leads_back_to_it(name: bytes) -> None:
+    path = Path(os.fsdecode(name))
+    assert Path(parse_address(file_uri(path), imported=True).target) == path.resolve()
+
+
+def test_files_that_older_versions_imported_are_still_found() -> None:
+    # they wrote percent-encoded URIs and succeeded only where nothing was encoded
+    path = Path("/a/b-c_d.e~/f.mp4")
+    assert parse_address(path.as_uri(), imported=True).target == str(path)
 
 
 @pytest.mark.parametrize(

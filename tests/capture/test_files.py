@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,7 +16,10 @@ from numpy.typing import NDArray
 from capture.session import record_source
 from lesson.errors import UnusableMediaError
 from lesson.folder import LessonFolder
+from lesson.journal import append_records, read_journal
+from lesson.ledger import ledger_problems
 from lesson.model import Kind
+from lesson.records import EpochStarted, SegmentCommitted, StreamAccount, Unknown
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.audio import sound
@@ -30,11 +35,13 @@ from tests.kit.capturing import (
     live_lesson,
     losses,
     marks,
+    records,
     segments,
     stop_now,
 )
 from tests.kit.clicks import find_clicks
 from tests.kit.clips import marked_clip
+from tests.kit.films import clicks, tape
 from tests.kit.lessons import source
 from tests.kit.waiting import wait_until
 
@@ -281,3 +288,85 @@ def _differences(clip: Path, folder: LessonFolder) -> list[str]:
     if {o[1:] for o in original} != {s[1:] for s in stored} and clip.suffix != ".h264":  # that one changes its size
         return ["sizes differ"]
     return []
+
+
+def parts_lesson(root: Path, *files: Path, start: Ticks = 0) -> LessonFolder:
+    uris = tuple(f"file:{file}" for file in files)
+    return live_lesson(root, source("teacher", uri=uris[0], parts=uris, imported=True, start=start))
+
+
+def test_parts_follow_each_other_each_in_its_own_epoch(tmp_path: Path) -> None:
+    one = marked_clip(tmp_path / "one.mp4", seconds=5)
+    two = marked_clip(tmp_path / "two.mkv", seconds=2, audio="libopus", start=9 * TICKS_PER_SECOND)
+    three = marked_clip(tmp_path / "three.mp4", seconds=3, audio=None)
+    folder = parts_lesson(tmp_path, one, two, three, start=2 * TICKS_PER_SECOND)
+    assert run(folder) == (0, "")
+    started = epochs(folder, "teacher")
+    assert [epoch.epoch for epoch in started] == [0, 1, 2]
+    lengths = [(b.start or 0) - (a.start or 0) for a, b in pairwise(started)]
+    assert started[0].start == 2 * TICKS_PER_SECOND
+    assert lengths == [
+        pytest.approx(5 * TICKS_PER_SECOND, abs=50 * MS),
+        pytest.approx(2 * TICKS_PER_SECOND, abs=50 * MS),
+    ]
+    shown = [
+        [mark.at for _, mark in marks(folder, part) if mark] for part in by_epoch(segments(folder, "teacher")).values()
+    ]
+    assert shown == [[n * FRAME for n in range(25 * seconds)] for seconds in (5, 2, 3)]
+    assert [segment.seq for segment in segments(folder, "teacher")] == list(range(len(segments(folder, "teacher"))))
+
+
+def test_parts_that_were_interrupted_are_read_on_as_if_they_had_not_been(tmp_path: Path) -> None:
+    clips = [marked_clip(tmp_path / f"{name}.mp4", seconds=5) for name in "ab"]
+    whole = parts_lesson(tmp_path / "whole", *clips)
+    assert run(whole) == (0, "")
+    again = parts_lesson(tmp_path / "again", *clips)
+    kept = [
+        record for record in read_journal(whole.raw_journal("teacher"))
+        if isinstance(record, EpochStarted | SegmentCommitted)
+    ][:4]  # fmt: skip
+    append_records(again.raw_journal("teacher"), [record for record in kept if not isinstance(record, Unknown)])
+    assert run(again) == (0, "")
+    assert [(s.seq, s.epoch, s.video) for s in segments(again, "teacher")] == [
+        (s.seq, s.epoch, s.video) for s in segments(whole, "teacher")
+    ]
+    assert [(e.epoch, e.start) for e in epochs(again, "teacher")] == [
+        (e.epoch, e.start) for e in epochs(whole, "teacher")
+    ]
+
+
+def test_a_part_that_broke_off_leaves_a_hole_and_a_line(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mkv", seconds=8)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    folder = parts_lesson(tmp_path, cut, clip)
+    assert run(folder) == (0, "")
+    first, second = epochs(folder, "teacher")
+    assert (first.start, second.start) == (0, pytest.approx(8 * TICKS_PER_SECOND, abs=60 * MS))
+    problems = ledger_problems(load_state(folder))
+    assert len(problems) == 2
+    sentence = re.compile(r"teacher: (picture|sound) ends after [345](\.\d)? of 8 s \(of the part from 0 s on\)")
+    assert all(sentence.fullmatch(line) for line in problems)
+
+
+def test_a_voice_on_the_second_track_is_in_the_recording(tmp_path: Path) -> None:
+    voice = tape(tmp_path / "voice.wav", clicks(4 * TICKS_PER_SECOND, [TICKS_PER_SECOND]), codec="pcm_s16le")
+    both = tmp_path / "both.mkv"
+    with av.open(str(voice)) as source_file, av.open(str(both), "w") as out:
+        silent = out.add_stream("pcm_s16le", rate=TICKS_PER_SECOND, layout="mono")
+        heard = out.add_stream_from_template(source_file.streams[0])
+        for packet in source_file.demux(audio=0):
+            if packet.size:
+                frame = av.AudioFrame.from_ndarray(
+                    np.zeros((1, packet.duration), np.int16), format="s16", layout="mono"
+                )
+                frame.sample_rate, frame.pts = TICKS_PER_SECOND, packet.pts
+                out.mux(silent.encode(frame))
+                packet.stream = heard
+                out.mux(packet)
+    folder = imported(tmp_path, both)
+    assert run(folder) == (0, "")
+    origin = epochs(folder, "teacher")[0].origin
+    assert click_times(folder, origin) == [pytest.approx(TICKS_PER_SECOND, abs=2 * MS)]
+    assert ledger_problems(load_state(folder)) == []
+    assert len([record for record in records(folder, "teacher", StreamAccount) if record.used]) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -85,6 +86,18 @@ def test_chunks_of_a_worker_that_died_are_missing_again_and_go_alone(pool: Pool)
     assert pool.full
     assert made(pool) == [1]
     assert pool.alone == {0, 2}
+
+
+def test_workers_that_hang_are_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encode.pool.HANG_S", 1.0)
+    monkeypatch.setattr("encode.pool.HANG_PER_S", 0.0)
+    pool.submit(job(0, 8))
+    workers = wait_until(lambda: [pid for pid in children(os.getpid()) if "spawn_main" in command_line(pid)], 30)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    assert made(pool) == []
+    assert pool.busy == set()
+    assert not any(map(alive, workers))
 
 
 def test_a_chunk_that_kills_every_worker_is_made_without_its_feeds(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _pytest.mark import ParameterSet
 
-from lesson.folder import lessons_in
+from lesson.folder import LessonFolder, lessons_in
+from lesson.state import load_state
+from tests.kit.clips import marked_clip
 from tests.kit.programme import classreel, decoding_errors, folder_of, pictures_of, result_of
 
 FOOTAGE = Path(__file__).resolve().parents[3] / "shared" / "footage"
@@ -77,6 +80,28 @@ def test_two_files_with_an_offset_start_where_they_are_told(footage: Path, tmp_p
     # two seconds of the calm card, then the counter: the same card from the first frame on, and nothing black
     assert np.array_equal(shown[0].luma, shown[40].luma) or abs(float(shown[0].luma.mean() - shown[40].luma.mean())) < 2
     assert abs(float(shown[60].luma.mean()) - float(shown[0].luma.mean())) > 5
+
+
+def test_names_of_every_script_and_of_none_through_the_command(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mp4", seconds=2)
+    names = [b"100% #1 what?.mp4", "张老师 的课.mp4".encode(), "བོད་.mp4".encode(), b"it's [1]+(2),&=\xff\n?loop"]
+    arguments = []
+    for name in names:
+        (tmp_path / os.fsdecode(name)).hardlink_to(clip)
+        arguments += ["--source", f"board={tmp_path / os.fsdecode(name)}"]
+    result = result_of(classreel("import", *arguments, "--root", tmp_path / "root", "--json"))
+    assert result["problems"] == []
+    assert result["duration_s"] == pytest.approx(2, abs=0.1)
+    state = load_state(LessonFolder(Path(result["lesson_dir"])))
+    assert [sum(s.video.packets for s in source.segments if s.video) for source in state.sources.values()] == [50] * 4
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    arguments = ["--source", f"teacher={tmp_path / 'pipe.mp4'}", "--root", tmp_path / "root"]
+    done = classreel("import", *arguments, timeout_s=20)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "pipe.mp4: a named pipe" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesson import hls
+from lesson.bitrate import BitRate
 from lesson.ladders import ladder
 from lesson.model import ChunkRecord, Kind, LessonHeader
 from lesson.records import ChunkEncoded, FrozenUntil, Origin, RenditionStarted
@@ -157,10 +158,17 @@ def test_program_date_time_is_the_origin_or_for_imports_the_creation() -> None:
 def test_peak_rate_spares_a_short_last_chunk() -> None:
     whole = chunk("v", 0, Span(0, 184_320), 48_000)
     heavy_stub = chunk("v", 1, Span(184_320, 184_320 + 1_920), 4_000)  # 800 kbit/s for one frame: container overhead
-    assert hls.peak_bps([whole], 4) == 100_000
-    assert hls.peak_bps([whole, heavy_stub], 4) == pytest.approx(52_000 * 8 / 3.88, abs=1)
-    assert hls.peak_bps([heavy_stub], 4) == 800_000  # nothing else there
-    assert hls.peak_bps([], 4) == 0
+    assert peak_bps([whole]) == 100_000
+    assert peak_bps([whole, heavy_stub]) == pytest.approx(52_000 * 8 / 3.88, abs=1)
+    assert peak_bps([heavy_stub]) == 800_000  # nothing else there
+    assert peak_bps([]) == 0
+
+
+def peak_bps(chunks: list[ChunkRecord]) -> int:
+    rate = BitRate(4)
+    for one in chunks:
+        rate.add(one.bytes, one.span.duration)
+    return rate.peak_bps
 
 
 @given(

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lesson.catalogue import Catalogue
 from lesson.folder import LessonFolder, lessons_in
 from lesson.journal import read_journal
-from lesson.lifecycle import LessonTemplate, root_lock, running_lesson, start_lesson, stop_lesson, window
+from lesson.lifecycle import LessonTemplate, root_lock, start_lesson, stop_lesson, window
 from lesson.records import Start, Stop
 from tests.kit.lessons import TEACHER_AND_MIC, TINY_LADDER, make_lesson, moment, source, start
 
@@ -23,7 +24,7 @@ TEMPLATE = LessonTemplate(
 def test_a_started_lesson_is_the_running_one(tmp_path: Path) -> None:
     folder, new = start_lesson(tmp_path / "root", TEMPLATE, title="  Fractions ", for_s=2_700)
     assert new
-    assert running_lesson(tmp_path / "root") is not None
+    assert Catalogue(tmp_path / "root").running() is not None
     assert (folder.header.title, folder.header.room) == ("Fractions", "Room 3")
     [begun] = read_journal(folder.control_journal)
     assert isinstance(begun, Start)
@@ -42,7 +43,7 @@ def test_pressing_again_gives_the_same_lesson(tmp_path: Path) -> None:
     assert stop_lesson(tmp_path, first) is True
     assert stop_lesson(tmp_path, first, reason="again") is False
     assert [type(record) for record in read_journal(first.control_journal)] == [Start, Stop]
-    assert running_lesson(tmp_path) is None
+    assert Catalogue(tmp_path).running() is None
     assert start_lesson(tmp_path, TEMPLATE)[1] is True
 
 
@@ -88,7 +89,7 @@ def test_two_processes_start_one_lesson(tmp_path: Path) -> None:
 def test_imports_and_unstarted_lessons_are_not_running(tmp_path: Path) -> None:
     start(make_lesson(tmp_path, "imported", sources=(source("teacher", imported=True),)))
     make_lesson(tmp_path, "created-only")
-    assert running_lesson(tmp_path) is None
+    assert Catalogue(tmp_path).running() is None
 
 
 @pytest.mark.parametrize("header", [b"", b"{}", b'{"schema": 99}'])
@@ -98,7 +99,7 @@ def test_a_damaged_old_lesson_does_not_keep_the_next_class_waiting(tmp_path: Pat
     old.header_path.write_bytes(header)
     folder, new = start_lesson(tmp_path, TEMPLATE)
     assert new
-    running = running_lesson(tmp_path)
+    running = Catalogue(tmp_path).running()
     assert running is not None
     assert running.id == folder.id
 
@@ -113,4 +114,4 @@ def test_the_root_lock_lets_go_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), root_lock(tmp_path):
         raise RuntimeError
     with root_lock(tmp_path):
-        assert running_lesson(tmp_path) is None
+        assert Catalogue(tmp_path).running() is None

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lesson.errors import ClassreelError, LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder
-from lesson.manifest import manifest, rendition_summary
+from lesson.manifest import Sealed, manifest, read_sealed, rendition_summary
 from lesson.state import load_state
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, source
 
@@ -72,3 +73,54 @@ def test_rendition_summary_measures(finished: LessonFolder) -> None:
     assert summary["peak_bps"] >= summary["avg_bps"]
     assert (summary["kind"], summary["fps"], summary["codec"]) == ("video", 25.0, "h264")
     assert summary["codecs"] == "avc1.64000c"
+
+
+def test_the_beginning_of_a_manifest_is_read(finished: LessonFolder) -> None:
+    finished.manifest_path.write_bytes(manifest(load_state(finished)))
+    assert read_sealed(finished.manifest_path, "lesson") == Sealed(lesson_id="lesson", duration_s=12.0, gap_count=0)
+
+
+def test_members_of_later_versions_and_any_layout_are_read(finished: LessonFolder) -> None:
+    document = json.loads(manifest(load_state(finished)))
+    document |= {"gaps": [{"source": "mic", "new": 1}] * 900, "streams": [{"new": [1]}]}
+    finished.manifest_path.write_text(json.dumps(dict(reversed(document.items()))))
+    assert read_sealed(finished.manifest_path, "lesson").gap_count == 900
+
+
+def test_a_manifest_cut_anywhere_is_refused_or_gives_the_same(finished: LessonFolder) -> None:
+    data = manifest(load_state(finished))
+    for end in range(0, len(data), 37):
+        finished.manifest_path.write_bytes(data[:end])
+        try:
+            found = read_sealed(finished.manifest_path, "lesson")
+        except LessonFormatError:
+            continue
+        assert (found.duration_s, found.gap_count) == (12.0, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"schema": 2}, {"schema": None}, {"lesson_id": "another"}, {"duration_s": "long"}, {"duration_s": -1.0},
+     {"duration_s": None}, {"duration_s": 1e999}, {"gaps": None}, {"gaps": [1]}, {"gaps": 3}],
+)  # fmt: skip
+def test_a_manifest_that_does_not_hold_what_it_should_is_refused(
+    finished: LessonFolder, change: dict[str, object]
+) -> None:
+    finished.manifest_path.write_text(json.dumps(json.loads(manifest(load_state(finished))) | change))
+    with pytest.raises(LessonFormatError):
+        read_sealed(finished.manifest_path, "lesson")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"\xff\xfe", bytes(900), b"[" * 100_000, b'{"schema": 1}'])
+def test_what_is_no_manifest_is_refused(finished: LessonFolder, data: bytes) -> None:
+    finished.manifest_path.write_bytes(data)
+    with pytest.raises(LessonFormatError):
+        read_sealed(finished.manifest_path, "lesson")
+
+
+def test_a_missing_manifest_and_a_folder_in_its_place(finished: LessonFolder) -> None:
+    with pytest.raises(LessonNotFoundError):
+        read_sealed(finished.manifest_path, "lesson")
+    finished.manifest_path.mkdir()
+    with pytest.raises(ClassreelError, match="directory"):
+        read_sealed(finished.manifest_path, "lesson")

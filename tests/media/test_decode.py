@@ -462,3 +462,16 @@ def test_planes_outlive_the_decoder_and_cannot_be_painted_on(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="read-only"):
         kept[0].y[0, 0] = 1
     kept[0].copy().y[0, 0] = 1
+
+
+@pytest.mark.parametrize("every_s", [1, 2, 5, 30])
+@pytest.mark.parametrize("keyint", [5, 10])
+def test_slides_far_apart_in_open_groups_are_all_there(tmp_path: Path, every_s: int, keyint: int) -> None:
+    """Files of one recording belong together however seldom its pictures are: leading ones need the file before."""
+    times = [number * every_s * TICKS_PER_SECOND for number in range(30)]
+    coded = f"keyint={keyint}:min-keyint=1:bframes=3:b-adapt=0:scenecut=0:open-gop=1"
+    options = {"preset": "ultrafast", "x264-params": coded}
+    parts = cut(film(tmp_path / "slides.mp4", times, options=options), tmp_path / "cut", every=4 * TICKS_PER_SECOND)
+    assert len(parts) >= 30 // keyint - 1
+    shown = list(pictures(parts))
+    assert [round(picture.at / TICKS_PER_SECOND) for picture in shown] == [at // TICKS_PER_SECOND for at in times]

@@ -20,12 +20,12 @@ from lesson import errors
 from process.stage import run_stage
 def work():
     {work}
-sys.exit(run_stage("trial", work, niceness={nice}))
+sys.exit(run_stage("trial", work))
 """
 
 
-def _run(work: str, *, nice: int = 0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    script = _STAGE.format(work=work, nice=nice)
+def _run(work: str, *, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    script = _STAGE.format(work=work)
     return subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, **(env or {})},
@@ -57,16 +57,9 @@ def test_exit_codes_say_whether_trying_again_helps(work: str, code: int, said: s
         assert said in (event.get("error"), event["event"])
 
 
-def test_niceness() -> None:
-    done = _run("import os; print(os.nice(0))", nice=7)
-    assert int(done.stdout) == os.nice(0) + 7
-
-
 def test_sigterm_runs_finally_clauses_and_ends_with_143() -> None:
     work = "try: print('up', flush=True); time.sleep(600)\n    finally: print('tidied', flush=True)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", _STAGE.format(work=work, nice=0)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", _STAGE.format(work=work)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGINT)  # Ctrl-C is for the conductor
@@ -86,7 +79,7 @@ time.sleep(600)
 def test_a_stage_does_not_outlive_its_conductor(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     work = f"import os, pathlib; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(600)"
-    conductor = subprocess.Popen([sys.executable, "-c", _CONDUCTOR, _STAGE.format(work=work, nice=0)])
+    conductor = subprocess.Popen([sys.executable, "-c", _CONDUCTOR, _STAGE.format(work=work)])
     try:
         pid = int(wait_until(lambda: pid_file.is_file() and pid_file.read_text(), 30, what="the stage to run") or 0)
         conductor.kill()
@@ -114,7 +107,7 @@ def test_a_stage_whose_conductor_is_already_gone_does_not_start() -> None:
 def test_stages_run_below_a_conductor_that_is_process_1() -> None:
     script = _CONDUCTOR.replace("time.sleep(600)", "sys.exit(child.wait())")
     done = subprocess.run(
-        ["/usr/bin/unshare", "--pid", "--fork", sys.executable, "-c", script, _STAGE.format(work="print(7)", nice=0)],
+        ["/usr/bin/unshare", "--pid", "--fork", sys.executable, "-c", script, _STAGE.format(work="print(7)")],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     if "unshare" in done.stderr:

@@ -15,10 +15,11 @@ from lesson.manifest import manifest
 from lesson.records import FrozenUntil
 from lesson.state import Phase, load_state
 from lesson.verify import verify_local
+from process.backoff import Backoff
 from publish.folder_store import FolderStore
 from publish.memory_store import MemoryStore
 from publish.protocol import ObjectInfo
-from publish.uploader import Pause, Uploader
+from publish.uploader import Uploader
 from publish.verify import verify_remote
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
 from tests.kit.playlists import check_media, check_multivariant, check_strictly
@@ -87,7 +88,7 @@ def test_a_second_run_sends_nothing(folder: LessonFolder) -> None:
 def test_store_failures_are_tried_again_with_growing_pauses(folder: LessonFolder) -> None:
     store = FlakyStore(iter(["well", "before", "before", "damaged", "after", "before"]))
     pauses: list[float] = []
-    Uploader(folder, store, pause=Pause(first_s=1, longest_s=3), sleep=pauses.append).run()
+    Uploader(folder, store, backoff=Backoff(first_s=1, longest_s=3, jitter=0), sleep=pauses.append).run()
     assert pauses == [1, 2, 3, 3, 3]
     assert load_state(folder).verified
     assert verify_remote(folder, store, deep=True) == []

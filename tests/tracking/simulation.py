@@ -9,13 +9,13 @@ from itertools import pairwise
 
 from lesson.model import Box, Kind, Observation, SourceSpec
 from lesson.records import FrozenUntil, Record, SegmentCommitted, SegmentObserved, Shot, Start, Stop
-from lesson.state import LessonState
+from lesson.state import LessonState, prolonged, same_picture
 from lesson.time import TICKS_PER_SECOND, Ticks
 from tests.kit.lessons import header, source
 from tests.kit.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential
 from tracking.clocks import LessonClock
 from tracking.evidence import Evidence
-from tracking.planner import Planner, running_shot, same_picture
+from tracking.planner import Planner
 
 S = TICKS_PER_SECOND
 TEACHER, BOARD, MIC = source("teacher"), source("board"), source("mic")
@@ -135,9 +135,9 @@ def assert_tiles(shots: list[Shot], end: Ticks) -> None:
 
 def joined(shots: list[Shot]) -> list[Shot]:
     found: list[Shot] = []
-    for index, shot in enumerate(shots):
-        whole = running_shot(shots[: index + 1])
-        assert whole is not None
+    whole: Shot | None = None
+    for shot in shots:
+        whole = prolonged(whole, shot)
         if found and same_picture(found[-1], shot):
             found.pop()
         found.append(whole)

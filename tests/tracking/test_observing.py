@@ -30,6 +30,7 @@ from lesson.records import (
 )
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, Span
+from process.job import Job
 from tests.kit.films import cut, film, frame_of
 from tests.kit.lessons import make_lesson, moment, source, start, stop
 from tests.kit.waiting import wait_until
@@ -217,7 +218,7 @@ def test_an_observation_does_not_depend_on_where_the_observer_was_killed(lesson:
 
 
 def _watch(folder: LessonFolder, program: str, seconds: float) -> tuple[Watchman, EvidenceReader]:
-    watchman = Watchman(folder, [sys.executable, "-c", program])
+    watchman = Watchman(folder, Job(stage="observe", module="tests.kit.run_code", arguments=(program,), vital=True))
     reader = EvidenceReader(folder)
     state = load_state(folder)
 

@@ -1,0 +1,157 @@
+"""The box's own journal, `<root>/box.jsonl`: what its conductor did and what is wrong. Its state is the fold of it.
+
+Lessons say nothing here that their own folders do not; a box without this file has no past and works.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from lesson.clock import Moment
+from lesson.durable import write_atomic
+from lesson.errors import JournalError, StorageError, storage_errors
+from lesson.journal import JournalReader, JournalWriter
+from lesson.records import FaultCleared, FaultRaised, JobEnded, JobStarted, Record, encode_line
+
+MAX_BYTES = 1_000_000
+"""A longer journal is begun anew with what is still true; the old one is kept once, as `box.1.jsonl`."""
+
+_UNWRITTEN = 100
+"""Records kept while the disk takes none."""
+
+_log = structlog.get_logger()
+
+
+class Fault(StrEnum):
+    """What may be wrong with a box. The code is for machines; `remedy` says what a person does about it."""
+
+    CAPTURE_FAILS = "capture_fails"
+    STAGE_GIVEN_UP = "stage_given_up"
+    STORE_REFUSES = "store_refuses"
+    LESSON_STUCK = "lesson_stuck"
+    LESSON_DAMAGED = "lesson_damaged"
+    DISK_LOW = "disk_low"
+    DISK_SLOW = "disk_slow"
+    DISK_REFUSES = "disk_refuses"
+    CLOCK_UNTRUSTED = "clock_untrusted"
+
+
+_REMEDIES: dict[str, str] = {
+    Fault.CAPTURE_FAILS: "look at this feed with `classreel check`; the recorder goes on trying",
+    Fault.STAGE_GIVEN_UP: "recording goes on; the recorder tries again every minute, its log says what happened",
+    Fault.STORE_REFUSES: "recording goes on; correct [store], its keys and permissions, then wait a minute",
+    Fault.LESSON_STUCK: "recording goes on; `classreel process LESSON` says what this lesson lacks",
+    Fault.LESSON_DAMAGED: "copy the folder away and look at its lesson.json; other lessons are not touched",
+    Fault.DISK_LOW: "free some space: remove lessons that are stored safely",
+    Fault.DISK_SLOW: "the disk answers slowly: replace a worn card, or let nothing else write to it",
+    Fault.DISK_REFUSES: "the disk takes nothing more: free space, or look whether it is mounted read-only or failing",
+    Fault.CLOCK_UNTRUSTED: "the box's clock is wrong: set it, or connect the box to a time server",
+}
+
+
+def remedy(code: str) -> str:
+    """What to do about a fault; a code of a later version has none."""
+    return _REMEDIES.get(code, "")
+
+
+@dataclass(slots=True)
+class BoxState:
+    """What the box's journal amounts to. `faults`: by code and what they are about, oldest first."""
+
+    faults: dict[tuple[str, str], FaultRaised] = field(default_factory=dict)
+    starts: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def apply(self, record: Record) -> None:
+        """Fold one record in; records of lessons mean nothing here."""
+        match record:
+            case FaultRaised():
+                self.faults.setdefault((record.code, record.about), record)
+            case FaultCleared():
+                self.faults.pop((record.code, record.about), None)
+            case JobStarted():
+                self.starts[record.stage] += 1
+            case JobEnded():
+                self.failures[record.stage] += 1
+
+
+class BoxView:
+    """Follows the journal of the box whose lessons lie in `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.state = BoxState()
+        self._reader = JournalReader(box_journal(root))
+
+    def poll(self) -> BoxState:
+        """The state as the journal gives it now. Raises `StorageError`."""
+        records = self._reader.poll()
+        if self._reader.taken_back:  # begun anew: it starts with what is still true
+            self._reader = JournalReader(self._reader.path)
+            self.state = BoxState()
+            records = self._reader.poll()
+        for record in records:
+            self.state.apply(record)
+        return self.state
+
+
+def box_journal(root: Path) -> Path:
+    """Where the journal of a box lies."""
+    return root / "box.jsonl"
+
+
+class BoxLog:
+    """The one writer of a box's journal. What the disk refuses now is kept and written later: recording never waits."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = box_journal(root)
+        self._writer: JournalWriter | None = None
+        self._unwritten: deque[Record] = deque(maxlen=_UNWRITTEN)
+        self.state = BoxState()
+        with suppress(StorageError):
+            for record in JournalReader(self._path).poll():
+                self.state.apply(record)
+
+    def write(self, record: Record) -> None:
+        """Fold a record in and append it, with what could not be written before."""
+        self.state.apply(record)
+        self._unwritten.append(record)
+        try:
+            writer = self._writer = self._writer or JournalWriter(self._path)
+            writer.append(*self._unwritten)
+            self._unwritten.clear()
+            self._bound(writer)
+        except (StorageError, JournalError) as error:
+            _log.warning("box journal cannot be written", error=str(error))
+            self.close()
+
+    def _bound(self, writer: JournalWriter) -> None:
+        with storage_errors(self._path):
+            long = self._path.stat().st_size > MAX_BYTES
+        if long:
+            writer.close()
+            with storage_errors(self._path):
+                self._path.replace(self._path.with_name("box.1.jsonl"))
+            write_atomic(self._path, b"".join(encode_line(fault) for fault in self.state.faults.values()))
+            self._writer = JournalWriter(self._path)
+
+    def settle(self, found: Mapping[tuple[Fault, str], str], *, clear: bool = True) -> None:
+        """Raise the faults that were found and are new, with their details; unless `clear` is off, clear all others."""
+        for (code, about), detail in found.items():
+            if (code.value, about) not in self.state.faults:
+                self.write(FaultRaised(code=code.value, about=about, at=Moment.now(), detail=detail))
+        still = {(code.value, about) for code, about in found}
+        gone = [key for key in self.state.faults if key not in still] if clear else []
+        for old, about in gone:
+            self.write(FaultCleared(code=old, about=about, at=Moment.now()))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

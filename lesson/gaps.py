@@ -1,0 +1,107 @@
+"""Where media of a source is missing in the lesson, by kind of stream, and why."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+
+from lesson.loss import Loss, loss_words
+from lesson.model import Kind, Role
+from lesson.source_state import SourceState
+from lesson.stretches import MIN_GAP
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, uncovered
+
+UNCOMMITTED: Ticks = 12 * TICKS_PER_SECOND
+"""So much may be recorded and not committed yet while a source delivers: a segment, and a key frame that is late."""
+_TOGETHER: Ticks = TICKS_PER_SECOND
+"""The streams of a source that is lost end this close to one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of the lesson (lesson ticks) in which a source delivered nothing of this kind.
+
+    `code` says why (a `Loss`); `reason` the same for people at this box, where the journal has more words.
+    """
+
+    source: str
+    kind: Kind
+    span: Span
+    code: str
+    reason: str
+
+
+def source_gaps(source: SourceState, window: Span, *, recording: bool = False) -> list[Gap]:
+    """Stretches of `window` (lesson ticks) that `source` should have covered and did not, by kind.
+
+    `recording`: more may come, so that what is missing at the end of the window may be on its way.
+    """
+    delivers = recording and not source.finished and source.loss_of(source.last_epoch) is None
+    on_its_way = UNCOMMITTED if delivers else 0
+    found: list[Gap] = []
+    for kind in _expected(source):
+        history = _History(source, kind)
+        holes = [hole for hole in history.holes(window) if hole.duration >= MIN_GAP]
+        if holes and holes[-1].end == window.end and holes[-1].duration < on_its_way:
+            holes.pop()
+        found += [Gap(source.spec.id, kind, hole, *history.why(hole)) for hole in holes]
+    return found
+
+
+def _expected(source: SourceState) -> list[Kind]:
+    """What was ever delivered; and what the role promises, but for a file, which holds what it holds."""
+    delivered = [kind for kind in Kind if source.delivered(kind)]
+    if source.spec.imported and delivered:
+        return delivered
+    promised = Kind.AUDIO if source.spec.role is Role.MIC else Kind.VIDEO
+    return [kind for kind in Kind if kind in delivered or kind is promised]
+
+
+class _History:
+    """Where a source delivered one kind, and the other one beside it."""
+
+    def __init__(self, source: SourceState, kind: Kind) -> None:
+        self._source = source
+        self._other = Kind.AUDIO if kind is Kind.VIDEO else Kind.VIDEO
+        stretches = source.stretches(kind)
+        self._spans = [stretch.span for stretch in stretches]
+        by_end = sorted((stretch.span.end, stretch.epoch) for stretch in stretches)
+        self._ends = [end for end, _ in by_end]
+        self._newest = list(accumulate((epoch for _, epoch in by_end), max))
+        self._epoch_ends: dict[int, Ticks] = {}
+        for stretch in [*stretches, *source.stretches(self._other)]:
+            end = stretch.span.end
+            self._epoch_ends[stretch.epoch] = max(end, self._epoch_ends.get(stretch.epoch, end))
+
+    def holes(self, window: Span) -> list[Span]:
+        """What is missing in `window`. Files begin and end when they do: of those, only holes inside are losses."""
+        if self._source.spec.imported and self._spans:
+            window = Span(min(span.start for span in self._spans), self._ends[-1])
+        return uncovered(window, self._spans)
+
+    def why(self, hole: Span) -> tuple[str, str]:
+        """Code and words for a hole: as recorded when the epoch before it was lost; a killed process leaves none."""
+        position = bisect_right(self._ends, hole.start)
+        epoch = self._newest[position - 1] if position else -1
+        goes_on = self._epoch_ends.get(epoch, hole.start) > hole.start + _TOGETHER
+        beside = self._other_beside(hole)
+        loss = None
+        if epoch >= 0 and not goes_on:
+            loss = self._source.loss_of(epoch)
+        elif epoch < 0 and not beside:
+            loss = next((loss for loss in self._source.losses if loss.epoch <= 0), None)
+        if loss is not None:
+            return loss.code, loss.reason
+        if beside or (goes_on and self._source.spec.imported):
+            code = Loss.ABSENT
+        elif epoch < 0:
+            code = Loss.NO_SIGNAL
+        else:
+            code = Loss.STALLED if goes_on else Loss.INTERRUPTED
+        return code.value, loss_words(code)
+
+    def _other_beside(self, hole: Span) -> bool:
+        """Whether the source delivered its other kind while this one was missing."""
+        found = (hole.intersection(stretch.span) for stretch in self._source.stretches(self._other, hole))
+        return sum(part.duration for part in found if part) >= MIN_GAP

@@ -1,0 +1,251 @@
+"""What a few kilobytes tell about a lesson: its header, its short control journal, the ends of the long ones.
+
+A fold of 45 minutes takes some 0.3 s; these looks take some 0.1 ms, so that thousands of lessons can be listed. What
+they say is what the fold says; where the end of a journal is torn, damaged or of a later version, the whole of it is
+read instead. Only gaps are not known this way before a lesson is sealed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesson.errors import ClassreelError, LessonFormatError, storage_errors
+from lesson.folder import LessonFolder
+from lesson.hls import INDEX
+from lesson.journal import JournalReader, read_journal
+from lesson.manifest import read_sealed
+from lesson.model import LessonHeader
+from lesson.records import (
+    ChunkEncoded,
+    FrozenUntil,
+    PlaylistPublished,
+    PublishStarted,
+    Record,
+    Start,
+    Stop,
+    Unknown,
+    Verified,
+    decode_line,
+)
+from lesson.state import Phase
+from lesson.time import NANOSECONDS_PER_SECOND, seconds_from_ticks
+
+END_BYTES = 4_096
+"""Enough for the last line of any journal looked at here: the longest, a shot, takes some 200 bytes."""
+BEGINNING_BYTES = 16_384
+"""Enough for the first chunk of a rendition, even if a few others were ready before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a lesson was started and stopped, if it was."""
+
+    start: Start | None = None
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonEntry:
+    """One line about a lesson. `phase` is None for a damaged one: `problem` says why, `header` may be missing.
+
+    `duration_s`: the length, in seconds; of a lesson whose plan is not final at least the time from Start to Stop.
+    `gap_count`: None while it is not known, which is before the manifest is written.
+    """
+
+    folder: LessonFolder
+    phase: Phase | None
+    header: LessonHeader | None = None
+    start: Start | None = None
+    stop: Stop | None = None
+    duration_s: float = 0.0
+    gap_count: int | None = None
+    playable: bool = False
+    published_url: str | None = None
+    problem: str | None = None
+
+
+def glance(folder: LessonFolder) -> LessonEntry:
+    """What can be said of a lesson without folding it; a damaged one is named, not hidden."""
+    header = None
+    try:
+        header = folder.header
+        window = control_window(folder.control_journal)
+        verified = sealed(folder.publish_journal)
+        return _entry(folder, window, verified)
+    except ClassreelError as error:
+        return LessonEntry(folder=folder, phase=None, header=header, problem=str(error))
+
+
+def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> LessonEntry:
+    duration_s, gap_count = _sealed_length(folder) if verified else (None, None)
+    return LessonEntry(
+        folder=folder,
+        phase=_phase(window, verified),
+        header=folder.header,
+        start=window.start,
+        stop=window.stop,
+        duration_s=round(_length_s(folder, window) if duration_s is None else duration_s, 3),
+        gap_count=gap_count,
+        playable=bool(verified) or _playable(folder),
+        published_url=_published_url(folder.publish_journal, verified),
+    )
+
+
+def _phase(window: Window, verified: Verified | None) -> Phase:
+    if verified:
+        return Phase.PUBLISHED
+    if window.start is None:
+        return Phase.CREATED
+    return Phase.PROCESSING if window.stop else Phase.RECORDING
+
+
+def control_window(path: Path) -> Window:
+    """The first Start and first Stop of a control journal, which holds two lines as a rule.
+
+    Raises:
+        LessonFormatError: the line that may have started the lesson is damaged.
+        StorageError: it cannot be read.
+    """
+    reader = JournalReader(path)
+    records = reader.poll()
+    start = next((r for r in records if isinstance(r, Start)), None)
+    if start is None and reader.damage:
+        raise LessonFormatError(f"{path}: damaged; whether the lesson was started cannot be told")
+    return Window(start, next((r for r in records if isinstance(r, Stop)), None))
+
+
+def sealed(path: Path) -> Verified | None:
+    """The `Verified` with which a publish journal ends. Raises `StorageError`.
+
+    The publisher commits nothing after it, unless the lesson goes to another store: then it is not sealed any more.
+    """
+    last = last_record(path)
+    if last is not None and not isinstance(last, PublishStarted):
+        return last if isinstance(last, Verified) else None
+    url: str | None = None
+    verified: Verified | None = None
+    for record in read_journal(path):
+        if isinstance(record, Verified):
+            verified = record
+        elif isinstance(record, PublishStarted):
+            verified = verified if record.url == url else None
+            url = record.url
+    return verified
+
+
+def last_record(path: Path) -> Record | None:
+    """The last line of a journal; None where it is torn, damaged, of a later version, or there is none.
+
+    Raises `StorageError`.
+    """
+    lines, torn = _end(path, END_BYTES)
+    record = _decoded(lines[-1]) if lines and not torn else None
+    return None if isinstance(record, Unknown) else record
+
+
+def _decoded(line: bytes) -> Record | Unknown | None:
+    try:
+        return decode_line(line)
+    except LessonFormatError:
+        return None
+
+
+def _end(path: Path, size: int) -> tuple[list[bytes], bytes]:
+    """The whole lines within the last `size` bytes, without their line ends, and what follows the last line end."""
+    with storage_errors(path):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return [], b""
+        try:
+            start = max(0, os.fstat(fd).st_size - size)
+            *lines, torn = os.pread(fd, size, start).split(b"\n")
+        finally:
+            os.close(fd)
+    return lines[1:] if start else lines, torn
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    with storage_errors(path):
+        try:
+            with path.open("rb") as file:
+                return file.read(size)
+        except FileNotFoundError:
+            return b""
+
+
+def _sealed_length(folder: LessonFolder) -> tuple[float | None, int | None]:
+    """Length in seconds and number of gaps as the manifest has them; None without a sound one."""
+    try:
+        found = read_sealed(folder.manifest_path, folder.id)
+    except ClassreelError:
+        return None, None
+    return found.duration_s, found.gap_count
+
+
+def _length_s(folder: LessonFolder, window: Window) -> float:
+    planned = _planned(folder.plan_journal())
+    length = seconds_from_ticks(planned.at) if planned else 0.0
+    if (planned and planned.final) or not (window.start and window.stop):
+        return length
+    between = window.stop.at.ns_since(window.start.at)
+    return length if between is None else max(length, between / NANOSECONDS_PER_SECOND)
+
+
+def _planned(path: Path) -> FrozenUntil | None:
+    """How far the plan is frozen: the newest such line near its end (crops of one chunk may follow)."""
+    for line in reversed(_end(path, BEGINNING_BYTES)[0]):
+        if isinstance(record := _decoded(line), FrozenUntil):
+            return record
+    return next((r for r in reversed(read_journal(path)) if isinstance(r, FrozenUntil)), None)
+
+
+def _playable(folder: LessonFolder) -> bool:
+    """Whether any rendition has its first chunk."""
+    for rendition in folder.header.ladder:
+        whole = _beginning(folder.rendition_journal(rendition.name), BEGINNING_BYTES).split(b"\n")[:-1]
+        for record in map(_decoded, whole):
+            if isinstance(record, ChunkEncoded) and record.chunk.index == 0:
+                return True
+    return False
+
+
+def _published_url(path: Path, verified: Verified | None) -> str | None:
+    """Where the multivariant playlist lies in the store, once it does."""
+    if verified and verified.url:
+        return f"{verified.url}/{INDEX}"
+    url: str | None = None
+    there = False
+    for record in _few_records(
+        path, (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished","key":"index.m3u8",')
+    ):
+        if isinstance(record, PublishStarted):
+            there = there and record.url == url
+            url = record.url
+        elif isinstance(record, PlaylistPublished):
+            there = there or record.key == INDEX
+    return f"{url}/{INDEX}" if there else None
+
+
+_ABOUT_THE_INDEX = (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished","key":"' + INDEX.encode() + b'"')
+
+
+def _few_records(path: Path, beginnings: tuple[bytes, ...]) -> Iterator[Record | Unknown | None]:
+    """The lines that begin so, out of a journal of thousands: looking for bytes is far cheaper than decoding them."""
+    data = _beginning(path, -1)
+    for at in sorted(at for beginning in beginnings for at in _line_starts(data, beginning)):
+        end = data.find(b"\n", at)
+        if end >= 0:
+            yield _decoded(data[at:end])
+
+
+def _line_starts(data: bytes, beginning: bytes) -> Iterator[int]:
+    if data.startswith(beginning):
+        yield 0
+    at = data.find(b"\n" + beginning)
+    while at >= 0:
+        yield at + 1
+        at = data.find(b"\n" + beginning, at + 1)

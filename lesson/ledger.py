@@ -1,0 +1,176 @@
+"""The ledger: what each input said that it holds, compared once with what is in the lesson. Pure.
+
+Recording journals what cannot be told from the segments (`StreamAccount`); all else is derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from lesson.loss import Loss, loss_words
+from lesson.model import ChunkRecord, Kind
+from lesson.records import StreamAccount
+from lesson.roles import voice_order
+from lesson.source_state import SourceState
+from lesson.state import LessonState
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks
+
+SHORT: Ticks = TICKS_PER_SECOND
+"""What ends this much before its stated length was broken off; below, headers are rounded."""
+DROPPED: Ticks = TICKS_PER_SECOND // 5
+"""Dropped samples beyond this are said."""
+SILENT_DB = -60.0
+"""A voice whose loudest sample is below this is not heard: even an empty room is louder through a microphone."""
+LONG_SILENCE: Ticks = 60 * TICKS_PER_SECOND
+"""In the midst of a lesson silence is a problem from here on; a whole lesson of it always is."""
+_WORDS = {Kind.VIDEO: "picture", Kind.AUDIO: "sound"}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSummary:
+    """One stream of one source, in lesson ticks; `held` and `stated` are lengths.
+
+    `announced`: the input said that there is one. `stated`: how far it reaches by the input's word, from the input's
+    start, summed over parts. `reason`: a `Loss` code, why it is not used or not whole.
+    """
+
+    source: str
+    kind: Kind
+    announced: bool
+    first: Ticks | None
+    last: Ticks | None
+    held: Ticks
+    stated: Ticks | None
+    dropped: Ticks
+    reason: str | None
+
+
+def stream_summaries(state: LessonState) -> list[StreamSummary]:
+    """One entry for each kind of stream that a source announced or delivered, then one for each track left out."""
+    found: list[StreamSummary] = []
+    for source in state.sources.values():
+        accounts = list(source.accounts.values())
+        for kind in Kind:
+            used = [a for a in accounts if a.kind is kind and a.used]
+            if source.has(kind) or used:
+                found.append(_used(source, kind, used))
+        found += [
+            StreamSummary(source.spec.id, a.kind, True, None, None, 0, a.stated, a.dropped, a.code)
+            for a in accounts
+            if not a.used
+        ]
+    return found
+
+
+def _used(source: SourceState, kind: Kind, accounts: list[StreamAccount]) -> StreamSummary:
+    spans = source.lesson_coverage(kind)
+    stated = [account.stated for account in accounts]
+    short = any(_missing_end(source, account) for account in accounts)
+    codes = [account.code for account in accounts if account.code]
+    return StreamSummary(
+        source=source.spec.id,
+        kind=kind,
+        announced=True,
+        first=min((span.start for span in spans), default=None),
+        last=max((span.end for span in spans), default=None),
+        held=sum(span.duration for span in spans),
+        stated=sum(known) if len(known := [s for s in stated if s is not None]) == len(stated) and known else None,
+        dropped=sum(account.dropped for account in accounts),
+        reason=codes[0] if codes else Loss.TRUNCATED.value if short else None if spans else Loss.ABSENT.value,
+    )
+
+
+def ledger_problems(state: LessonState) -> list[str]:
+    """Sentences about everything that an input announced and the lesson does not hold, naming source and time."""
+    return [
+        problem
+        for source in state.sources.values()
+        for account in source.accounts.values()
+        for problem in _account_problems(source, account)
+    ] + [*_never_heard_of(state), *_silences(state)]
+
+
+def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[str]:
+    name = f"{source.spec.id}: {_WORDS[account.kind]}"
+    track = f"{name} track {account.stream + 1}" + (f" ({account.codec})" if account.codec else "")
+    if not account.used:
+        why = loss_words(account.code or Loss.UNKNOWN)
+        yield f"{track} is not in the lesson: {why}{_part(source, account.epoch)}"
+    elif not _spans(source, account.epoch, account.kind):
+        yield f"{track} was announced and gave nothing{_part(source, account.epoch)}"
+    elif end := _missing_end(source, account):
+        assert account.stated is not None  # noqa: S101 - else no end is missing
+        yield f"{name} ends after {_s(end)} of {_s(account.stated)} s{_part(source, account.epoch)}"
+    if account.dropped > DROPPED:
+        why = loss_words(account.code or Loss.UNKNOWN)
+        where = _where(source, account)
+        yield f"{name}: {_s(account.dropped)} s in {account.dropped_packets} packets were dropped{where}: {why}"
+
+
+def _part(source: SourceState, epoch: int) -> str:
+    start = next((e.start for e in source.epochs if e.epoch == epoch), None)
+    return "" if start is None or source.last_epoch == 0 else f" (of the part from {_s(start)} s on)"
+
+
+def _where(source: SourceState, account: StreamAccount) -> str:
+    spans = _spans(source, account.epoch, account.kind)
+    ends = [source.to_lesson(account.epoch, end) for span in spans for end in (span.start, span.end)]
+    known = [end for end in ends if end is not None]
+    return f" between {_s(min(known))} and {_s(max(known))} s" if known else ""
+
+
+def _spans(source: SourceState, epoch: int, kind: Kind) -> list[Span]:
+    """Source ticks of the segments of one stream."""
+    return [span for s in source.segments if s.epoch == epoch and (span := s.span(kind))]
+
+
+def _missing_end(source: SourceState, account: StreamAccount) -> Ticks | None:
+    """Where a used stream ends, from its input's start, if that is well before the length stated; else None."""
+    spans = _spans(source, account.epoch, account.kind)
+    origin = next((e.origin for e in source.epochs if e.epoch == account.epoch), None)
+    if account.stated is None or not account.used or not spans or origin is None:
+        return None
+    end = max(span.end for span in spans) - origin
+    return end if account.stated - end > SHORT else None
+
+
+def _never_heard_of(state: LessonState) -> Iterator[str]:
+    """Streams of epochs without an account (live, or recorded by older versions) that gave nothing at all."""
+    for source in state.sources.values():
+        accounted = {account.kind for account in source.accounts.values()}
+        for kind in Kind:
+            delivered = any(segment.range(kind) for segment in source.segments)
+            if source.has(kind) and not delivered and kind not in accounted:
+                yield f"{source.spec.id}: {_WORDS[kind]} was announced and gave nothing"
+
+
+def _silences(state: LessonState) -> Iterator[str]:
+    """Stretches, or a whole lesson, in which a source gives a voice that cannot be heard."""
+    heard = [
+        chunk for name, rendition in state.renditions.items() for chunk in rendition.chunks.values()
+        if state.header.rendition(name).kind is Kind.AUDIO and chunk.peak_db is not None
+    ]  # fmt: skip
+    heard.sort(key=lambda chunk: chunk.index)
+    for source, chunks in groupby(heard, lambda chunk: _silent_source(state, chunk)):
+        run = list(chunks)
+        span = Span(run[0].span.start, run[-1].span.end)
+        if source is not None and (span.duration >= LONG_SILENCE or len(run) == len(heard)):
+            loudest = max(chunk.peak_db for chunk in run if chunk.peak_db is not None)
+            yield f"{source}: no voice from {_s(span.start)} to {_s(span.end)} s, nothing above {loudest:.0f} dB"
+
+
+def _silent_source(state: LessonState, chunk: ChunkRecord) -> str | None:
+    """Which source's voice is not heard in a chunk; None where one is, or where there is no sound at all."""
+    if chunk.peak_db is None or chunk.peak_db >= SILENT_DB:
+        return None
+    for name in voice_order(state):
+        spans = state.sources[name].lesson_coverage(Kind.AUDIO)
+        if any(span.start < chunk.span.end and chunk.span.start < span.end for span in spans):
+            return name
+    return None
+
+
+def _s(ticks: Ticks) -> str:
+    return f"{seconds_from_ticks(ticks):.1f}".removesuffix(".0")

@@ -1,0 +1,137 @@
+"""The client of the fork server: jobs are forked from a warm process instead of executed anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from process.fork_server import MESSAGE_BYTES
+from process.job import PYTHON, Job
+from process.launcher import Child, ExecLauncher, Launcher, Pulse, log_output
+from process.stage import child_environment
+
+ANSWER_S = 20.0
+"""The server answers when its imports are done; on a starved machine that takes some seconds."""
+_PADDING = "-" * 4000
+"""Room for the arguments of its children, which are written over its own."""
+_KILLED = -signal.SIGKILL
+
+_log = structlog.get_logger()
+
+
+class _Server:
+    """One life of the server process, and what it said of its children."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.process = subprocess.Popen(
+                (*PYTHON, "-m", "process.fork_server", str(theirs.fileno()), ",".join(preload), _PADDING),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(),),
+                env={**child_environment(), "OPENBLAS_NUM_THREADS": "1"},
+            )  # fmt: skip
+        self.ended: dict[int, int] = {}
+        self.gone = False
+
+    def listen(self, timeout_s: float = 0.0) -> dict[str, int] | None:
+        """The next answer to a request within the time, None without one; ends of children are noted on the way."""
+        while not self.gone and select.select([self.link], [], [], timeout_s)[0]:
+            try:
+                message = self.link.recv(MESSAGE_BYTES)
+            except OSError:
+                message = b""
+            if not message:
+                self.gone = True
+                break
+            said: dict[str, int] = json.loads(message)
+            if "code" not in said:
+                return said
+            self.ended[said["pid"]] = said["code"]
+        return None
+
+    def close(self) -> None:
+        self.link.close()
+        self.gone = True
+        self.process.kill()
+        self.process.wait()
+
+
+class _Forked:
+    def __init__(self, server: _Server, pid: int, pulse: Pulse) -> None:
+        self._server = server
+        self._pulse = pulse
+        self._handle = os.pidfd_open(pid)
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        self._server.listen()
+        code = self._server.ended.get(self.pid)
+        if code is None and self._server.gone and select.select([self._handle], [], [], 0)[0]:
+            code = self._server.ended[self.pid] = _KILLED  # with the server went who could tell how it ended
+        return code
+
+    def signal(self, number: int) -> None:
+        try:
+            signal.pidfd_send_signal(self._handle, number)
+        except ProcessLookupError:
+            return
+
+    def stirred(self) -> bool:
+        return self._pulse.stirred()
+
+    def __del__(self) -> None:
+        os.close(self._handle)
+
+
+class ForkLauncher:
+    """Forks jobs from a server that has imported the modules `preload`; a server that dies is started anew.
+
+    The server is started at once, so that it imports while its owner does.
+    """
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self._preload = tuple(preload)
+        self._server = _Server(self._preload)
+
+    def start(self, job: Job, log: Path) -> Child:
+        """Fork a job. Raises `OSError` when it cannot be forked now."""
+        if self._server.gone or self._server.process.poll() is not None:
+            _log.warning("fork server is gone, starting another", error=f"ended with {self._server.process.poll()}")
+            self._server.close()
+            self._server = _Server(self._preload)
+        asked = {
+            "module": job.module,
+            "arguments": job.arguments,
+            "niceness": job.niceness,
+            "environment": dict(os.environ),
+            "shown": job.argv,
+        }
+        pulse = Pulse()
+        with log_output(log) as output:
+            socket.send_fds(self._server.link, [json.dumps(asked).encode()], [output, pulse.write])
+        pulse.started()
+        answer = self._server.listen(ANSWER_S)
+        if answer is None:
+            self._server.close()  # what it may still start ends with it; the next try gets another
+            raise OSError(f"the fork server did not answer within {ANSWER_S:g} s")
+        if "started" not in answer:
+            raise OSError(f"fork: {answer.get('error')}")
+        return _Forked(self._server, answer["started"], pulse)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def best_launcher(preload: Sequence[str]) -> Launcher:
+    """The fork server where the system has what it needs (Linux), else plain execution."""
+    if hasattr(os, "pidfd_open"):
+        return ForkLauncher(preload)
+    return ExecLauncher()

@@ -1,0 +1,232 @@
+"""Keeps jobs alive: each is restarted alone, with a growing pause; what hangs is replaced; what cannot work is said.
+
+No job's trouble touches another's process. Nothing is given up for good: what failed again and again, or says that
+trying again will not help, is a `Trouble` that others may show, and is tried again every minute for ever.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from lesson.durable import make_folder
+from process.backoff import Backoff
+from process.job import Job
+from process.launcher import Child, ExecLauncher, Launcher
+from process.logs import last_error, rotate
+from process.stage import EXIT_DONE, EXIT_FATAL
+
+GIVE_UP_AFTER = 3
+"""Failures in a row that are trouble: some 4 s after the first, as pauses are 0.5 and 1 s."""
+RETRY_S = 60.0
+"""What was given up is tried again after so long."""
+HEALTHY_S = 60.0
+"""A process that lived this long has its earlier failures forgiven."""
+PROVEN_S = 15.0
+"""A process that was in trouble and now lives this long, and long enough to have hung, is over it: refusals come within
+seconds."""
+VITAL_PAUSE_S = 5.0
+"""Longest pause before a vital process is started again."""
+DONE_PAUSE_S = 1.0
+"""Between a process ending well and the journals saying so to the conductor."""
+RETIRE_GRACE_S = 5.0
+TERM_GRACE_S = 10.0
+START_PATIENCE_S = 30.0
+"""To the first sign of life: imports on a starved machine."""
+STALLED_S = 2.0
+"""A supervisor that was itself asleep for longer (a stopped box) has heard nobody: silence then proves nothing."""
+_LOOK_AT_LOGS_S = 30.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help."""
+
+    job: Job
+    reason: str
+    since: float
+    refused: bool
+
+
+@dataclass(slots=True)
+class _Kept:
+    job: Job
+    log: Path
+    backoff: Backoff
+    child: Child | None = None
+    started: float = 0.0
+    stirred: float | None = None
+    next_start: float = 0.0
+    trouble: Trouble | None = None
+    unwanted_since: float | None = None
+    hung: str | None = None
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs jobs as child processes that log into the folder `logs`. Not thread-safe.
+
+    `told` hears of each start (code None) and end of a process: job, exit code, reason in words.
+    """
+
+    logs: Path
+    launcher: Launcher = field(default_factory=ExecLauncher)
+    clock: Callable[[], float] = time.monotonic
+    told: Callable[[Job, int | None, str], None] = lambda _job, _code, _reason: None
+    _kept: dict[str, _Kept] = field(default_factory=dict)
+    _looked: float | None = None
+    _look_at_logs: float = 0.0
+
+    def __post_init__(self) -> None:
+        make_folder(self.logs)
+
+    @property
+    def troubles(self) -> dict[str, Trouble]:
+        """Job name to trouble, of jobs that are wanted."""
+        return {name: kept.trouble for name, kept in self._kept.items() if kept.trouble}
+
+    def failures(self, name: str) -> int:
+        """Failures in a row of a job."""
+        kept = self._kept.get(name)
+        return kept.backoff.failures if kept else 0
+
+    def pid(self, name: str) -> int | None:
+        """Process id of a running job."""
+        kept = self._kept.get(name)
+        return kept.child.pid if kept and kept.child else None
+
+    def forgive(self, name: str) -> None:
+        """Forget a job's failures: it has shown that it works."""
+        if kept := self._kept.get(name):
+            kept.backoff.reset()
+            kept.trouble = None
+
+    def reconcile(self, wanted: Sequence[Job]) -> None:
+        """Reap what ended, replace what hangs, start what is wanted and due, stop what is wanted no more."""
+        now = self.clock()
+        self._forgive_own_sleep(now)
+        for kept in self._kept.values():
+            self._check(kept, now)
+        self._retire({job.name for job in wanted}, now)
+        for job in wanted:
+            if job.name not in self._kept:
+                self._kept[job.name] = _Kept(job, self.logs / f"{job.name}.log", _backoff(job))
+            kept = self._kept[job.name]
+            kept.unwanted_since = None
+            if kept.job != job:  # another task under the same name: a new chance, once the old process has ended
+                kept.job, kept.trouble, kept.next_start = job, None, 0.0
+            if kept.child is None and now >= kept.next_start:
+                self._start(kept, now)
+        if now >= self._look_at_logs:
+            self._look_at_logs = now + _LOOK_AT_LOGS_S
+            for kept in self._kept.values():
+                rotate(kept.log)
+
+    def _forgive_own_sleep(self, now: float) -> None:
+        asleep = now - self._looked if self._looked is not None else 0.0
+        self._looked = now
+        if asleep > STALLED_S:
+            for kept in self._kept.values():
+                kept.started += asleep
+                if kept.stirred is not None:
+                    kept.stirred += asleep
+
+    def _check(self, kept: _Kept, now: float) -> None:
+        if kept.child is None:
+            return
+        code = kept.child.poll()
+        if code is not None:
+            self._ended(kept, code, now)
+            return
+        if kept.child.stirred():
+            kept.stirred = now
+        if kept.trouble and now - kept.started > PROVEN_S + (kept.job.silence_s or 0.0):
+            kept.trouble = None
+        silence, allowed = self._silence(kept, now)
+        if allowed is not None and silence > allowed and kept.hung is None:
+            kept.hung = f"no sign of life for {silence:.0f} s"
+            _log.warning("process hangs", job=kept.job.name, silence_s=round(silence, 1))
+            kept.child.signal(signal.SIGKILL)
+
+    def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:
+        if kept.job.silence_s is None:
+            return 0.0, None
+        if kept.stirred is None:
+            return now - kept.started, max(START_PATIENCE_S, kept.job.silence_s)
+        return now - kept.stirred, kept.job.silence_s
+
+    def _retire(self, wanted: set[str], now: float) -> None:
+        """Let go of what is wanted no more: it is about to end by itself, and is told to only if it does not."""
+        for name, kept in list(self._kept.items()):
+            if name in wanted:
+                continue
+            if kept.unwanted_since is None:
+                kept.unwanted_since, kept.trouble = now, None
+            unwanted_for = now - kept.unwanted_since
+            if kept.child is not None and unwanted_for > RETIRE_GRACE_S:
+                kept.child.signal(signal.SIGKILL if unwanted_for > RETIRE_GRACE_S + TERM_GRACE_S else signal.SIGTERM)
+            if kept.child is None:
+                del self._kept[name]
+
+    def _start(self, kept: _Kept, now: float) -> None:
+        kept.started, kept.stirred, kept.hung = now, None, None
+        try:
+            kept.child = self.launcher.start(kept.job, kept.log)
+        except OSError as error:  # out of memory or processes: a pause may help
+            kept.next_start = now + kept.backoff.pause_s()
+            if kept.backoff.failures >= GIVE_UP_AFTER and kept.trouble is None:
+                kept.trouble = Trouble(kept.job, f"cannot be started: {error}", now, refused=False)
+            _log.warning("process cannot be started", job=kept.job.name, error=str(error))
+        else:
+            self.told(kept.job, None, kept.job.task)
+
+    def _ended(self, kept: _Kept, code: int, now: float) -> None:
+        kept.child = None
+        if kept.unwanted_since is not None:
+            return
+        done = code == EXIT_DONE
+        worked_until = now if kept.hung is None or kept.stirred is None else kept.stirred
+        pause = max(DONE_PAUSE_S if done else 0.0, kept.backoff.pause_s(worked_until - kept.started))
+        if done and kept.backoff.failures < 2 * GIVE_UP_AFTER:
+            kept.next_start = now + pause
+            kept.trouble = None
+            return  # its journal will soon say so; if not, it is as if it had failed
+        said = "ends as if its work were done, again and again" if done else kept.hung or last_error(kept.log)
+        reason = said or f"ended with code {code}"
+        given_up = code == EXIT_FATAL or kept.backoff.failures >= GIVE_UP_AFTER
+        if given_up or kept.hung:
+            since = kept.trouble.since if kept.trouble else now
+            kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL)
+            pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
+        kept.next_start = now + pause
+        _log.warning(
+            "process ended", job=kept.job.name, code=code, failures=kept.backoff.failures, error=reason,
+            next_start_s=round(pause, 1),
+        )  # fmt: skip
+        self.told(kept.job, code, reason)
+
+    def stop(self) -> None:
+        """End everything, gently first, all at once."""
+        children = [kept.child for kept in self._kept.values() if kept.child]
+        for child in children:
+            child.signal(signal.SIGTERM)
+        deadline = time.monotonic() + TERM_GRACE_S
+        for child in children:
+            while child.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if child.poll() is None:
+                child.signal(signal.SIGKILL)
+                while child.poll() is None:
+                    time.sleep(0.02)
+        self._kept.clear()
+
+
+def _backoff(job: Job) -> Backoff:
+    return Backoff(longest_s=VITAL_PAUSE_S if job.vital else 30.0, held_s=HEALTHY_S)

@@ -1,0 +1,186 @@
+"""Whatever becomes of a store, a farm, a stage or the pages: recording goes on, and what is wrong is said.
+
+Every cell of {store, encode, tracking, publish, farm, api} × {given up, crashed, hung, refused}, for 45 minutes and for
+4 hours, on a clock of the test's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classroom.conductor import Clock, Conductor
+from classroom.faults import job_faults
+from classroom.jobs import STAGE_SILENCE_S, wanted_jobs, web_job
+from classroom.recording import stop_reason
+from classroom.settings import Settings
+from lesson.box import BoxView, Fault
+from lesson.clock import Moment
+from lesson.folder import LessonFolder
+from lesson.journal import JournalWriter
+from lesson.lifecycle import window
+from lesson.records import Record, SegmentCommitted, Start
+from lesson.state import LessonState
+from process.job import Job
+from process.stage import EXIT_FATAL, EXIT_RETRY
+from process.supervisor import GIVE_UP_AFTER, RETRY_S, START_PATIENCE_S, Supervisor
+from tests.kit.fake_classroom import FakeClassroom, moment_on
+from tests.kit.fake_processes import FakeClock, FakeLauncher
+from tests.kit.lessons import TEACHER_AND_MIC, header, make_lesson, start
+
+SUBJECTS = {
+    "store": "publish",
+    "publish": "publish",
+    "farm": "encode",
+    "encode": "encode",
+    "tracking": "tracking",
+    "api": "api",
+}
+WAYS: dict[str, dict[str, Any]] = {
+    "given up": {"lives_s": 0.5, "code": EXIT_RETRY},
+    "crashed": {"lives_s": 1.5, "code": -11},
+    "hung": {"beats_s": 5.0},
+    "refused": {"lives_s": 1.0, "code": EXIT_FATAL},
+}
+LENGTHS = {"45 min": 45 * 60.0, "4 h": 4 * 3600.0}
+SETTINGS = Settings.model_validate(
+    {
+        "root": "/lessons",
+        "store": {"url": "s3+http://127.0.0.1:1/lessons"},
+        "sources": [{"id": spec.id, "role": spec.role, "uri": spec.uri} for spec in TEACHER_AND_MIC],
+        "max_lesson": "5h",
+    }
+)
+FARM = SETTINGS.model_copy(update={"encode": SETTINGS.encode.model_copy(update={"farm": "tcp://127.0.0.1:9"})})
+
+
+class Room:
+    """One lesson and the box's own process, supervised as the conductor does, without disk and real time."""
+
+    def __init__(self, logs: Path, stage: str, way: dict[str, Any], settings: Settings) -> None:
+        self.settings = settings
+        self.clock = FakeClock()
+        self.launcher = FakeLauncher(self.clock, lambda job, _nth: way if job.stage == stage else {})
+        self.lesson = Supervisor(logs, self.launcher, self.clock, self._told)
+        self.box = Supervisor(logs, self.launcher, self.clock, self._told)
+        self.state = LessonState(header())
+        self.classroom = FakeClassroom(self.clock, self.launcher, TEACHER_AND_MIC, self.state.apply)
+        self.state.apply(Start(at=moment_on(self.clock)))
+        self.failed: list[tuple[float, str]] = []
+        self.said: dict[str, float] = {}
+
+    def _told(self, job: Job, code: int | None, _reason: str) -> None:
+        if code is not None:
+            self.failed.append((self.clock.now, job.stage))
+
+    def run(self, seconds: float, step: float) -> None:
+        folder, end = LessonFolder(Path("/lessons/lesson")), self.clock.now + seconds
+        while self.clock.now < end:
+            self.clock.now += step
+            self.classroom.live()
+            assert stop_reason(self.state, moment_on(self.clock), max_lesson_s=self.settings.max_lesson) is None
+            self.lesson.reconcile(wanted_jobs(folder, self.state, self.settings))
+            self.box.reconcile([web_job(self.settings)])
+            found = job_faults("lesson", self.lesson.troubles.values()) | job_faults("", self.box.troubles.values())
+            for code, about in found:
+                self.said.setdefault(f"{code}:{about.rpartition('/')[2]}", self.clock.now)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize(("subject", "way"), list(itertools.product(SUBJECTS, WAYS)))
+def test_recording_goes_on_and_what_is_wrong_is_said(tmp_path: Path, subject: str, way: str, length: str) -> None:
+    stage = SUBJECTS[subject]
+    room = Room(tmp_path, stage, WAYS[way], FARM if subject == "farm" else SETTINGS)
+    seconds, step = LENGTHS[length], 1.0 if length == "45 min" else 2.0
+    room.run(seconds, step)
+    for source in ("teacher", "mic"):
+        assert room.classroom.recorded_s[source] >= 0.999 * (seconds - 2 * step) - 4.0  # the last segment is not closed
+    captures = [child for child in room.launcher.started if child.job.stage == "capture"]
+    assert len(captures) == 2
+    assert all(not child.signals for child in captures)
+
+    code = Fault.STORE_REFUSES if (stage, way) == ("publish", "refused") else Fault.STAGE_GIVEN_UP
+    assert set(room.said) == {f"{code}:{stage}"}
+    failures = [at for at, failed in room.failed if failed == stage]
+    given_up = failures[0 if way in {"refused", "hung"} else GIVE_UP_AFTER - 1]
+    assert room.said[f"{code}:{stage}"] - given_up <= 5.0
+
+    tries = [child.born for child in room.launcher.started if child.job.stage == stage]
+    late = [b - a for a, b in itertools.pairwise(tries) if a > given_up]
+    assert len(late) >= 5  # for ever
+    hung_s = START_PATIENCE_S + (STAGE_SILENCE_S if way == "hung" else 0.0)
+    slowest = RETRY_S + hung_s + 4 * step
+    assert max(late) <= slowest
+
+
+# --- the conductor's own loop -----------------------------------------------------------------------------------------
+
+
+class World:
+    """The real conductor over a real root, with processes and time of the test's own."""
+
+    def __init__(self, root: Path, fate: dict[str, dict[str, Any]], *, step: float = 2.0) -> None:
+        self.clock = FakeClock()
+        self.launcher = FakeLauncher(self.clock, lambda job, _nth: fate.get(job.stage, {}))
+        self.settings = SETTINGS.model_copy(update={"root": root})
+        self.step = step
+        self.folder = make_lesson(root)
+        start(self.folder, at=moment_on(self.clock))
+        self.journals: dict[str, JournalWriter] = {}
+        self.classroom = FakeClassroom(self.clock, self.launcher, self.folder.header.sources, self._commit)
+        self.conductor = Conductor(
+            self.settings, launcher=self.launcher, clock=Clock(self.clock, self.now, self._sleep)
+        )
+
+    def now(self) -> Moment:
+        return moment_on(self.clock)
+
+    def _commit(self, record: Record) -> None:
+        source = record.segment.source if isinstance(record, SegmentCommitted) else record.source  # type: ignore[union-attr]
+        if source not in self.journals:
+            self.journals[source] = JournalWriter(self.folder.raw_journal(source))
+        self.journals[source].append(record)
+
+    def _sleep(self, _seconds: float) -> None:
+        self.clock.now += self.step
+        self.classroom.live()
+
+    def run(self, seconds: float) -> None:
+        end = self.clock.now + seconds
+        self.conductor.serve(lambda: self.clock.now >= end)
+        for journal in self.journals.values():
+            journal.close()
+
+
+@pytest.fixture
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked here is no question of the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("minutes", [45, 240])
+def test_a_lesson_that_records_is_not_ended_by_the_box(tmp_path: Path, minutes: int) -> None:
+    world = World(tmp_path / "root", {}, step=2.0 if minutes == 45 else 8.0)
+    world.run(minutes * 60)
+    _, stop = window(world.folder)
+    assert stop is None
+    for source in ("teacher", "mic"):
+        assert world.classroom.recorded_s[source] >= 0.999 * minutes * 60 - 12
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_the_box_s_journal_says_what_is_wrong_until_it_is_mended(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    world = World(root, {"publish": WAYS["refused"]}, step=0.5)
+    view = BoxView(root)
+
+    world.run(8)
+    key = (Fault.STORE_REFUSES.value, f"{world.folder.id}/publish")
+    assert key in view.poll().faults
+    assert view.state.failures["publish"] >= 1
+    assert view.state.starts["capture"] == 2

@@ -1,0 +1,107 @@
+"""The lesson's disk fills, fails, or loses its power in the middle of a lesson; each on a file system of its own."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.journals import epochs, lessons, media_end_ns, segments, stopped
+from benchmarks.outside import Source, waited
+from tests.kit.box import MIC, TEACHER, Box, damaged
+from tests.kit.disks import disk
+from tests.kit.programme import classreel
+from tests.kit.waiting import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+
+BOARD = Source("board", "test:board?size=320x180&fps=10")
+SOURCES = (TEACHER, BOARD, MIC)
+LOST_S = 1.0
+SEEN_WITHIN_S = 15.0
+AGAIN_WITHIN_S = 60.0
+PROBED_WITHIN_S = 30.0
+"""The disk is tried now and then, and each trial may take its time."""
+LEFT = 400_000
+"""Bytes left on the full disk: less than a segment of everything."""
+
+
+def counts(lesson: Path) -> dict[str, int]:
+    return {source.id: len(segments(lesson, source.id)) for source in SOURCES}
+
+
+def more_than(lesson: Path, before: dict[str, int]) -> bool:
+    return all(count > before[source] for source, count in counts(lesson).items())
+
+
+def all_damaged(lesson: Path) -> list[str]:
+    return [path for source in SOURCES for path in damaged(lesson, source.id)]
+
+
+@pytest.mark.parametrize("system", ["ext4", "xfs"])
+def test_power_cuts_cost_a_second_and_nothing_that_was_committed(system: str, tmp_path: Path) -> None:
+    rng = random.Random(5)
+    with disk(tmp_path / system, system) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+        lesson = box.press()
+        for _ in range(2):
+            before = counts(lesson)
+            wait_until(lambda: more_than(lesson, before), AGAIN_WITHIN_S, what="new segments")  # noqa: B023
+            last = {source.id: len(epochs(lesson, source.id)) - 1 for source in SOURCES}
+            in_this_segment_s, now = rng.uniform(0.5, 3.5), time.monotonic()
+            wait_until(lambda: time.monotonic() - now >= in_this_segment_s, 5)  # noqa: B023
+            committed = counts(lesson)
+            at = time.monotonic_ns()
+            where.cut_power()
+            box.kill()
+            where.power_again()
+            assert all(count >= committed[source] for source, count in counts(lesson).items()), "a commit is a commit"
+            box.start()
+            wait_until(
+                lambda: all(len(epochs(lesson, source)) > epoch + 1 for source, epoch in last.items()),  # noqa: B023
+                AGAIN_WITHIN_S, what="it records again",
+            )  # fmt: skip
+            for source, epoch in last.items():
+                end = media_end_ns(lesson, source, epoch)
+                assert end is not None
+                assert (at - end) / 1e9 <= LOST_S, source
+            assert all_damaged(lesson) == []
+        assert lessons(box.root) == [lesson]
+        box.stop()
+        wait_until(lambda: all(one["finished"] for one in box.detail()["sources"]), 30)
+        done = classreel("verify", lesson, "--config", box.config, "--json")
+        assert done.returncode == 0, done.stdout
+        box.kill()
+
+
+def test_a_full_disk_is_said_and_recording_goes_on_when_there_is_space(tmp_path: Path) -> None:
+    with disk(tmp_path / "small", size=96 << 20) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+        lesson = box.press()
+        wait_until(lambda: min(counts(lesson).values()) >= 2, AGAIN_WITHIN_S, what="two segments of each")
+        ballast = where.fill(leave=LEFT)
+        box.fault("disk_low", "disk_refuses", within_s=PROBED_WITHIN_S)
+        wait_until(lambda: box.health().get("status") != "recording", AGAIN_WITHIN_S, what="no claim to record")
+        assert box.get("/").status == 200
+        assert all_damaged(lesson) == []
+        assert stopped(lesson) is None, "a full disk does not end a lesson"
+        before = counts(lesson)
+        ballast.unlink()
+        wait_until(lambda: more_than(lesson, before), AGAIN_WITHIN_S, what="it records again by itself")
+        assert all_damaged(lesson) == []
+        wait_until(lambda: box.health().get("status") == "recording", SEEN_WITHIN_S)
+        box.kill()
+
+
+def test_a_disk_that_fails_is_said(tmp_path: Path) -> None:
+    """The kernel makes it read-only; nothing can be recorded, and that is what the page says."""
+    with disk(tmp_path / "failing", size=96 << 20) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+        lesson = box.press()
+        wait_until(lambda: min(counts(lesson).values()) >= 1, AGAIN_WITHIN_S, what="a segment of each")
+        where.fail()
+        assert waited(lambda: box.health().get("status") == "trouble", SEEN_WITHIN_S), box.health()
+        assert box.health()["ok"] is False
+        assert box.get("/").status == 200
+        assert box.post("/lessons").status in {200, 503}, "the running lesson, or that nothing can be started"
+        assert all_damaged(lesson) == []
+        box.kill()

@@ -1,0 +1,106 @@
+"""A process that stops without dying (a driver or disk that hangs, swapped out): noticed, replaced, and named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from benchmarks.journals import epochs, media_end_ns, segments
+from benchmarks.outside import capture_pids, stage_pids
+from tests.kit.box import Box, holes, named_s
+from tests.kit.waiting import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+
+REPLACED_S = 12.0
+"""No new byte for 10 s, and a look each second."""
+STAGES = ("tracking", "encode", "publish")
+HUNG_S = 20.0
+PAGES_AGAIN_S = 40.0
+"""Fifteen seconds of silence, ten of grace, and a start."""
+
+
+@contextmanager
+def stopped_process(pid: int) -> Iterator[float]:
+    """SIGSTOP for the length of the block; gives the instant. A process that was replaced meanwhile is left alone."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield time.monotonic()
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def recording_box(box: Box) -> Path:
+    lesson = box.press()
+    box.until_recording()
+    return lesson
+
+
+def test_a_hung_capture_is_replaced(tmp_path: Path) -> None:
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        pids = capture_pids(lesson)
+        with stopped_process(pids["teacher"]) as at:
+            wait_until(lambda: capture_pids(lesson).get("teacher") not in (pids["teacher"], None), REPLACED_S + 5)
+            assert time.monotonic() - at <= REPLACED_S
+            wait_until(lambda: len(epochs(lesson, "teacher")) == 2, 10)
+            wait_until(lambda: segments(lesson, "teacher")[-1]["epoch"] == 1, 20)
+        assert capture_pids(lesson)["mic"] == pids["mic"], "no other process is touched"
+        assert holes(lesson, "mic", "audio") == []
+        (missing,) = named_s(box.detail(), "teacher", "video")
+        assert 8.0 <= missing <= REPLACED_S + 5
+
+
+def test_a_hole_in_one_epoch_is_a_gap(tmp_path: Path) -> None:
+    """Shorter than what gets a process replaced: the recording goes on as if nothing had been."""
+    hung_s = 6.0
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        with stopped_process(capture_pids(lesson)["teacher"]) as at:
+            wait_until(lambda: time.monotonic() - at >= hung_s, hung_s + 5)
+        resumed = time.monotonic_ns()
+        wait_until(lambda: (media_end_ns(lesson, "teacher") or 0) > resumed + 2e9, 30, what="it goes on")
+        box.stop()
+        wait_until(lambda: all(one["finished"] for one in box.detail()["sources"]), 30)
+        there = holes(lesson, "teacher", "video")
+        named = named_s(box.detail(), "teacher", "video")
+        assert len(epochs(lesson, "teacher")) > 1 or sum(there) >= hung_s - 1.0, "the scene's clock went on"
+        assert sum(named) >= hung_s - 1.0
+        assert len(named) >= len(there)
+
+
+def test_hung_stages_never_touch_the_recording(tmp_path: Path) -> None:
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        wait_until(lambda: set(STAGES) <= set(stage_pids(lesson)), 30, what="all stages are there")
+        captures = capture_pids(lesson)
+        with ExitStack() as stack:
+            at = [stack.enter_context(stopped_process(stage_pids(lesson)[name][0])) for name in STAGES]
+            had = {source.id: len(segments(lesson, source.id)) for source in box.sources}
+            wait_until(lambda: time.monotonic() - at[0] > HUNG_S, HUNG_S + 5)
+            assert capture_pids(lesson) == captures
+            assert box.health()["status"] == "recording"
+            for source, count in had.items():
+                assert len(segments(lesson, source)) >= count + 3, "a segment each 4 s"
+                assert len(epochs(lesson, source)) == 1
+        box.stop()
+        wait_until(lambda: box.detail()["state"] == "published", 120, what="it is published all the same")
+        assert box.detail()["gaps"] == []
+
+
+def test_hung_pages_are_replaced(tmp_path: Path) -> None:
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        captures, pid = capture_pids(lesson), box.web_pid()
+        with stopped_process(pid):
+            wait_until(lambda: box.get("/health", timeout_s=2).status == 200, PAGES_AGAIN_S, what="pages again")
+            assert box.web_pid() != pid
+        assert capture_pids(lesson) == captures
+        assert box.health()["status"] == "recording"

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lesson.ledger import ledger_problems, stream_summaries
+from lesson.loss import Loss
+from lesson.model import ChunkRecord, Kind
+from lesson.records import ChunkEncoded, FrozenUntil, Mapped, Record, SegmentCommitted, StreamAccount
+from lesson.state import LessonState
+from lesson.time import TICKS_PER_SECOND, ClockMap, Span
+from tests.kit.lessons import epoch_started, header, segment, source
+
+SECOND = TICKS_PER_SECOND
+MIC = source("mic", imported=True, uri="file:/a.wav")
+
+
+def state_of(*records: Record, specs: tuple = (MIC,)) -> LessonState:  # type: ignore[type-arg]
+    state = LessonState(header(sources=specs))
+    for epoch, spec in ((0, "mic"), (1, "mic")) if MIC in specs else ():
+        state.apply(Mapped(map=ClockMap(spec, epoch, Span(0, 600 * SECOND), SECOND)))
+    for record in records:
+        state.apply(record)
+    return state
+
+
+def recorded(seconds: float = 12.0, *, origin: int = SECOND) -> list[Record]:
+    return [
+        epoch_started(MIC, origin=origin, start=2 * SECOND),
+        SegmentCommitted(segment=segment(MIC, 0, start_s=origin / SECOND, seconds=seconds)),
+    ]
+
+
+def account(**fields: object) -> StreamAccount:
+    values: dict[str, object] = {"source": "mic", "epoch": 0, "stream": 0, "kind": Kind.AUDIO, "codec": "aac"}
+    return StreamAccount(**{**values, **fields})  # type: ignore[arg-type]
+
+
+def test_what_is_whole_is_no_problem() -> None:
+    state = state_of(*recorded(), account(stated=round(12.9 * SECOND)))
+    assert ledger_problems(state) == []
+    (summary,) = stream_summaries(state)
+    assert (summary.first, summary.last) == (2 * SECOND, 14 * SECOND)
+    assert (summary.held, summary.stated, summary.reason) == (12 * SECOND, round(12.9 * SECOND), None)
+
+
+@pytest.mark.parametrize(
+    ("records", "says"),
+    [
+        ([*recorded(5.5), account(stated=12 * SECOND)], "mic: sound ends after 5.5 of 12 s"),
+        ([*recorded(0.4), account(stated=35 * SECOND)], "mic: sound ends after 0.4 of 35 s"),
+        ([*recorded(), account(stream=1, used=False, code="left_out")],
+         "mic: sound track 2 (aac) is not in the lesson: another track is used"),
+        ([*recorded(), account(stream=2, kind=Kind.VIDEO, codec="h264", used=False, code="absent")],
+         "mic: picture track 3 (h264) is not in the lesson: this stream was not delivered"),
+        ([epoch_started(MIC), account(stated=35 * SECOND)], "mic: sound track 1 (aac) was announced and gave nothing"),
+        ([*recorded(), account(dropped=SECOND // 4, dropped_packets=12, code="undecodable")],
+         "mic: 0.2 s in 12 packets were dropped between 2 and 14 s: not decodable"),
+        ([epoch_started(MIC)], "mic: sound was announced and gave nothing"),
+    ],
+)  # fmt: skip
+def test_what_was_announced_and_is_not_there_is_said(records: list[Record], says: str) -> None:
+    assert ledger_problems(state_of(*records)) == [says.replace("mic: 0.2 s", "mic: sound: 0.2 s")]
+
+
+@pytest.mark.parametrize("dropped", [0, SECOND // 5])
+def test_a_few_dropped_samples_are_no_problem(dropped: int) -> None:
+    assert ledger_problems(state_of(*recorded(), account(dropped=dropped))) == []
+
+
+def test_the_newest_account_counts() -> None:
+    state = state_of(*recorded(), account(stated=60 * SECOND), account(stated=12 * SECOND))
+    assert ledger_problems(state) == []
+
+
+def test_a_part_is_named() -> None:
+    second = replace(segment(MIC, 1, start_s=1, seconds=5.5), epoch=1)
+    state = state_of(
+        *recorded(), account(stated=12 * SECOND), epoch_started(MIC, 1, origin=SECOND, start=14 * SECOND),
+        SegmentCommitted(segment=second), account(epoch=1, stated=12 * SECOND),
+    )  # fmt: skip
+    assert ledger_problems(state) == ["mic: sound ends after 5.5 of 12 s (of the part from 14 s on)"]
+    (summary,) = stream_summaries(state)
+    assert (summary.stated, summary.reason) == (24 * SECOND, Loss.TRUNCATED)
+
+
+def heard(*peaks: float | None) -> list[Record]:
+    grid = header().grid
+    chunks = [
+        ChunkRecord(
+            rendition="voice", index=n, span=grid.span(n), path="x", bytes=1, sha256="", inputs="", peak_db=peak
+        )
+        for n, peak in enumerate(peaks)
+    ]
+    return [FrozenUntil(at=len(peaks) * grid.chunk, final=True), *(ChunkEncoded(chunk=chunk) for chunk in chunks)]
+
+
+def test_a_voice_that_is_never_heard_is_said() -> None:
+    assert ledger_problems(state_of(*recorded(), *heard(-80.0, -72.4, -120.0))) == [
+        "mic: no voice from 0 to 11.5 s, nothing above -72 dB"
+    ]
+
+
+def test_a_rest_is_no_problem_a_minute_without_a_voice_is() -> None:
+    assert ledger_problems(state_of(*recorded(120), *heard(-20.0, *[-90.0] * 15, -30.0))) == []
+    assert ledger_problems(state_of(*recorded(120), *heard(-20.0, *[-90.0] * 16, -30.0))) == [
+        "mic: no voice from 3.8 to 65.3 s, nothing above -90 dB"
+    ]
+
+
+def test_where_there_is_no_sound_at_all_nobody_is_silent() -> None:
+    teacher = source("teacher")
+    assert ledger_problems(state_of(*heard(-120.0, -120.0), specs=(teacher,))) == []
+
+
+def test_chunks_of_older_versions_say_nothing() -> None:
+    assert ledger_problems(state_of(*recorded(), *heard(None, None))) == []
