@@ -110,9 +110,6 @@ class HealthOut(BaseModel):
         )
 
 
-DAMAGED_WORDS = "This lesson is damaged."
-
-
 class SummaryOut(BaseModel):
     """One lesson of `GET /lessons`. `state`: created, recording, processing, published or damaged."""
 
@@ -133,8 +130,14 @@ class SummaryOut(BaseModel):
     @classmethod
     def of(cls, summary: LessonSummary) -> SummaryOut:
         found = cls.model_validate(summary, from_attributes=True)
-        # why it cannot be read names a path of the box: that is for its log
-        return found if found.problem is None else found.model_copy(update={"problem": DAMAGED_WORDS})
+        return found.model_copy(update={"problem": _inside(found.lesson_id, found.problem)})
+
+
+def _inside(lesson_id: str, problem: str | None) -> str | None:
+    """What is wrong with a lesson, its files named from its own folder on: where that lies is for the box's log."""
+    if problem is None or "/" not in problem:
+        return problem
+    return problem.rpartition(f"/{lesson_id}/")[2] if f"/{lesson_id}/" in problem else "This lesson is damaged."
 
 
 class LessonsOut(BaseModel):
