@@ -16,8 +16,10 @@ from lesson.time import seconds_from_ticks
 _LINE_EVERY_S = 15.0
 
 
-class LessonProgress:
-    """Shows how far a lesson is recorded, planned, encoded and stored."""
+class _Progress:
+    """Bars on a terminal, lines elsewhere; one bar a name."""
+
+    names: tuple[str, ...] = ()
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -29,9 +31,7 @@ class LessonProgress:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._tasks = {
-                name: self._bars.add_task(name, total=None, note="") for name in ("recorded", "encoded", "stored")
-            }
+            self._tasks = {name: self._bars.add_task(name, total=None, note="") for name in self.names}
             self._bars.start()
         return self
 
@@ -40,6 +40,17 @@ class LessonProgress:
     ) -> None:
         if self._console.is_terminal:
             self._bars.stop()
+
+    def _line(self, text: str) -> None:
+        if time.monotonic() - self._last_line >= _LINE_EVERY_S:
+            self._last_line = time.monotonic()
+            self._console.print(text, highlight=False, soft_wrap=True)
+
+
+class LessonProgress(_Progress):
+    """Shows how far a lesson is recorded, planned, encoded and stored."""
+
+    names = ("recorded", "encoded", "stored")
 
     def update(self, state: LessonState, *, recorded_s: float) -> None:
         """Redraw from the state; cheap enough for every poll."""
@@ -58,7 +69,16 @@ class LessonProgress:
         for name, count in (("encoded", encoded), ("stored", stored)):
             self._bars.update(self._tasks[name], completed=count, total=wanted or None, note=f"{count}/{wanted} chunks")
 
-    def _line(self, text: str) -> None:
-        if time.monotonic() - self._last_line >= _LINE_EVERY_S:
-            self._last_line = time.monotonic()
-            self._console.print(text, highlight=False, soft_wrap=True)
+
+class CopyProgress(_Progress):
+    """Shows how far files are copied into a lesson."""
+
+    names = ("copied",)
+
+    def update(self, done_s: float, total_s: float | None) -> None:
+        """Redraw; both in seconds of media, of all files together. `total_s` None: not known."""
+        note = format_duration(done_s) + (f" of {format_duration(total_s)}" if total_s else "")
+        if self._tasks:
+            self._bars.update(self._tasks["copied"], completed=done_s, total=total_s, note=note)
+        else:
+            self._line(f"copied {note}")
