@@ -1,4 +1,4 @@
-"""Pictures are freed when they are let go of, and with them their decoder's: not when the garbage collector comes by."""
+"""Pictures are freed, and their decoder's with them, when they are let go of: not when the collector comes by."""
 
 from __future__ import annotations
 
