@@ -136,10 +136,10 @@ class Conductor:
 
     def _advance(self, lesson_id: str) -> None:
         run = self._runs[lesson_id]
-        run.step()
         reason = stop_reason(run.view.state, self._clock.now(), max_lesson_s=self._settings.max_lesson)
-        if reason:
+        if reason:  # asked first: a lesson that is over when it is taken up must not record another second
             stop_lesson(self._settings.root, run.folder, reason=reason)
+        run.step()
         if run.done:
             self._stuck.pop(lesson_id, None)
             self._log.info("lesson published", lesson=lesson_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from capture.address import file_uri, parse_address
 from classroom.jobs import capture_jobs
 from classroom.lesson_run import LessonRun, at_work
+from classroom.progress import CopyProgress
 from classroom.settings import Settings
 from lesson.clock import Moment
 from lesson.durable import make_folder, sync_folder
@@ -19,9 +20,10 @@ from lesson.errors import ConfigError, UnusableMediaError
 from lesson.folder import STAGING, LessonFolder
 from lesson.journal import append_records
 from lesson.lifecycle import LessonTemplate
-from lesson.model import Role, SourceSpec
+from lesson.model import Kind, Role, SourceSpec
 from lesson.records import Start, Stop
-from lesson.time import Ticks, ticks_from_seconds
+from lesson.source_state import SourceState
+from lesson.time import Ticks, seconds_from_ticks, ticks_from_seconds
 from media.probe import probe
 
 POLL_S = 0.1
@@ -122,9 +124,8 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
     """
     if not files:
         raise ConfigError("nothing to import: give --source ROLE=FILE")
-    for file in files:
-        for path in file.paths:
-            probe(path)
+    lengths = [probe(path).duration for file in files for path in file.paths]
+    total = None if None in lengths else sum(length or 0 for length in lengths)
     template = LessonTemplate(
         room=settings.room,
         timezone=settings.timezone,
@@ -137,7 +138,7 @@ def import_files(files: Sequence[ImportFile], settings: Settings, title: str | N
     _sweep(staging)
     folder = LessonFolder.create(staging, template.header(title or _title(files[0].path)))
     try:
-        _record(folder, settings)
+        _record(folder, settings, total)
         final = settings.root / folder.id
         folder.path.rename(final)
     except BaseException:
@@ -160,13 +161,15 @@ def _sweep(staging: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _record(folder: LessonFolder, settings: Settings) -> None:
-    """Run the capture processes of an import to their end."""
+def _record(folder: LessonFolder, settings: Settings, total: Ticks | None) -> None:
+    """Run the capture processes of an import to their end; `total`: length of all files together."""
     now = Moment.now()
     append_records(folder.control_journal, [Start(at=now)])
-    with LessonRun(folder, settings, jobs=capture_jobs) as run:
+    with LessonRun(folder, settings, jobs=capture_jobs) as run, CopyProgress() as progress:
         while not all(source.finished for source in run.view.state.sources.values()):
-            run.step()
+            if run.step():
+                copied = sum(map(_copied, run.view.state.sources.values()))
+                progress.update(seconds_from_ticks(copied), None if total is None else seconds_from_ticks(total))
             if run.problems:
                 raise UnusableMediaError(run.problems[0].partition(": ")[2])
             time.sleep(POLL_S)
@@ -175,3 +178,12 @@ def _record(folder: LessonFolder, settings: Settings) -> None:
             file = parse_address(source.spec.uri, imported=True).target
             raise UnusableMediaError(source.losses[-1].reason if source.losses else f"{file}: nothing could be read")
     append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])
+
+
+def _copied(source: SourceState) -> Ticks:
+    """How much of a source's files is in the lesson by now."""
+    if not source.segments:
+        return 0
+    newest, epoch = source.segments[-1], source.epochs[-1]
+    end = max(span.end for kind in Kind if (span := newest.span(kind)))
+    return (epoch.start or 0) - source.spec.start + max(0, end - epoch.origin)

@@ -18,8 +18,10 @@ _LINE_EVERY_S = 15.0
 _DRAW_EVERY_S = 0.5
 
 
-class LessonProgress:
-    """Shows how far a lesson is recorded, planned, encoded and stored."""
+class _Progress:
+    """Bars on a terminal, lines elsewhere; one bar a name."""
+
+    names: tuple[str, ...] = ()
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or terminal(stderr=True)
@@ -35,9 +37,7 @@ class LessonProgress:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._tasks = {
-                name: self._bars.add_task(name, total=None, note="") for name in ("recorded", "encoded", "stored")
-            }
+            self._tasks = {name: self._bars.add_task(name, total=None, note="") for name in self.names}
             self._bars.start()
         return self
 
@@ -47,20 +47,34 @@ class LessonProgress:
         if self._console.is_terminal:
             self._bars.stop()
 
-    def update(self, state: LessonState, *, recorded_s: float) -> None:
-        """Say how far it is, from the state; at most twice a second on a terminal, four times a minute elsewhere."""
+    def _due(self) -> bool:
+        """Whether it is time to say something again: twice a second on a terminal, four times a minute elsewhere."""
         now = time.monotonic()
         if now < self._next:
-            return
+            return False
         self._next = now + (_DRAW_EVERY_S if self._tasks else _LINE_EVERY_S)
+        return True
+
+    def _line(self, text: str) -> None:
+        self._console.print(plain(text), soft_wrap=True)
+
+
+class LessonProgress(_Progress):
+    """Shows how far a lesson is recorded, planned, encoded and stored."""
+
+    names = ("recorded", "encoded", "stored")
+
+    def update(self, state: LessonState, *, recorded_s: float) -> None:
+        """Say how far it is, from the state; cheap enough for every poll."""
+        if not self._due():
+            return
         wanted = state.header.grid.chunks(state.duration) * len(state.header.ladder)
         encoded = sum(len(rendition.chunks) for rendition in state.renditions.values())
         stored = state.stored_chunks
         until = state.start.for_s if state.start else None
         length = seconds_from_ticks(state.duration)
         if not self._tasks:
-            line = f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}"
-            self._console.print(plain(line), soft_wrap=True)
+            self._line(f"recorded {format_duration(length)}, encoded {encoded}/{wanted}, stored {stored}/{wanted}")
             return
         done = length if state.stop else recorded_s
         self._bars.update(
@@ -68,3 +82,19 @@ class LessonProgress:
         )
         for name, count in (("encoded", encoded), ("stored", stored)):
             self._bars.update(self._tasks[name], completed=count, total=wanted or None, note=f"{count}/{wanted} chunks")
+
+
+class CopyProgress(_Progress):
+    """Shows how far files are copied into a lesson."""
+
+    names = ("copied",)
+
+    def update(self, done_s: float, total_s: float | None) -> None:
+        """Redraw; both in seconds of media, of all files together. `total_s` None: not known."""
+        if not self._due():
+            return
+        note = format_duration(done_s) + (f" of {format_duration(total_s)}" if total_s else "")
+        if self._tasks:
+            self._bars.update(self._tasks["copied"], completed=done_s, total=total_s, note=note)
+        else:
+            self._line(f"copied {note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -34,6 +35,8 @@ def make_folder(path: Path) -> None:
     missing: list[Path] = []
     with storage_errors(path):
         while not path.is_dir():
+            if path.exists():  # `mkdir` would say that it exists, which helps nobody
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             missing.append(path)
             path = path.parent
     for folder in reversed(missing):

@@ -32,8 +32,8 @@ _WORDS = {Kind.VIDEO: "picture", Kind.AUDIO: "sound"}
 class StreamSummary:
     """One stream of one source, in lesson ticks; `held` and `stated` are lengths.
 
-    `announced`: the input said that there is one. `stated`: how far it reaches by the input's word, from the input's
-    start, summed over parts. `reason`: a `Loss` code, why it is not used or not whole.
+    `announced`: the input said that there is one. `stated`: from the first sample on, summed over parts; None where
+    the input does not say. `reason`: a `Loss` code, why it is not used or not whole.
     """
 
     source: str
@@ -66,14 +66,14 @@ def stream_summaries(state: LessonState) -> list[StreamSummary]:
 
 def _used(source: SourceState, kind: Kind, accounts: list[StreamAccount]) -> StreamSummary:
     spans = source.lesson_coverage(kind)
-    stated = [account.stated for account in accounts]
+    stated = [_stated_length(source, account) for account in accounts]
     short = any(_missing_end(source, account) for account in accounts)
     codes = [account.code for account in accounts if account.code]
     return StreamSummary(
         source=source.spec.id,
         kind=kind,
         announced=True,
-        first=min((span.start for span in spans), default=None),
+        first=max(0, min(span.start for span in spans)) if spans else None,  # codec priming lies before the lesson
         last=max((span.end for span in spans), default=None),
         held=sum(span.duration for span in spans),
         stated=sum(known) if len(known := [s for s in stated if s is not None]) == len(stated) and known else None,
@@ -124,6 +124,14 @@ def _where(source: SourceState, account: StreamAccount) -> str:
 def _spans(source: SourceState, epoch: int, kind: Kind) -> list[Span]:
     """Source ticks of the segments of one stream."""
     return [span for s in source.segments if s.epoch == epoch and (span := s.span(kind))]
+
+
+def _stated_length(source: SourceState, account: StreamAccount) -> Ticks | None:
+    """Length from the first sample on by the input's word: what begins late is not longer for that."""
+    spans = _spans(source, account.epoch, account.kind)
+    origin = next((e.origin for e in source.epochs if e.epoch == account.epoch), 0)
+    late = min(span.start for span in spans) - origin if spans else 0
+    return None if account.stated is None else max(0, account.stated - max(0, late))
 
 
 def _missing_end(source: SourceState, account: StreamAccount) -> Ticks | None:

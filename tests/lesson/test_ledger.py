@@ -45,6 +45,14 @@ def test_what_is_whole_is_no_problem() -> None:
     assert (summary.held, summary.stated, summary.reason) == (12 * SECOND, round(12.9 * SECOND), None)
 
 
+def test_what_begins_late_is_not_longer_for_that() -> None:
+    late = [epoch_started(MIC, origin=SECOND), SegmentCommitted(segment=segment(MIC, 0, start_s=41, seconds=4))]
+    state = state_of(*late, account(stated=44 * SECOND))
+    assert ledger_problems(state) == []
+    (summary,) = stream_summaries(state)
+    assert (summary.first, summary.held, summary.stated) == (42 * SECOND, 4 * SECOND, 4 * SECOND)
+
+
 @pytest.mark.parametrize(
     ("records", "says"),
     [
