@@ -44,10 +44,9 @@ class Track:
             self._keys.append(max(key, self._keys[-1]) if self._keys else key)
             self.packets += packets.packets
 
-    @property
-    def reach(self) -> Ticks | None:
-        """The end of the latest sample."""
-        return self._index.reach
+    def first(self) -> Span | None:
+        """What the first segment spans."""
+        return self._index.entries[0][0] if len(self._index) else None
 
     def newest(self, count: int) -> list[tuple[Span, SegmentRecord]]:
         """The last `count` segments, with what they span."""
