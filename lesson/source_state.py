@@ -78,8 +78,9 @@ class SourceState:
         runs = self._stretches[Kind.VIDEO].newest_of(epoch)
         if not runs or shown.start < runs[0].end + MIN_GAP:
             return
-        hole, pictures = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch).packets
-        spacing = (max(shown.end - runs[-1].start, hole.duration) - hole.duration) / max(1, pictures)
+        hole, track = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch)
+        seen = max(hole.duration, track.reach - runs[-1].start) - hole.duration
+        pictures, spacing = track.packets, seen / max(1, track.packets)
         if self.spec.imported:
             heard = self._stretches[Kind.AUDIO].newest_of(epoch)
             stands = file_picture_stands(hole, heard, pictures, spacing)

@@ -44,6 +44,11 @@ class Track:
             self._keys.append(max(key, self._keys[-1]) if self._keys else key)
             self.packets += packets.packets
 
+    @property
+    def reach(self) -> Ticks:
+        """The end of the latest sample; 0 without any."""
+        return self._index.reach or 0
+
     def first(self) -> Span | None:
         """What the first segment spans."""
         return self._index.entries[0][0] if len(self._index) else None

@@ -31,6 +31,8 @@ from media.packets import FeedPacket, Track
 TIME_BASE = Fraction(1, 1000)
 HOLE = round(MIN_GAP / TICKS_PER_SECOND / TIME_BASE)
 """From here on a time without packets is a hole, in `TIME_BASE`; of packets that are rare, a longer one."""
+STRETCHED = 5
+"""A packet of sound that is said to be so many times as long as the one before is not: coders know a length or two."""
 _TICK = Fraction(1, TICKS_PER_SECOND)
 _MUXER_OPTIONS = {
     "cluster_time_limit": "200",  # ms: what a kill may lose
@@ -71,7 +73,8 @@ class RangeCounter:
     Packets that are not shown count, but the range is from the first to the last of those that are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
         self._shown: tuple[int, int] | None = None
         self._any: tuple[int, int] | None = None
         self._key: int | None = None
@@ -82,6 +85,7 @@ class RangeCounter:
         self._holes: list[tuple[int, int]] = []
 
     def add(self, pts: int, duration: int, *, key: bool, shown: bool = True) -> None:
+        duration = self._believed(duration)
         self._known_duration = duration or self._known_duration
         if self._any is not None and pts > self._any[1]:
             self._step = pts - self._any[1]
@@ -92,6 +96,11 @@ class RangeCounter:
         if key and self._key is None:
             self._key = pts
         self._packets += 1
+
+    def _believed(self, duration: int) -> int:
+        """Files that cannot express a hole (MP4) state that the packet before it lasts until it ends: no sound does."""
+        stretched = self._kind is Kind.AUDIO and duration >= max(HOLE, STRETCHED * self._known_duration)
+        return self._known_duration if stretched and self._known_duration else duration
 
     def _look_for_holes(self, start: int, end: int) -> None:
         """Packets come in the order of decoding: what is ahead of others leaves holes which those then fill."""
@@ -129,7 +138,7 @@ class SegmentWriter:
 
     def __init__(self, path: Path, tracks: Mapping[Kind, Track]) -> None:
         self.path = path
-        self._ranges = {kind: RangeCounter() for kind in tracks}
+        self._ranges = {kind: RangeCounter(kind) for kind in tracks}
         self._last_dts: dict[Kind, int] = {}
         self._best_offset: int | None = None
         self._anchor: Anchor | None = None
@@ -205,7 +214,7 @@ def inspect_segment(path: Path) -> Inspection:
     Raises `MediaError` when nothing can be read, not even the header.
     """
     with media_errors(str(path)), av.open(str(path), "r", format="matroska") as container:
-        counters = {Kind(stream.type): RangeCounter() for stream in _known(container)}
+        counters = {(kind := Kind(stream.type)): RangeCounter(kind) for stream in _known(container)}
         infos = tuple(stream_info(stream) for stream in _known(container))
         try:
             for packet in container.demux(_known(container)):
