@@ -66,7 +66,7 @@ def stream_summaries(state: LessonState) -> list[StreamSummary]:
 
 def _used(source: SourceState, kind: Kind, accounts: list[StreamAccount]) -> StreamSummary:
     spans = source.lesson_coverage(kind)
-    stated = [_stated_length(source, account) for account in accounts]
+    stated = _stated_length(source, accounts)
     short = any(_missing_end(source, account) for account in accounts)
     codes = [account.code for account in accounts if account.code]
     return StreamSummary(
@@ -76,7 +76,7 @@ def _used(source: SourceState, kind: Kind, accounts: list[StreamAccount]) -> Str
         first=max(0, min(span.start for span in spans)) if spans else None,  # codec priming lies before the lesson
         last=max((span.end for span in spans), default=None),
         held=sum(span.duration for span in spans),
-        stated=sum(known) if len(known := [s for s in stated if s is not None]) == len(stated) and known else None,
+        stated=stated,
         dropped=sum(account.dropped for account in accounts),
         reason=codes[0] if codes else Loss.TRUNCATED.value if short else None if spans else Loss.ABSENT.value,
     )
@@ -126,12 +126,17 @@ def _spans(source: SourceState, epoch: int, kind: Kind) -> list[Span]:
     return [span for s in source.segments if s.epoch == epoch and (span := s.span(kind))]
 
 
-def _stated_length(source: SourceState, account: StreamAccount) -> Ticks | None:
-    """Length from the first sample on by the input's word: what begins late is not longer for that."""
-    spans = _spans(source, account.epoch, account.kind)
-    origin = next((e.origin for e in source.epochs if e.epoch == account.epoch), 0)
-    late = min(span.start for span in spans) - origin if spans else 0
-    return None if account.stated is None else max(0, account.stated - max(0, late))
+def _stated_length(source: SourceState, accounts: list[StreamAccount]) -> Ticks | None:
+    """Length from the first sample on by the input's word, of all parts; what begins late is not longer for that."""
+    parts: dict[int, Ticks] = {}
+    for account in accounts:  # several tracks of one part may be mixed
+        if account.stated is None:
+            return None
+        spans = _spans(source, account.epoch, account.kind)
+        origin = next((e.origin for e in source.epochs if e.epoch == account.epoch), 0)
+        late = max(0, min(span.start for span in spans) - origin) if spans else 0
+        parts[account.epoch] = max(parts.get(account.epoch, 0), account.stated - late)
+    return sum(parts.values()) if parts else None
 
 
 def _missing_end(source: SourceState, account: StreamAccount) -> Ticks | None:

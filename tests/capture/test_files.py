@@ -19,9 +19,9 @@ from lesson.folder import LessonFolder
 from lesson.journal import append_records, read_journal
 from lesson.ledger import ledger_problems
 from lesson.model import Kind
-from lesson.records import EpochStarted, SegmentCommitted, StreamAccount, Unknown
+from lesson.records import EpochStarted, Mapped, SegmentCommitted, StreamAccount, Unknown
 from lesson.state import load_state
-from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
 from media.audio import sound
 from media.decode import pictures
 from media.probe import probe
@@ -370,3 +370,27 @@ def test_a_voice_on_the_second_track_is_in_the_recording(tmp_path: Path) -> None
     assert click_times(folder, origin) == [pytest.approx(TICKS_PER_SECOND, abs=2 * MS)]
     assert ledger_problems(load_state(folder)) == []
     assert len([record for record in records(folder, "teacher", StreamAccount) if record.used]) == 2
+
+
+def test_a_hole_in_all_streams_is_a_gap(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mkv", seconds=14)
+    holed = tmp_path / "holed.mkv"
+    with av.open(str(clip)) as whole, av.open(str(holed), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.size and packet.pts is not None and not 4 <= packet.pts * packet.time_base < 12:
+                packet.stream = copies[packet.stream.index]
+                out.mux_one(packet)
+    folder = imported(tmp_path, holed)
+    assert run(folder) == (0, "")
+    state = load_state(folder)
+    (epoch,) = epochs(folder, "teacher")
+    state.apply(Mapped(map=ClockMap("teacher", 0, Span(0, 20 * TICKS_PER_SECOND), -epoch.origin)))
+    gaps = [(gap.kind, gap.span.start, gap.span.end) for gap in state.gaps()]
+    assert gaps
+    for kind in {kind for kind, _, _ in gaps}:
+        (found,) = [(start, end) for gap, start, end in gaps if gap is kind]
+        assert found == (
+            pytest.approx(4 * TICKS_PER_SECOND, abs=TICKS_PER_SECOND // 10),
+            pytest.approx(12 * TICKS_PER_SECOND, abs=TICKS_PER_SECOND // 10),
+        )

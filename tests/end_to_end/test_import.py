@@ -96,6 +96,25 @@ def test_names_of_every_script_and_of_none_through_the_command(tmp_path: Path) -
     assert [sum(s.video.packets for s in source.segments if s.video) for source in state.sources.values()] == [50] * 4
 
 
+def test_the_report_says_what_was_announced_and_is_missing(tmp_path: Path) -> None:
+    clip = marked_clip(tmp_path / "clip.mkv", seconds=8)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    result = result_of(classreel("import", "--source", f"board={cut}", "--root", tmp_path / "root", "--json"))
+    picture, voice = result["streams"]
+    assert picture.keys() == {
+        "source", "kind", "announced", "first_s", "last_s", "held_s", "stated_s", "dropped_s", "reason",
+    }  # fmt: skip
+    assert [(entry["source"], entry["kind"], entry["reason"]) for entry in (picture, voice)] == [
+        ("board", "video", "truncated"),
+        ("board", "audio", "truncated"),
+    ]
+    assert picture["stated_s"] == pytest.approx(8, abs=0.1)
+    assert picture["held_s"] == pytest.approx(picture["last_s"], abs=0.1)
+    assert 3 < picture["last_s"] < 5.5
+    assert f"board: picture ends after {picture['last_s']:.1f} of 8 s" in result["problems"]
+
+
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     arguments = ["--source", f"teacher={tmp_path / 'pipe.mp4'}", "--root", tmp_path / "root"]

@@ -53,6 +53,13 @@ def test_what_begins_late_is_not_longer_for_that() -> None:
     assert (summary.first, summary.held, summary.stated) == (42 * SECOND, 4 * SECOND, 4 * SECOND)
 
 
+def test_tracks_that_are_mixed_are_as_long_as_the_longest() -> None:
+    tracks = [account(stream=number, stated=length * SECOND) for number, length in enumerate((12, 9))]
+    state = state_of(*recorded(), *tracks)
+    assert ledger_problems(state) == []
+    assert [summary.stated for summary in stream_summaries(state)] == [12 * SECOND]
+
+
 @pytest.mark.parametrize(
     ("records", "says"),
     [

@@ -172,6 +172,29 @@ def test_lost_packets_do_not_move_what_follows(tmp_path: Path) -> None:
     assert max(abs(a - b) for a, b in zip(found, CLICKS, strict=True)) <= MILLISECOND
 
 
+@pytest.mark.parametrize("step", [-20, -14, -6, 6, 14, 40])
+def test_parts_joined_by_copy_stay_in_sync(tmp_path: Path, step: int) -> None:
+    """At each joint the time stamps step by milliseconds, always the same way: what is not made good adds up."""
+    part = tape(tmp_path / "part.mkv", clicks(4 * TICKS_PER_SECOND, [3 * TICKS_PER_SECOND]))
+    with av.open(str(part)) as source:
+        length = 1_024 * sum(packet.size > 0 for packet in source.demux(audio=0))
+    joined_path = tmp_path / "joined.mkv"
+    starts = [round(number * (length + step * MILLISECOND) / MILLISECOND) for number in range(10)]
+    with av.open(str(joined_path), "w") as out:
+        copy = None
+        for start in starts:
+            with av.open(str(part)) as source:
+                copy = copy or out.add_stream_from_template(source.streams.audio[0], opaque=True)
+                for packet in source.demux(audio=0):
+                    if packet.size and packet.pts is not None:
+                        packet.pts, packet.dts = packet.pts + start, packet.pts + start
+                        packet.stream = copy
+                        out.mux_one(packet)
+    wanted = [3 * TICKS_PER_SECOND + start * MILLISECOND for start in starts]
+    found = heard([joined_path])
+    assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) <= 5 * MILLISECOND
+
+
 @pytest.mark.parametrize("codec", ["aac", "libmp3lame", "libopus"])
 def test_damaged_bytes_cost_sound_but_not_the_file(tmp_path: Path, codec: str) -> None:
     starts = [20_000, 340_000]
