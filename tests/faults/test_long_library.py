@@ -19,7 +19,7 @@ from benchmarks.outside import Source, capture_pids
 from tests.kit.box import Box
 from tests.kit.waiting import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
 LESSONS = 3_000
 LOOKS = 3
