@@ -26,8 +26,20 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """A stream that an input says it has: number `index` there; `used`: the one of its kind that is taken."""
+
+    index: int
+    kind: Kind
+    codec: str
+    used: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class FeedPacket:
-    """One coded packet. `pts`, `dts` and `duration` are ticks of the feed's own timeline, never negative.
+    """One coded packet. `pts`, `dts` and `duration` are ticks of the feed's own timeline.
+
+    Those of files and devices are never negative. A network camera's streams may each jump to any time.
 
     `arrival_ns`: CLOCK_MONOTONIC when the packet was there; for audio that is the instant of its last sample.
     `key`: a decoder may start here. `shown`: not just there for others to be decoded from.
@@ -50,8 +62,8 @@ class FeedPacket:
 class Feed(Protocol):
     """An open feed. `packets` blocks for the next packet and ends when the feed does.
 
-    `origin`: tick of the first sample, for files. `stall_s`: silence of one stream that means the feed is lost;
-    None where silence is normal (a file of slides). `settle`: whether streams may be announced that never deliver.
+    `origin`: tick of the first sample, for files. `stall_s`: silence after which a stream counts as gone, and the feed
+    as lost with all its streams; None where silence is normal (a file of slides).
     """
 
     @property
@@ -62,9 +74,6 @@ class Feed(Protocol):
 
     @property
     def stall_s(self) -> float | None: ...
-
-    @property
-    def settle(self) -> bool: ...
 
     def packets(self) -> Iterator[FeedPacket]: ...
 
