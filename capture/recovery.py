@@ -35,7 +35,7 @@ def read_source(folder: LessonFolder, spec: SourceSpec) -> SourceState:
 def _apply(state: SourceState, record: Record) -> None:
     match record:
         case EpochStarted():
-            state.epochs.append(record)
+            state.add_epoch(record)
         case SegmentCommitted():
             state.add_segment(record.segment)
         case SourceFinished():
