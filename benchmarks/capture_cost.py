@@ -30,7 +30,7 @@ from benchmarks.clip import write_clip
 from benchmarks.journals import lessons, media_s, packets, segments
 from benchmarks.measuring import machine, say
 from benchmarks.memory import Memory, memory_of
-from benchmarks.outside import Running, Source, capture_pids, command, cpu_s, waited, write_config
+from benchmarks.outside import Running, Source, capture_pids, command, cpu_s, end_as_by_ctrl_c, waited, write_config
 
 CAMERAS = ("teacher", "students", "board")
 MICROPHONE = "mic"
@@ -198,4 +198,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    end_as_by_ctrl_c()
     sys.exit(main())

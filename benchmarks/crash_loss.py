@@ -36,6 +36,7 @@ from benchmarks.outside import (
     Source,
     capture_pids,
     command,
+    end_as_by_ctrl_c,
     environment,
     stage_pids,
     waited,
@@ -275,4 +276,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    end_as_by_ctrl_c()
     sys.exit(main())

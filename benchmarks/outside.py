@@ -125,6 +125,11 @@ class Running:
         self.kill_group()
 
 
+def end_as_by_ctrl_c() -> None:
+    """Have SIGTERM (of `timeout`, of a service manager) end this program as Ctrl-C does: what it started ends too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,17 @@ from typing import Any
 from benchmarks.file_watch import FileWatch
 from benchmarks.library import SOURCES, craft_interrupted, craft_library
 from benchmarks.measuring import machine, say
-from benchmarks.outside import Running, Source, ask, capture_pids, command, cpu_s, waited, write_config
+from benchmarks.outside import (
+    Running,
+    Source,
+    ask,
+    capture_pids,
+    command,
+    cpu_s,
+    end_as_by_ctrl_c,
+    waited,
+    write_config,
+)
 
 SIZES = (0, 40, 400, 3000)
 PAGES = ("/", "/health", "/lessons", "/metrics")
@@ -138,4 +148,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    end_as_by_ctrl_c()
     sys.exit(main())

@@ -49,7 +49,11 @@ class Box:
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # also when the run is ended while it starts
+            self.kill()
+            raise
         return self
 
     def __exit__(
