@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
-from lesson.model import Kind, Role, SegmentRecord, SourceSpec
+from lesson.model import Kind, Role, SourceSpec
 from lesson.records import EpochStarted, FaultRaised
 from lesson.state import LessonState, SourceState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
@@ -83,9 +83,9 @@ def segment_age_s(source: SourceState, now: Moment) -> float | None:
     By the arrival anchors within a boot, else by how long ago the segment's epoch started.
     """
     kind = needed_kind(source)
-    segment = _newest(source, kind)
+    segment = source.newest(kind)
     span = segment.span(kind) if segment else None
-    epoch = next((e for e in reversed(source.epochs) if segment and e.epoch == segment.epoch), None)
+    epoch = source.epoch(segment.epoch) if segment else None
     if segment is None or span is None or epoch is None:
         return None
     if segment.anchors and epoch.at.boot == now.boot:
@@ -95,10 +95,6 @@ def segment_age_s(source: SourceState, now: Moment) -> float | None:
         )
         return max(0.0, (now.monotonic_ns - ended_ns) / NANOSECONDS_PER_SECOND)
     return max(0.0, now.seconds_since(epoch.at) - _recorded_s(source, epoch, kind, span))
-
-
-def _newest(source: SourceState, kind: Kind) -> SegmentRecord | None:
-    return next((segment for segment in reversed(source.segments) if segment.range(kind)), None)
 
 
 def source_health(source: SourceState, *, started: Moment | None, now: Moment) -> SourceHealth:
@@ -112,9 +108,9 @@ def source_health(source: SourceState, *, started: Moment | None, now: Moment) -
         state=_feed_state(source, age, lost=loss is not None, started=started, now=now),
         age_s=age,
         segments=len(source.segments),
-        bytes=sum(segment.bytes for segment in source.segments),
-        has_picture=any(segment.video for segment in source.segments),
-        has_sound=any(segment.audio for segment in source.segments),
+        bytes=source.bytes,
+        has_picture=source.delivered(Kind.VIDEO),
+        has_sound=source.delivered(Kind.AUDIO),
         reason=redacted(loss.reason) if loss else None,
     )
 
@@ -167,14 +163,13 @@ def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: 
 def _fresh_for_s(source: SourceState) -> float:
     """A source that cuts long segments (rare key frames) commits rarely; it may be 2.5 of them late."""
     kind = needed_kind(source)
-    newest = _newest(source, kind)
+    newest = source.newest(kind)
     span = newest.span(kind) if newest else None
     return max(FRESH_S, 2.5 * seconds_from_ticks(span.duration)) if span else FRESH_S
 
 
 def _recorded_s(source: SourceState, epoch: EpochStarted, kind: Kind, last: Span) -> float:
-    spans = (s.span(kind) for s in source.segments if s.epoch == epoch.epoch)
-    first = next((span for span in spans if span), last)
+    first = source.track(kind, epoch.epoch).first() or last
     return seconds_from_ticks(last.end - first.start)
 
 

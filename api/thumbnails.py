@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesson.model import SegmentRecord
+from lesson.model import Kind, SegmentRecord
 from lesson.state import SourceState
 from media.thumbnail import thumbnail
 
@@ -26,7 +26,7 @@ class Thumbnail:
 
 def newest_picture(source: SourceState) -> SegmentRecord | None:
     """The newest committed segment of a source that holds pictures."""
-    return next((segment for segment in reversed(source.segments) if segment.video), None)
+    return source.newest(Kind.VIDEO)
 
 
 def picture_tag(segment: SegmentRecord) -> str:

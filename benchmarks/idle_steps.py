@@ -20,6 +20,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from rich.console import Console
 
+from api.health import room_health
 from api.schema import LessonOut
 from benchmarks.long_lesson import moment, write_lesson
 from benchmarks.measuring import machine, say
@@ -46,8 +47,8 @@ def idle_rounds(folder: LessonFolder) -> dict[str, Callable[[], object]]:
     """One idle round of each loop over a lesson made by `write_lesson`, ready to be called again and again.
 
     `planner`, `observer`, `encode`: as the stages do them. `follow`: what the command and the conductor read and
-    conclude. `page`: one answer about the lesson. `progress`: the command's display. And one that is not idle, `job`: a
-    chunk is prepared for encoding.
+    conclude. `page`, `health`: one answer about the lesson, about the room. `progress`: the command's display. And one
+    that is not idle, `job`: a chunk is prepared for encoding.
     """
     view, reader = LessonView(folder), EvidenceReader(folder)
     watched = EvidenceReader(folder, keep_observations=False)
@@ -92,6 +93,7 @@ def idle_rounds(folder: LessonFolder) -> dict[str, Callable[[], object]]:
         "encode": encode,
         "follow": follow,
         "page": lambda: LessonOut.of_state(state, view.damage),
+        "health": lambda: room_health(state, now),
         "progress": lambda: progress.update(state, recorded_s=0.0),
         "job": lambda: make_job(folder, encoded, {index: state.header.grid.span(index)}, state.header.ladder[1:]),
     }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -69,14 +68,14 @@ _SHOT_S = 10
 
 def craft_library(root: Path, count: int, *, minutes: float = 45.0) -> None:
     """Make `count` published lessons of that length, an hour apart, oldest first."""
-    first: LessonFolder | None = None
+    pattern: _Pattern | None = None
     for number in range(count):
         began = FIRST_DAY + timedelta(hours=number)
         header = _header(f"{began:%Y%m%d-%H%M%S}-{number % 65536:04x}", began)
-        if first is None:
-            first = _craft(root, header, began, minutes)
+        if pattern is None:
+            pattern = _Pattern(_craft(root, header, began, minutes))
         else:
-            _copy(first, root, header)
+            pattern.copy(root, header)
 
 
 def craft_interrupted(root: Path, *, seconds_ago: float = 60.0, sources: tuple[SourceSpec, ...] = SOURCES) -> Path:
@@ -200,18 +199,31 @@ def _write_publish_journal(folder: LessonFolder, stored: str, text: bytes) -> No
     folder.publish_journal.write_text(_line(started) + stored + _line(verified))
 
 
-def _copy(first: LessonFolder, root: Path, header: LessonHeader) -> None:
-    """The first lesson again under another name: what names it is written anew, all else are hard links."""
-    folder = LessonFolder.create(root, header)
-    own = {first.header_path, first.manifest_path, first.publish_journal}
-    for path in first.path.rglob("*"):
-        if path.is_file() and path not in own:
-            copy = folder.path / path.relative_to(first.path)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path, copy)
-    text = first.manifest_path.read_text()
-    for field in ("id", "title", "created_wall"):
-        text = re.sub(re.escape(str(getattr(first.header, field))), str(getattr(header, field)), text)
-    folder.manifest_path.write_text(text)
-    stored = first.publish_journal.read_text().splitlines(keepends=True)[1:-1]
-    _write_publish_journal(folder, "".join(stored), text.encode())
+class _Pattern:
+    """The first lesson, to be made again under other names: what names it is written anew, all else are hard links."""
+
+    def __init__(self, first: LessonFolder) -> None:
+        self._header = first.header
+        self._header_text = first.header_path.read_text()
+        self._manifest = first.manifest_path.read_text()
+        self._stored = "".join(first.publish_journal.read_text().splitlines(keepends=True)[1:-1])
+        own = {first.header_path, first.manifest_path, first.publish_journal}
+        files = [path for path in first.path.rglob("*") if path.is_file() and path not in own]
+        self._links = [(path, path.relative_to(first.path)) for path in files]
+        self._folders = sorted({path.parent for _, path in self._links})
+
+    def copy(self, root: Path, header: LessonHeader) -> None:
+        folder = LessonFolder(root / header.id)
+        for part in self._folders:
+            (folder.path / part).mkdir(parents=True, exist_ok=True)
+        for path, relative in self._links:
+            os.link(path, folder.path / relative)
+        folder.header_path.write_text(self._renamed(self._header_text, header))
+        text = self._renamed(self._manifest, header)
+        folder.manifest_path.write_text(text)
+        _write_publish_journal(folder, self._stored, text.encode())
+
+    def _renamed(self, text: str, new: LessonHeader) -> str:
+        for field in ("id", "title", "created_wall"):
+            text = text.replace(getattr(self._header, field), getattr(new, field))
+        return text

@@ -16,20 +16,20 @@ INTERVAL_S = 0.5
 
 
 class BackgroundSync:
-    """Syncs whatever file it is told to watch. A failed fsync is raised by the next `check`, never swallowed:
+    """Syncs whatever files it is told to watch. A failed fsync is raised by the next `check`, never swallowed:
     after it the kernel may report success though the data is gone.
     """
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._paths: tuple[Path, ...] = ()
         self._problem: StorageError | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
         self._thread.start()
 
-    def watch(self, path: Path | None) -> None:
-        """Sync this file from now on, instead of the one before; None for none."""
-        self._path = path
+    def watch(self, *paths: Path) -> None:
+        """Sync these files from now on, instead of those before."""
+        self._paths = paths
 
     def check(self) -> None:
         """Raises `StorageError` if the disk refused a sync since the last check."""
@@ -42,8 +42,7 @@ class BackgroundSync:
 
     def _run(self) -> None:
         while not self._ended.wait(INTERVAL_S):
-            path = self._path
-            if path is not None:
+            for path in self._paths:
                 try:
                     self._sync(path)
                 except StorageError as error:

@@ -1,4 +1,4 @@
-"""One life of a feed: opened, settled, recorded, ended."""
+"""One life of a feed: opened, recorded, ended."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from enum import Enum, auto
 from types import FrameType
 
 from capture.background_sync import BackgroundSync
+from capture.disk import Disk
 from capture.feeds import open_feed
-from capture.reader import Ended, Opened, Reader
+from capture.intake import FileIntake, Intake, LiveIntake
+from capture.losses import loss_code
+from capture.reader import LIVE_BYTES, Ended, Opened, Reader
 from capture.recorder import Recorder
-from capture.rules import Settling, StallWatch
 from lesson.errors import MediaError, UnusableMediaError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
+from lesson.loss import Loss
 from lesson.model import SourceSpec
 from lesson.records import Stop
 from media.packets import Feed, FeedPacket
+from process.beat import beat
 
 POLL_S = 0.2
 OPEN_PATIENCE_S = 20.0
 """Opening takes a second or two; RTSP has its own time-outs below this. Beyond it a driver hangs."""
-SETTLE_S = 3.0
-"""An announced stream that gives nothing for so long, while another does, is taken as switched off."""
+IMPORT_BYTES = 8_000_000
+"""What an import holds in memory before it reads on."""
 CLOSE_PATIENCE_S = 6.0
 """How long libav may need to come back from a read before it counts as hung; above its network time-out."""
 
@@ -45,6 +49,7 @@ class Outcome:
 
     ending: Ending
     reason: str = ""
+    code: str = Loss.UNKNOWN
 
 
 class Wishes:
@@ -75,18 +80,16 @@ class Wishes:
 
 
 class Connection:
-    """One life of a feed: opened, settled, recorded, ended."""
+    """One life of a feed. Reading begins at once; what comes waits until `run` is called."""
 
-    def __init__(self, spec: SourceSpec, recorder: Recorder, wishes: Wishes, sync: BackgroundSync) -> None:
+    def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
-        self._recorder = recorder
-        self._wishes = wishes
-        self._sync = sync
-        self._reader = Reader(lambda: open_feed(spec, os.environ))
+        self._most_bytes = IMPORT_BYTES if spec.imported else LIVE_BYTES
+        self._reader = Reader(lambda: open_feed(spec, os.environ), self._most_bytes)
+        self._deadline = time.monotonic() + OPEN_PATIENCE_S
         self._began: float | None = None
-        self._watch: StallWatch | None = None
-        self._settling: Settling | None = None
         self._feed: Feed | None = None
+        self._intake: Intake | None = None
 
     @property
     def delivered_s(self) -> float:
@@ -97,71 +100,69 @@ class Connection:
         """Close the feed, after the recorder is done with it; False when libav hangs in it."""
         return self._reader.close(CLOSE_PATIENCE_S)
 
-    def run(self) -> Outcome:
+    def run(self, recorder: Recorder, wishes: Wishes, disk: Disk, sync: BackgroundSync) -> Outcome:
         """Record until the feed or the lesson ends. Raises `ClassreelError` where trying again does not help."""
-        deadline = time.monotonic() + OPEN_PATIENCE_S
-        while True:
-            wish = self._wishes.ending()
+        outcome: Outcome | None = None
+        while outcome is None:
+            beat()
+            sync.check()
+            disk.check()
+            wish = wishes.ending()
             if wish:
-                self._drain()
-                return Outcome(wish)
-            self._sync.check()
-            event = self._reader.next_event(POLL_S)
-            match event:
-                case Opened():
-                    self._opened(event.feed)
-                case FeedPacket():
-                    self._packet(event)
-                case Ended():
-                    return self._ended(event.error)
-            silence = self._silence(deadline)
-            if silence:
-                return Outcome(Ending.LOST, silence)
+                self._drain(recorder)
+                outcome = Outcome(wish)
+            else:
+                outcome = self._step(recorder) or self._silence() or self._backlog(disk)
+        if self._intake is not None:
+            self._intake.end()
+        return outcome
 
-    def _drain(self) -> None:
+    def _step(self, recorder: Recorder) -> Outcome | None:
+        """Take one event, if there is one soon."""
+        event = self._reader.next_event(POLL_S)
+        if isinstance(event, Ended):
+            return self._ended(event.error)
+        self._take(event, recorder)
+        return None
+
+    def _take(self, event: Opened | FeedPacket | None, recorder: Recorder) -> None:
+        if isinstance(event, Opened):
+            self._feed = event.feed
+            intake = FileIntake if self._spec.imported else LiveIntake
+            self._intake = intake(self._spec, event.feed, recorder)
+        elif event is not None and self._intake is not None:
+            self._began = self._began or time.monotonic()
+            self._intake.take(event)
+
+    def _drain(self, recorder: Recorder) -> None:
         """Record what had arrived when the wish to end was noticed."""
         if not self._spec.imported:
-            while isinstance(event := self._reader.next_event(0), FeedPacket):
-                self._packet(event)
-
-    def _opened(self, feed: Feed) -> None:
-        self._feed = feed
-        self._watch = StallWatch(set(feed.tracks), time.monotonic_ns(), feed.stall_s)
-        if feed.settle:
-            self._settling = Settling(set(feed.tracks), SETTLE_S)
-        else:
-            self._recorder.start_epoch(feed.tracks, feed.origin)
-
-    def _packet(self, packet: FeedPacket) -> None:
-        assert self._watch is not None  # noqa: S101 - opened before its first packet
-        self._watch.heard(packet)
-        self._began = self._began or time.monotonic()
-        if self._settling is None:
-            self._recorder.write(packet)
-        elif self._settling.add(packet):
-            self._settled()
-
-    def _settled(self) -> None:
-        assert self._settling is not None and self._feed is not None and self._watch is not None  # noqa: S101, PT018
-        kinds, packets = self._settling.result()
-        self._settling = None
-        self._watch.only(kinds)
-        self._recorder.start_epoch({k: t for k, t in self._feed.tracks.items() if k in kinds}, self._feed.origin)
-        for packet in packets:
-            self._recorder.write(packet)
+            while isinstance(event := self._reader.next_event(0), Opened | FeedPacket):
+                self._take(event, recorder)
 
     def _ended(self, error: BaseException | None) -> Outcome:
-        if self._feed is not None:
-            self._recorder.account(self._feed.announced)
         if error is None:
-            return Outcome(
-                Ending.END_OF_FILE if self._feed and self._feed.stall_s is None else Ending.LOST, "feed ended"
-            )
+            by_itself = self._feed is not None and self._feed.stall_s is None
+            return Outcome(Ending.END_OF_FILE if by_itself else Ending.LOST, "feed ended", Loss.ENDED)
         if not isinstance(error, MediaError) or isinstance(error, UnusableMediaError):
             raise error
-        return Outcome(Ending.LOST, str(error))
+        return Outcome(Ending.LOST, str(error), loss_code(error))
 
-    def _silence(self, open_deadline: float) -> str | None:
-        if self._watch is None:
-            return "does not answer" if time.monotonic() > open_deadline else None
-        return self._watch.stalled(time.monotonic_ns())
+    def _silence(self) -> Outcome | None:
+        if self._intake is None:
+            late = time.monotonic() > self._deadline
+            return Outcome(Ending.LOST, "does not answer", Loss.NO_SIGNAL) if late else None
+        silence = self._intake.look(self._reader.heard)
+        return Outcome(Ending.LOST, silence, Loss.STALLED) if silence else None
+
+    def _backlog(self, disk: Disk) -> Outcome | None:
+        """What the disk does not take must wait: a file is read no further, a camera cannot be told to."""
+        if disk.waiting_bytes <= self._most_bytes:
+            return None
+        if not self._spec.imported:
+            return Outcome(Ending.LOST, f"the disk has {disk.waiting_bytes >> 20} MB to write", Loss.DISK)
+        while disk.waiting_bytes > self._most_bytes // 2:
+            beat()
+            disk.check()
+            time.sleep(0.01)
+        return None

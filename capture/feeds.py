@@ -10,7 +10,6 @@ from capture.address import Address, parse_address
 from lesson.errors import ConfigError, MediaError
 from lesson.model import SourceSpec
 from lesson.time import Ticks, ticks_from_seconds
-from media.file_feed import FileFeed
 from media.live_feed import (
     LiveFeed,
     alsa_device,
@@ -21,8 +20,6 @@ from media.live_feed import (
     x11_device,
 )
 from media.packets import Feed
-from media.scene import make_scene
-from media.scene_feed import SceneToneFeed, SceneVideoFeed
 
 _SCENE_FPS = {"teacher": 25, "students": 15, "board": 10}
 _SCENE_ORIGIN_S = {"teacher": 1.0, "students": 7.4, "board": 3.2, "tone": 2.5}
@@ -40,6 +37,8 @@ def open_feed(spec: SourceSpec, environ: Mapping[str, str]) -> Feed:
     address = parse_address(spec.uri, imported=spec.imported)
     match address.kind:
         case "file":
+            from media.file_feed import FileFeed  # decoders and OpenCV: a third of the start of a camera's process
+
             return FileFeed(Path(address.target), paced=not spec.imported, loop="loop" in address.options)
         case "test":
             return _scene(address)
@@ -76,6 +75,9 @@ def _v4l2(address: Address) -> Feed:
 
 
 def _scene(address: Address) -> Feed:
+    from media.scene import make_scene  # as above
+    from media.scene_feed import SceneToneFeed, SceneVideoFeed
+
     name = address.target
     origin: Ticks = ticks_from_seconds(_SCENE_ORIGIN_S.get(name, 1.0))
     if name == "tone":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lesson.model import Kind
 from media.packets import Feed, FeedPacket
 
-_QUEUE_PACKETS = 1_000
-"""Some 15 s of a camera with sound: a slow disk is waited for, and an import cannot fill the memory."""
+LIVE_BYTES = 64_000_000
+"""Packets that may wait in memory: more than a minute of a 6 Mbit/s camera."""
 _POLL_S = 0.2
 
 
@@ -32,22 +34,37 @@ Event = Opened | FeedPacket | Ended
 
 
 class Reader:
-    """Opens a feed and reads it in a thread of its own; `next_event` gives what happened, in order."""
+    """Opens a feed and reads it in a thread of its own; `next_event` gives what happened, in order.
 
-    def __init__(self, open_feed: Callable[[], Feed]) -> None:
+    When packets of more than `most_bytes` wait, the feed is read no further until some were taken.
+    """
+
+    def __init__(self, open_feed: Callable[[], Feed], most_bytes: int = LIVE_BYTES) -> None:
         self._open_feed = open_feed
-        self._events: queue.Queue[Event] = queue.Queue(_QUEUE_PACKETS)
+        self._most_bytes = most_bytes
+        self._changed = threading.Condition()
+        self._events: deque[Event] = deque()
+        self._bytes = 0
+        self._heard: dict[Kind, int] = {}
         self._stopping = threading.Event()
         self._feed: Feed | None = None
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._thread.start()
 
+    @property
+    def heard(self) -> Mapping[Kind, int]:
+        """When the newest packet of each stream arrived (CLOCK_MONOTONIC, ns), taken by now or not."""
+        return dict(self._heard)
+
     def next_event(self, timeout_s: float) -> Event | None:
         """The next event, or None if there was none in time."""
-        try:
-            return self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
-        except queue.Empty:
-            return None
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._events, timeout_s):
+                return None
+            event = self._events.popleft()
+            self._bytes -= _size(event)
+            self._changed.notify_all()
+            return event
 
     def close(self, patience_s: float) -> bool:
         """Stop reading and close the feed; False when libav did not come back in time (the thread is left behind)."""
@@ -60,12 +77,20 @@ class Reader:
         return True
 
     def _put(self, event: Event) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._events.put(event, timeout=_POLL_S)
-            except queue.Full:
-                continue
-            return
+        if isinstance(event, FeedPacket):
+            self._heard[event.kind] = max(event.arrival_ns, self._heard.get(event.kind, 0))
+        with self._changed:
+            while self._bytes > self._most_bytes and not self._stopping.is_set():
+                self._changed.wait(_POLL_S)
+                self._still_heard()
+            self._events.append(event)
+            self._bytes += _size(event)
+            self._changed.notify_all()
+
+    def _still_heard(self) -> None:
+        """While this thread waits for room, it is not the feed that is silent."""
+        for kind in self._heard:
+            self._heard[kind] = time.monotonic_ns()
 
     def _run(self) -> None:
         try:
@@ -79,3 +104,7 @@ class Reader:
             self._put(Ended(error))
         else:
             self._put(Ended())
+
+
+def _size(event: Event) -> int:
+    return event.coded.size if isinstance(event, FeedPacket) else 0

@@ -1,4 +1,4 @@
-"""Decisions of a recorder, without I/O: where a segment ends, when a timeline is broken, when a feed is lost.
+"""Decisions of a recorder, without I/O: where a segment ends, and where a timeline is broken.
 
 Times of packets are ticks of the feed, times of arrival nanoseconds of CLOCK_MONOTONIC.
 """
@@ -6,7 +6,7 @@ Times of packets are ticks of the feed, times of arrival nanoseconds of CLOCK_MO
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks, ticks_from_ns
@@ -16,30 +16,66 @@ SEGMENT_LENGTH: Ticks = 4 * TICKS_PER_SECOND
 """A segment ends at the first key frame from here on: short enough to follow live, long enough to cost nothing."""
 KEY_JITTER: Ticks = TICKS_PER_SECOND // 10
 """A key frame this much early is still the one of the fourth second; else jitter would make segments of six."""
-MAX_JUMP: Ticks = 2 * TICKS_PER_SECOND
-"""PTS and arrival may disagree by this much before the timeline counts as broken."""
+MAX_LAG: Ticks = 2 * TICKS_PER_SECOND
+"""Arrivals may lag behind the promptest by this much before the timeline may count as broken."""
 LAG_PATIENCE: Ticks = 5 * TICKS_PER_SECOND
 """A delay in the network is made up sooner; what lags longer has lost time for good."""
+FUTURE: Ticks = TICKS_PER_SECOND // 2
+"""A time stamp that leaps may lie this much before what the promptest arrival allows: delay only ever adds."""
 REORDERING: Ticks = TICKS_PER_SECOND // 2
 """Time stamps of one stream may step back by this much (muddled B-frames, a restarted loop) without breaking it."""
+SNAP: Ticks = TICKS_PER_SECOND // 4
+"""A packet that came within this of when the next one was due is the next one: its lateness is jitter."""
 MAX_REST: Ticks = 3_600 * TICKS_PER_SECOND
 """Longest rest between two packets of a file that is taken for one."""
-KEY_PATIENCE = 300
-"""Pictures without a key frame before the stream is taken as one that marks none (periodic intra refresh)."""
-PAUSES_S = (0.5, 1.0, 2.0, 5.0)
-"""Rest before the first, second … attempt to reconnect; the last one for ever."""
-HELD_FOR_S = 30.0
-"""A feed that delivered this long has proved itself: its next loss starts with the shortest pause again."""
+STRAGGLE: Ticks = TICKS_PER_SECOND
+"""How long after a break of a file's timeline packets of the one before may still follow."""
+HOLE: Ticks = TICKS_PER_SECOND // 2
+"""A pause of a stream from here on is a gap that records must show: no segment reaches over it."""
+
+
+class Paces:
+    """How far each stream has come and how long its steps usually are, to tell a pause from a slow pace."""
+
+    def __init__(self) -> None:
+        self._reach: dict[Kind, Ticks] = {}
+        self._last: dict[Kind, Ticks] = {}
+        self._usual: dict[Kind, Ticks] = {}
+
+    def add(self, packet: FeedPacket) -> None:
+        """Take a packet into account. A new pace is learnt within a few packets."""
+        last = self._last.get(packet.kind)
+        if last is not None and packet.pts > last:
+            usual = self._usual.get(packet.kind, packet.pts - last)
+            self._usual[packet.kind] = usual + (packet.pts - last - usual) // 4
+        self._last[packet.kind] = packet.pts if last is None else max(last, packet.pts)
+        self._reach[packet.kind] = max(packet.end, self._reach.get(packet.kind, packet.end))
+
+    def pause_before(self, packet: FeedPacket) -> Ticks:
+        """How long the stream of `packet` paused before it; 0 where that is its pace."""
+        return self._pause(packet.kind, packet.pts)
+
+    def paused_at(self, at: Ticks) -> bool:
+        """Whether any stream had paused by then."""
+        return any(self._pause(kind, at) for kind in self._reach)
+
+    def forget_reach(self) -> None:
+        """Count pauses from the next packet of each stream on."""
+        self._reach.clear()
+
+    def _pause(self, kind: Kind, at: Ticks) -> Ticks:
+        pause = at - self._reach.get(kind, at)
+        usual = self._usual.get(kind)
+        return pause if usual is not None and pause >= HOLE and pause > 4 * usual else 0
 
 
 class Cutter:
-    """Says before which packet a segment ends, and which packets before the first key frame are of no use."""
+    """Says before which packet a segment ends."""
 
     def __init__(self, kinds: Set[Kind]) -> None:
         self._lead = Kind.VIDEO if Kind.VIDEO in kinds else Kind.AUDIO
         self._start: Ticks | None = None
-        self._without_key = 0
-        self._key_seen = False
+        self._paces = Paces()
 
     @property
     def started(self) -> bool:
@@ -47,152 +83,138 @@ class Cutter:
         return self._start is not None
 
     def due(self, packet: FeedPacket) -> bool:
-        """Whether the segment ends before `packet`."""
+        """Whether the segment ends before `packet`: it is long enough, or a stream paused and a record must say so."""
         if self._start is None or packet.kind is not self._lead or not packet.key:
             return False
         least = SEGMENT_LENGTH - KEY_JITTER if self._lead is Kind.VIDEO else SEGMENT_LENGTH
-        return packet.pts - self._start >= least
+        return packet.pts - self._start >= least or self._paces.paused_at(packet.pts)
 
     def start(self, packet: FeedPacket) -> None:
         """A segment starts with `packet`."""
         self._start = packet.pts
 
+    def add(self, packet: FeedPacket) -> None:
+        """`packet` is in the segment."""
+        self._paces.add(packet)
+
     def stop(self) -> None:
         """The segment ended."""
         self._start = None
+        self._paces.forget_reach()
 
-    def useless(self, packet: FeedPacket) -> bool:
-        """Whether a picture lies before the first key frame: no decoder can show it. Patience ends after a while."""
-        if packet.kind is Kind.VIDEO and not self._key_seen:
-            self._without_key += 1
-            self._key_seen = packet.key or self._without_key > KEY_PATIENCE
-            return not self._key_seen
-        return False
+
+@dataclass(slots=True)
+class _Clock:
+    """One stream's own clock against arrival. `last`: its greatest time stamp; `least`: the promptest arrival minus
+    time stamp, found at `since`; `follows`: the time stamp of a next packet without a hole.
+    """
+
+    last: Ticks
+    least: Ticks
+    since: int
+    follows: Ticks
+    lagging_since: int | None = None
 
 
 class Continuity:
-    """Says where one uninterrupted timeline ends: packets step back, come from the future, or lag for good.
+    """Says where one uninterrupted timeline ends: time stamps step back, come from the future, or lag for good.
 
-    Delay only ever adds to `arrival - dts`, so its least value over the last seconds is what the present one is
-    judged by; a window, because clocks drift. Without `live` arrival means nothing, and only the time stamps count.
+    Delay only ever adds to arrival minus time stamp, so its least value over the last seconds is what the present one
+    is judged by; a window, because clocks drift. Each stream is judged by itself: a camera's two clocks may be set one
+    by one. Without `live` arrival means nothing, and only the time stamps count.
     """
 
     _WINDOW_NS = 30 * NANOSECONDS_PER_SECOND
 
-    def __init__(self, *, live: bool, before: Mapping[Kind, Ticks] | None = None) -> None:
+    def __init__(
+        self, *, live: bool, before: Mapping[Kind, Ticks] | None = None, clocks: Mapping[Kind, _Clock] | None = None
+    ) -> None:
         self._live = live
         self._before = before or {}
         self._last: dict[Kind, Ticks] = {}
-        self._least: tuple[Ticks, int] | None = None
-        self._lagging_since: int | None = None
+        self._clocks = dict(clocks or {})
+        self._broken: Kind | None = None
 
     def next_epoch(self) -> Continuity:
-        """The rule for the timeline after this one, which still knows stragglers of this one."""
-        return Continuity(live=self._live, before=self._last)
+        """The rule for the timeline after this one. In a live feed the clock that did not break goes on; in a file
+        stragglers of this timeline may follow.
+        """
+        clocks = {kind: clock for kind, clock in self._clocks.items() if kind is not self._broken}
+        return Continuity(live=self._live, before=self._last, clocks=clocks)
 
     def straggler(self, packet: FeedPacket) -> bool:
-        """Whether `packet` belongs to the timeline before this one: streams do not break at the same instant."""
+        """Whether a packet of a file belongs to the timeline before this one: streams do not break at one instant.
+
+        It follows the packets of that timeline by `STRAGGLE` at most. Live streams go each by its own clock.
+        """
         before = self._before.get(packet.kind)
-        if before is None or packet.kind in self._last or not self._last:
+        if self._live or before is None or packet.kind in self._last or not self._last:
             return False
         here = next(iter(self._last.values()))
-        return abs(packet.dts - before) < abs(packet.dts - here)
+        return packet.dts - before <= STRAGGLE and abs(packet.dts - before) < abs(packet.dts - here)
 
     def broken_by(self, packet: FeedPacket) -> str | None:
         """Why the timeline ends before `packet`, or None; then the packet belongs to it."""
-        last = self._last.get(packet.kind)
-        if last is not None and packet.dts < last - REORDERING:
-            return f"{packet.kind} time stamps stepped back by {(last - packet.dts) / TICKS_PER_SECOND:.1f} s"
-        reason = self._against_arrival(packet) if self._live else self._against_reason(packet, last)
-        if reason is None:
-            self._last[packet.kind] = packet.dts if last is None else max(packet.dts, last)
+        reason = self._against_arrival(packet) if self._live else self._against_reason(packet)
+        if reason is not None:
+            self._broken = packet.kind
         return reason
 
-    def _against_reason(self, packet: FeedPacket, last: Ticks | None) -> str | None:
+    def _against_reason(self, packet: FeedPacket) -> str | None:
         """In a file a picture may stand for long, but a clock that starts anew may look like an hour or a day."""
-        if last is None or packet.dts - last < MAX_REST:
-            return None
-        return f"{packet.kind} time stamps jumped ahead by {(packet.dts - last) / TICKS_PER_SECOND:.0f} s"
-
-    def _against_arrival(self, packet: FeedPacket) -> str | None:
-        offset = ticks_from_ns(packet.arrival_ns) - packet.dts
-        if self._least is None:
-            self._least = (offset, packet.arrival_ns)
-            return None
-        least, since = self._least
-        if offset < least - MAX_JUMP:
-            return f"{packet.kind} time stamps jumped ahead by {(least - offset) / TICKS_PER_SECOND:.1f} s"
-        if offset > least + MAX_JUMP:
-            self._lagging_since = self._lagging_since or packet.arrival_ns
-            if ticks_from_ns(packet.arrival_ns - self._lagging_since) > LAG_PATIENCE:
-                return f"{packet.kind} time stamps fell behind by {(offset - least) / TICKS_PER_SECOND:.1f} s"
-            return None
-        self._lagging_since = None
-        if offset < least or packet.arrival_ns - since > self._WINDOW_NS:
-            self._least = (offset, packet.arrival_ns)
+        last = self._last.get(packet.kind)
+        if last is not None and packet.dts < last - REORDERING:
+            return _says(packet, "stepped back", last - packet.dts)
+        if last is not None and packet.dts - last >= MAX_REST:
+            return f"{packet.kind} time stamps jumped ahead by {(packet.dts - last) / TICKS_PER_SECOND:.0f} s"
+        self._last[packet.kind] = packet.dts if last is None else max(packet.dts, last)
         return None
 
-
-class StallWatch:
-    """Says when a stream has been silent for too long. `patience_s` None: silence is normal."""
-
-    def __init__(self, kinds: set[Kind], now_ns: int, patience_s: float | None) -> None:
-        self._heard = dict.fromkeys(kinds, now_ns)
-        self._patience_s = patience_s
-
-    def heard(self, packet: FeedPacket) -> None:
-        if packet.kind in self._heard:
-            self._heard[packet.kind] = max(self._heard[packet.kind], packet.arrival_ns)
-
-    def only(self, kinds: Set[Kind]) -> None:
-        """Watch just these streams from now on."""
-        self._heard = {kind: at for kind, at in self._heard.items() if kind in kinds}
-
-    def stalled(self, now_ns: int) -> str | None:
-        """What gave nothing for longer than the patience, in words, or None."""
-        if self._patience_s is None:
+    def _against_arrival(self, packet: FeedPacket) -> str | None:
+        offset = ticks_from_ns(packet.arrival_ns) - instant(packet)
+        clock = self._clocks.get(packet.kind)
+        if clock is None:
+            self._clocks[packet.kind] = _Clock(packet.pts, offset, packet.arrival_ns, packet.end)
             return None
-        limit = now_ns - round(self._patience_s * NANOSECONDS_PER_SECOND)
-        silent = [str(kind) for kind, at in self._heard.items() if at < limit]
-        return f"no {' or '.join(silent)} for {self._patience_s:g} s" if silent else None
+        if packet.pts < clock.last - REORDERING:
+            return _says(packet, "stepped back", clock.last - packet.pts)
+        if offset < clock.least - FUTURE and packet.pts - clock.last > FUTURE:
+            return _says(packet, "jumped ahead", clock.least - offset)
+        if offset > clock.least + MAX_LAG:
+            clock.lagging_since = clock.lagging_since or packet.arrival_ns
+            if ticks_from_ns(packet.arrival_ns - clock.lagging_since) > LAG_PATIENCE:
+                return _says(packet, "fell behind", offset - clock.least)
+        else:
+            clock.lagging_since = None
+            if offset < clock.least or packet.arrival_ns - clock.since > self._WINDOW_NS:
+                clock.least, clock.since = offset, packet.arrival_ns
+        clock.last, clock.follows = max(clock.last, packet.pts), max(clock.follows, packet.end)
+        return None
+
+    def expected(self, packet: FeedPacket) -> Ticks | None:
+        """The time stamp that a live packet would have if its stream's clock had gone on; None for an unknown clock.
+
+        A clock that jumps does not stop the camera: the packet is the next one if it came about when that was due,
+        else it lies where its arrival says.
+        """
+        clock = self._clocks.get(packet.kind)
+        if clock is None:
+            return None
+        due = self.due(packet, packet.kind)
+        return clock.follows if due is not None and abs(due - clock.follows) <= SNAP else due
+
+    def due(self, packet: FeedPacket, by: Kind) -> Ticks | None:
+        """The time stamp of `packet` on the clock of stream `by`, from when it arrived; None for an unknown clock."""
+        clock = self._clocks.get(by)
+        if clock is None:
+            return None
+        return ticks_from_ns(packet.arrival_ns) - clock.least - (instant(packet) - packet.pts)
 
 
-@dataclass(slots=True)
-class Backoff:
-    """How long to rest before the next attempt."""
-
-    _failures: int = 0
-
-    def pause_s(self, delivered_s: float) -> float:
-        """The pause after a connection that delivered for `delivered_s` seconds (0: it never did)."""
-        if delivered_s >= HELD_FOR_S:
-            self._failures = 0
-        pause = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
-        self._failures += 1
-        return pause
+def instant(packet: FeedPacket) -> Ticks:
+    """The time that had come when a packet was complete: that of a picture, or of the last sample of sound."""
+    return packet.end if packet.kind is Kind.AUDIO else packet.pts
 
 
-@dataclass(slots=True)
-class Settling:
-    """Holds the first packets of a feed until it is known which of the announced streams deliver.
-
-    Cameras announce a microphone that is switched off. Pictures before the first key frame are dropped: no decoder
-    can show them.
-    """
-
-    announced: set[Kind]
-    patience_s: float
-    _held: list[FeedPacket] = field(default_factory=list)
-    _seen: set[Kind] = field(default_factory=set)
-
-    def add(self, packet: FeedPacket) -> bool:
-        """Take a packet; True when the feed has settled and `result` may be used."""
-        if packet.key or packet.kind in self._seen:
-            self._seen.add(packet.kind)
-            self._held.append(packet)
-        waited = packet.arrival_ns - self._held[0].arrival_ns if self._held else 0
-        return self._seen == self.announced or waited > self.patience_s * NANOSECONDS_PER_SECOND
-
-    def result(self) -> tuple[set[Kind], list[FeedPacket]]:
-        """Streams that deliver, and the packets held so far, in order of arrival."""
-        return set(self._seen), list(self._held)
+def _says(packet: FeedPacket, what: str, ticks: Ticks) -> str:
+    return f"{packet.kind} time stamps {what} by {ticks / TICKS_PER_SECOND:.1f} s"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import structlog
 
 from capture.background_sync import BackgroundSync
-from capture.connection import POLL_S, Connection, Ending, Outcome, Wishes
+from capture.connection import Connection, Ending, Outcome, Wishes
+from capture.disk import Disk
+from capture.losses import loss_code
+from capture.reader import LIVE_BYTES
 from capture.recorder import Recorder
-from capture.recovery import salvage_tail
-from capture.rules import Backoff
+from capture.recovery import read_source, salvage
 from lesson.errors import (
-    ClassreelError,
     ConfigError,
     JournalError,
     LessonNotFoundError,
@@ -25,9 +28,15 @@ from lesson.errors import (
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import SourceSpec
-from lesson.records import SegmentCommitted
-from lesson.state import load_state
+from lesson.source_state import SourceState
+from process.backoff import Backoff
+from process.beat import beat
 from process.stage import EXIT_RETRY, EXIT_TERMINATED
+
+FAREWELL_S = 20.0
+"""How long a disk that has refused something is waited for."""
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
@@ -38,6 +47,7 @@ def record_source(folder: LessonFolder, source_id: str) -> None:
     Raises:
         LessonNotFoundError: the lesson has no such source.
         ConfigError, UnusableMediaError: this source will never deliver; the journal says so and is finished.
+        JournalBusyError: another process records it.
         StorageError: the disk refused; what was committed before is safe.
         SystemExit: SIGTERM came (143), or libav hangs and only a new process can help (1).
     """
@@ -45,44 +55,64 @@ def record_source(folder: LessonFolder, source_id: str) -> None:
         spec = folder.header.source(source_id)
     except KeyError:
         raise LessonNotFoundError(f"lesson {folder.id} has no source {source_id!r}") from None
-    with JournalWriter(folder.raw_journal(source_id)) as journal:
-        _Session(folder, spec, journal).run()
+    _Session(folder, spec).run()
 
 
 class _Session:
-    def __init__(self, folder: LessonFolder, spec: SourceSpec, journal: JournalWriter) -> None:
+    def __init__(self, folder: LessonFolder, spec: SourceSpec) -> None:
+        self._folder = folder
         self._spec = spec
-        state = load_state(folder).sources[spec.id]
-        self._finished = state.finished
-        if not spec.imported and not state.finished:  # an import makes the same file again
-            salvaged = salvage_tail(folder, state)
-            if salvaged is not None:
-                journal.append(SegmentCommitted(segment=salvaged))
-                state.add_segment(salvaged)
+        self._disk = Disk()
         self._sync = BackgroundSync()
-        self._recorder = Recorder(folder, spec, state, journal, self._sync)
         self._wishes = Wishes(folder, may_stop=not spec.imported)
-        self._backoff = Backoff()
+        self._backoff = Backoff(longest_s=5.0, held_s=30.0)
         self._out = False
         self._parts = [replace(spec, uri=uri, parts=()) for uri in spec.parts] or [spec]
         self._part = 0
 
     def run(self) -> None:
-        if self._finished:
-            return
         self._wishes.listen()
+        waiting = (
+            None if self._wishes.ending() else Connection(self._parts[0])
+        )  # it may deliver before the disk is ready
         try:
-            while self._once():
-                pass
+            state = self._wait_for(self._disk.ask(self._open))
+            if not state.finished:
+                self._recorder = Recorder(self._folder, self._spec, state, self._disk, self._sync)
+                first, waiting = waiting, None
+                self._record(first)
+        except BaseException:
+            self._await(self._disk.drained, FAREWELL_S)
+            raise
         finally:
+            if waiting is not None:
+                waiting.close()
             self._sync.close()
+            self._disk.close()
 
-    def _once(self) -> bool:
+    def _open(self) -> SourceState:
+        """In the disk's thread: take over the journal, and whatever a predecessor left behind."""
+        journal = JournalWriter(self._folder.raw_journal(self._spec.id))
+        self._disk.keep_journal(journal)
+        state = read_source(self._folder, self._spec)
+        if not self._spec.imported and not state.finished:  # an import makes the same file again
+            salvaged = salvage(self._folder, state)
+            if salvaged:
+                journal.append(*salvaged)
+        return state
+
+    def _record(self, connection: Connection | None) -> None:
+        while self._once(connection):
+            connection = None
+        self._await(self._disk.drained)
+        self._disk.check()
+
+    def _once(self, connection: Connection | None) -> bool:
         """One connection and the rest after it; whether there is to be another."""
         wish = self._wishes.ending()
-        if wish:
+        if wish and connection is None:
             return self._conclude(Outcome(wish))
-        connection = Connection(self._parts[self._part], self._recorder, self._wishes, self._sync)
+        connection = connection or Connection(self._parts[self._part])
         try:
             again = self._conclude(self._run(connection))
         finally:
@@ -97,30 +127,22 @@ class _Session:
 
     def _run(self, connection: Connection) -> Outcome:
         try:
-            return connection.run()
+            return connection.run(self._recorder, self._wishes, self._disk, self._sync)
         except (ConfigError, UnusableMediaError) as error:
-            self._recorder.abandon()
-            self._recorder.lost(str(error))
+            self._recorder.lost(str(error), loss_code(error))
             self._recorder.finished()
             raise
         except MediaError as error:  # packets that cannot be stored
-            self._recorder.abandon()
-            return Outcome(Ending.LOST, str(error))
+            return Outcome(Ending.LOST, str(error), loss_code(error))
         except (StorageError, JournalError) as error:
             self._recorder.abandon()
-            self._try_to_say(str(error))
+            self._recorder.lost(str(error), loss_code(error))
             raise
-
-    def _try_to_say(self, reason: str) -> None:
-        try:
-            self._recorder.lost(reason)
-        except ClassreelError as error:  # the disk that refused the media may refuse this too
-            _log.warning("loss could not be journaled", reason=str(error))
 
     def _conclude(self, outcome: Outcome) -> bool:
         """Journal how a connection ended; whether to connect again."""
         if outcome.ending is Ending.LOST:
-            return self._lost(outcome.reason)
+            return self._lost(outcome)
         if outcome.ending is Ending.TERMINATED:
             self._terminated()
         if self._next_part():
@@ -139,21 +161,37 @@ class _Session:
             self._recorder.abandon()
         else:
             self._recorder.end_segment("terminated")
+        self._await(self._disk.drained)
         raise SystemExit(EXIT_TERMINATED)
 
-    def _lost(self, reason: str) -> bool:
+    def _lost(self, outcome: Outcome) -> bool:
         if self._recorder.recording or not self._out:  # not once more for every failed attempt
-            self._recorder.lost(reason)
-        _log.warning("source lost", reason=reason)
+            self._recorder.lost(outcome.reason, outcome.code)
+        _log.warning("source lost", reason=outcome.reason, code=str(outcome.code))
         self._out = True
         if not self._spec.imported or self._next_part():
             return True
         self._recorder.finished()
         if not self._recorder.recorded_anything:
-            raise UnusableMediaError(reason)
+            raise UnusableMediaError(outcome.reason)
         return False
 
     def _rest(self, pause_s: float) -> None:
+        """Pause before the next attempt; longer while the disk could not take what it would bring."""
         end = time.monotonic() + pause_s
-        while not self._wishes.ending() and time.monotonic() < end:
-            time.sleep(min(POLL_S, pause_s))
+        self._await(
+            lambda: (
+                bool(self._wishes.ending()) or (time.monotonic() >= end and self._disk.waiting_bytes < LIVE_BYTES // 2)
+            )
+        )
+
+    def _wait_for(self, answer: Future[T]) -> T:
+        self._await(answer.done)
+        return answer.result()
+
+    def _await(self, done: Callable[[], bool], most_s: float = float("inf")) -> None:
+        """Wait with signs of life."""
+        end = time.monotonic() + most_s
+        while not done() and time.monotonic() < end:
+            beat()
+            time.sleep(0.02)

@@ -90,7 +90,7 @@ class LessonRun:
 
     def _lock_lesson(self) -> None:
         with storage_errors(self.folder.conductor_lock):
-            self._lock = os.open(self.folder.conductor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._lock = os.open(self.folder.conductor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lesson.loss import Loss
+
 
 class ClassreelError(Exception):
     """Base of all errors this product raises on purpose; `str()` is one line fit for a terminal."""
@@ -50,7 +52,11 @@ class UnusableMediaError(MediaError):
 
 
 class SourceLostError(MediaError):
-    """A live feed ended, stalled or cannot be reached; retrying may help."""
+    """A live feed ended, stalled or cannot be reached; retrying may help. `code` is a `lesson.loss.Loss`."""
+
+    def __init__(self, message: str, code: str = Loss.NO_SIGNAL) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StoreError(ClassreelError):

@@ -127,6 +127,15 @@ class LessonFolder:
     def segment_path(self, source: str, epoch: int, seq: int) -> Path:
         return self.raw_folder(source) / f"e{epoch:02d}" / f"{seq:06d}.mkv"
 
+    def segment_files(self, source: str) -> list[tuple[int, int, Path]]:
+        """Epoch, number and path of every segment file of a source, by number; whether a journal names it or not."""
+        found: list[tuple[int, int, Path]] = []
+        for path in self.raw_folder(source).glob("e*/*.mkv"):
+            epoch, seq = path.parent.name[1:], path.stem
+            if epoch.isdecimal() and seq.isdecimal():
+                found.append((int(epoch), int(seq), path))
+        return sorted(found, key=lambda file: (file[1], file[0]))
+
     def observe_journal(self, source: str) -> Path:
         return self.path / "observe" / f"{source}.jsonl"
 

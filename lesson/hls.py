@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from lesson.model import Kind, Rendition
-from lesson.state import LessonState, RenditionState, target_duration
+from lesson.rendition_state import RenditionState, target_duration
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Ticks
 
 INDEX = "index.m3u8"

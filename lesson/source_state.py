@@ -41,6 +41,7 @@ class SourceState:
     _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
     _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
     _announced: set[Kind] = field(default_factory=set, compare=False)
+    _newest: dict[Kind, SegmentRecord] = field(default_factory=dict, compare=False, repr=False)
     _tracks: dict[tuple[int, Kind], Track] = field(default_factory=dict, compare=False, repr=False)
     _stretches: dict[Kind, Stretches] = field(
         default_factory=lambda: {kind: Stretches() for kind in _KINDS}, compare=False, repr=False
@@ -65,6 +66,8 @@ class SourceState:
         self.bytes += segment.bytes
         for kind in _KINDS:
             self.track(kind, segment.epoch).add(kind, segment)
+            if segment.range(kind) is not None:
+                self._newest[kind] = segment
             for span in segment.spans(kind):
                 if kind is Kind.VIDEO:
                     self._stand_until(segment.epoch, span)
@@ -75,8 +78,9 @@ class SourceState:
         runs = self._stretches[Kind.VIDEO].newest_of(epoch)
         if not runs or shown.start < runs[0].end + MIN_GAP:
             return
-        hole, pictures = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch).packets
-        spacing = (max(shown.end - runs[-1].start, hole.duration) - hole.duration) / max(1, pictures)
+        hole, track = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch)
+        seen = max(hole.duration, track.reach - runs[-1].start) - hole.duration
+        pictures, spacing = track.packets, seen / max(1, track.packets)
         if self.spec.imported:
             heard = self._stretches[Kind.AUDIO].newest_of(epoch)
             stands = file_picture_stands(hole, heard, pictures, spacing)
@@ -124,7 +128,11 @@ class SourceState:
 
     def delivered(self, kind: Kind) -> bool:
         """Whether a sample of this kind was ever stored."""
-        return bool(self._stretches[kind].runs)
+        return kind in self._newest
+
+    def newest(self, kind: Kind) -> SegmentRecord | None:
+        """The segment committed last of those that hold this kind."""
+        return self._newest.get(kind)
 
     def coverage(self, kind: Kind) -> list[Coverage]:
         """Unbroken stretches in the order they came, in source ticks. Within an epoch a hole of `MIN_GAP` ends one."""

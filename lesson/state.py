@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
-from lesson.bitrate import BitRate
 from lesson.folder import LessonFolder
 from lesson.gaps import Gap, source_gaps
 from lesson.journal import JournalReader
-from lesson.model import ChunkRecord, Kind, LessonHeader
+from lesson.model import Kind, LessonHeader
 from lesson.records import (
     ChunkEncoded,
     CropPath,
@@ -31,10 +30,11 @@ from lesson.records import (
     StreamAccount,
     Verified,
 )
+from lesson.rendition_state import RenditionState, target_duration
 from lesson.source_state import SourceState
 from lesson.spans import SpanIndex
 from lesson.stretches import MIN_GAP, Coverage
-from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
+from lesson.time import Span, Ticks
 
 __all__ = [
     "MIN_GAP",
@@ -60,39 +60,6 @@ class Phase(StrEnum):
 
 MEDIA_SUFFIX = ".m4s"
 """Of the objects in the store, the chunks."""
-
-
-@dataclass(slots=True)
-class RenditionState:
-    """Chunks of one rendition, by index. Leading are those from the first on without a hole: a playlist may name them.
-
-    `target_s`: the target duration of its playlist in seconds, by which RFC 8216 measures the peak bit rate.
-    """
-
-    target_s: int
-    started: RenditionStarted | None = None
-    chunks: dict[int, ChunkRecord] = field(default_factory=dict)
-    leading: int = 0
-    rate: BitRate = field(init=False, compare=False, repr=False)
-    """Of the leading chunks."""
-
-    def __post_init__(self) -> None:
-        self.rate = BitRate(self.target_s)
-
-    def add(self, chunk: ChunkRecord) -> None:
-        """One more chunk, or a new one in the place of another."""
-        replaced = self.chunks.get(chunk.index)
-        self.chunks[chunk.index] = chunk
-        if replaced is not None and replaced != chunk and chunk.index < self.leading:
-            self.leading, self.rate = 0, BitRate(self.target_s)
-        while (found := self.chunks.get(self.leading)) is not None:
-            self.rate.add(found.bytes, found.span.duration)
-            self.leading += 1
-
-
-def target_duration(grid: Grid) -> int:
-    """EXT-X-TARGETDURATION of every media playlist of a lesson, in whole seconds: the grid's chunk rounded up."""
-    return -(-grid.chunk // TICKS_PER_SECOND)
 
 
 @dataclass(slots=True)

@@ -45,9 +45,13 @@ class Track:
             self.packets += packets.packets
 
     @property
-    def reach(self) -> Ticks | None:
-        """The end of the latest sample."""
-        return self._index.reach
+    def reach(self) -> Ticks:
+        """The end of the latest sample; 0 without any."""
+        return self._index.reach or 0
+
+    def first(self) -> Span | None:
+        """What the first segment spans."""
+        return self._index.entries[0][0] if len(self._index) else None
 
     def newest(self, count: int) -> list[tuple[Span, SegmentRecord]]:
         """The last `count` segments, with what they span."""

@@ -166,7 +166,6 @@ class FileFeed:
     """
 
     stall_s = None  # a film of slides may rest on one for minutes
-    settle = False
 
     def __init__(self, path: Path, *, paced: bool, loop: bool = False) -> None:
         self._found = probe(path)

@@ -28,7 +28,9 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class FeedPacket:
-    """One coded packet. `pts`, `dts` and `duration` are ticks of the feed's own timeline, never negative.
+    """One coded packet. `pts`, `dts` and `duration` are ticks of the feed's own timeline.
+
+    Those of files and devices are never negative. A network camera's streams may each jump to any time.
 
     `arrival_ns`: CLOCK_MONOTONIC when the packet was there; for audio that is the instant of its last sample.
     `key`: a decoder may start here. `shown`: not just there for others to be decoded from.
@@ -58,7 +60,7 @@ class Announced:
     stream: int
     kind: Kind
     codec: str
-    used: bool
+    used: bool = True
     stated: Ticks | None = None
     code: Loss | None = None
 
@@ -66,9 +68,9 @@ class Announced:
 class Feed(Protocol):
     """An open feed. `packets` blocks for the next packet and ends when the feed does.
 
-    `origin`: tick of the first sample, for files. `stall_s`: silence of one stream that means the feed is lost;
-    None where silence is normal (a file of slides). `settle`: whether streams may be announced that never deliver.
-    `announced`: the streams of a file; none for live feeds, of which only the recorder knows what came.
+    `origin`: tick of the first sample, for files. `stall_s`: silence after which a stream counts as gone, and the feed
+    as lost with all its streams; None where silence is normal (a file of slides). `announced`: the streams it says that
+    it has.
     """
 
     @property
@@ -81,11 +83,13 @@ class Feed(Protocol):
     def stall_s(self) -> float | None: ...
 
     @property
-    def settle(self) -> bool: ...
-
-    @property
     def announced(self) -> Sequence[Announced]: ...
 
     def packets(self) -> Iterator[FeedPacket]: ...
 
     def close(self) -> None: ...
+
+
+def announced(tracks: Mapping[Kind, Track]) -> tuple[Announced, ...]:
+    """What a feed announces that has just these tracks."""
+    return tuple(Announced(stream=n, kind=k, codec=t.info.codec) for n, (k, t) in enumerate(tracks.items()))

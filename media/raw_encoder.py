@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -15,8 +16,10 @@ from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.errors import media_errors
 from media.packets import FeedPacket, Track
-from media.picture import Yuv
 from media.segment import stream_info
+
+if TYPE_CHECKING:
+    from media.picture import Yuv  # brings OpenCV, which no recording needs
 
 KEY_INTERVAL: Ticks = 2 * TICKS_PER_SECOND
 _TICK = Fraction(1, TICKS_PER_SECOND)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks, ticks_from_ns
-from media.packets import Announced, FeedPacket
+from media.packets import FeedPacket, announced
 from media.raw_encoder import RawAudioEncoder, RawVideoEncoder, frame_from_yuv
 from media.scene import Scene, tone
 
@@ -30,8 +30,6 @@ class _SceneFeed:
     """Pacing common to pictures and sound: `origin` is the PTS (ticks) that the first frame gets."""
 
     stall_s: float | None = 5.0
-    settle = False
-    announced: Sequence[Announced] = ()
 
     def __init__(self, period: Ticks, origin: Ticks) -> None:
         self.origin = origin
@@ -56,6 +54,7 @@ class SceneVideoFeed(_SceneFeed):
         self._scene = scene
         self._encoder = RawVideoEncoder(*scene.size, fps)
         self.tracks = {Kind.VIDEO: self._encoder.track}
+        self.announced = announced(self.tracks)
 
     def packets(self) -> Iterator[FeedPacket]:
         at = ticks_from_ns(time.monotonic_ns()) // self._period * self._period
@@ -75,6 +74,7 @@ class SceneToneFeed(_SceneFeed):
         super().__init__(AUDIO_BLOCK, origin)
         self._encoder = RawAudioEncoder()
         self.tracks = {Kind.AUDIO: self._encoder.track}
+        self.announced = announced(self.tracks)
 
     def packets(self) -> Iterator[FeedPacket]:
         at = first = ticks_from_ns(time.monotonic_ns())

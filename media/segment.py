@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import av
 from av.audio.stream import AudioStream
@@ -20,7 +21,6 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from lesson.durable import sync_file, sync_folder
 from lesson.errors import MediaError, StorageError, storage_errors
 from lesson.model import Anchor, Kind, PtsRange, StreamInfo
 from lesson.stretches import MIN_GAP, RARE
@@ -31,7 +31,10 @@ from media.packets import FeedPacket, Track
 TIME_BASE = Fraction(1, 1000)
 HOLE = round(MIN_GAP / TICKS_PER_SECOND / TIME_BASE)
 """From here on a time without packets is a hole, in `TIME_BASE`; of packets that are rare, a longer one."""
+STRETCHED = 5
+"""A packet of sound that is said to be so many times as long as the one before is not: coders know a length or two."""
 _TICK = Fraction(1, TICKS_PER_SECOND)
+_LABEL = "CLASSREEL"
 _MUXER_OPTIONS = {
     "cluster_time_limit": "200",  # ms: what a kill may lose
     "flush_packets": "1",  # a closed cluster leaves the process at once
@@ -41,13 +44,23 @@ _MUXER_OPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSegment:
-    """What a finished segment file holds; times in `TIME_BASE`."""
+class Contents:
+    """What a segment file holds; times in `TIME_BASE`."""
 
-    bytes: int
-    sha256: str
     ranges: Mapping[Kind, PtsRange]
     anchors: tuple[Anchor, ...] = ()
+
+
+class SegmentSink(Protocol):
+    """Where the bytes of a segment go."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def tell(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 _DISK_ERRNOS = frozenset({errno.EIO, errno.EFBIG, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM})
@@ -71,7 +84,8 @@ class RangeCounter:
     Packets that are not shown count, but the range is from the first to the last of those that are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
         self._shown: tuple[int, int] | None = None
         self._any: tuple[int, int] | None = None
         self._key: int | None = None
@@ -82,6 +96,7 @@ class RangeCounter:
         self._holes: list[tuple[int, int]] = []
 
     def add(self, pts: int, duration: int, *, key: bool, shown: bool = True) -> None:
+        duration = self._believed(duration)
         self._known_duration = duration or self._known_duration
         if self._any is not None and pts > self._any[1]:
             self._step = pts - self._any[1]
@@ -92,6 +107,11 @@ class RangeCounter:
         if key and self._key is None:
             self._key = pts
         self._packets += 1
+
+    def _believed(self, duration: int) -> int:
+        """Files that cannot express a hole (MP4) state that the packet before it lasts until it ends: no sound does."""
+        stretched = self._kind is Kind.AUDIO and duration >= max(HOLE, STRETCHED * self._known_duration)
+        return self._known_duration if stretched and self._known_duration else duration
 
     def _look_for_holes(self, start: int, end: int) -> None:
         """Packets come in the order of decoding: what is ahead of others leaves holes which those then fill."""
@@ -120,21 +140,26 @@ def _stretched(known: tuple[int, int] | None, pts: int) -> tuple[int, int]:
 
 
 class SegmentWriter:
-    """Writes one segment file. Not thread-safe.
+    """Writes one segment file into `sink`; `path` is what errors name. Not thread-safe.
+
+    `label`: text that the file carries, for whoever finds it without a journal.
 
     Raises:
         MediaError: the packets cannot be stored.
         StorageError: the disk refused (`DiskFullError` when it is full); what was flushed stays readable.
     """
 
-    def __init__(self, path: Path, tracks: Mapping[Kind, Track]) -> None:
+    def __init__(self, path: Path, sink: SegmentSink, tracks: Mapping[Kind, Track], *, label: str = "") -> None:
         self.path = path
-        self._ranges = {kind: RangeCounter() for kind in tracks}
+        self._ranges = {kind: RangeCounter(kind) for kind in tracks}
         self._last_dts: dict[Kind, int] = {}
         self._best_offset: int | None = None
         self._anchor: Anchor | None = None
+        self._sink = sink
         with _storing(path):
-            self._container = av.open(str(path), "w", format="matroska", container_options=_MUXER_OPTIONS)
+            self._container = av.open(sink, "w", format="matroska", container_options=_MUXER_OPTIONS)
+            if label:
+                self._container.metadata[_LABEL] = label
             self._streams = {
                 kind: self._container.add_stream_from_template(track.template, opaque=True)
                 for kind, track in tracks.items()
@@ -165,15 +190,12 @@ class SegmentWriter:
             rounded = round(at * _TICK / TIME_BASE)
             self._anchor = Anchor(pts=rounded, monotonic_ns=offset + rounded * int(NANOSECONDS_PER_SECOND * TIME_BASE))
 
-    def finish(self) -> StoredSegment:
-        """Complete the file and make it durable: when this returns, it may be named in a journal."""
+    def finish(self) -> Contents:
+        """Complete the file; before it is named in a journal it must be made durable."""
         with _storing(self.path):
             self._container.close()
-        sync_file(self.path)
-        sync_folder(self.path.parent)
-        size, digest = file_digest(self.path)
         ranges = {kind: found for kind, counter in self._ranges.items() if (found := counter.result())}
-        return StoredSegment(size, digest, ranges, (self._anchor,) if self._anchor else ())
+        return Contents(ranges, (self._anchor,) if self._anchor else ())
 
     def abandon(self) -> None:
         """Close the file without vouching for it."""
@@ -181,7 +203,8 @@ class SegmentWriter:
             with _storing(self.path):
                 self._container.close()
         except (MediaError, StorageError):
-            return  # that is why it is abandoned
+            pass  # that is why it is abandoned
+        self._sink.close()
 
 
 def file_digest(path: Path) -> tuple[int, str]:
@@ -193,10 +216,11 @@ def file_digest(path: Path) -> tuple[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What can be read of a segment file that may be torn: streams and ranges in `TIME_BASE`."""
+    """What can be read of a segment file that may be torn: streams, ranges in `TIME_BASE`, its label."""
 
     streams: tuple[StreamInfo, ...]
     ranges: Mapping[Kind, PtsRange]
+    label: str = ""
 
 
 def inspect_segment(path: Path) -> Inspection:
@@ -205,7 +229,7 @@ def inspect_segment(path: Path) -> Inspection:
     Raises `MediaError` when nothing can be read, not even the header.
     """
     with media_errors(str(path)), av.open(str(path), "r", format="matroska") as container:
-        counters = {Kind(stream.type): RangeCounter() for stream in _known(container)}
+        counters = {(kind := Kind(stream.type)): RangeCounter(kind) for stream in _known(container)}
         infos = tuple(stream_info(stream) for stream in _known(container))
         try:
             for packet in container.demux(_known(container)):
@@ -213,7 +237,8 @@ def inspect_segment(path: Path) -> Inspection:
                     counters[Kind(packet.stream.type)].add(packet.pts, packet.duration or 0, key=packet.is_keyframe)
         except (av.FFmpegError, IndexError):  # IndexError: damage that looks like one more stream
             pass
-        return Inspection(infos, {kind: found for kind, counter in counters.items() if (found := counter.result())})
+        ranges = {kind: found for kind, counter in counters.items() if (found := counter.result())}
+        return Inspection(infos, ranges, container.metadata.get(_LABEL, ""))
 
 
 def _known(container: InputContainer) -> list[Stream]:

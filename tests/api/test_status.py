@@ -113,7 +113,7 @@ def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:
         answer = client.post("/lessons")
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
-        assert answer.json()["detail"] == "The recorder's disk refused: File exists."  # which file: in the log
+        assert answer.json()["detail"] == "The recorder's disk refused: Not a directory."  # which file: in the log
         page = client.get("/", headers=PAGE)
         assert page.status_code == 200  # the button stays
         assert "Start recording" in page.text

@@ -46,7 +46,7 @@ def rounds(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Call
     return found
 
 
-@pytest.mark.parametrize("name", ["planner", "observer", "encode", "follow", "page", "progress", "job"])
+@pytest.mark.parametrize("name", ["planner", "observer", "encode", "follow", "page", "health", "progress", "job"])
 def test_a_round_does_no_more_work_after_ninety_minutes(
     rounds: dict[int, dict[str, Callable[[], object]]], name: str
 ) -> None:

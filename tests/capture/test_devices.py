@@ -101,9 +101,9 @@ def a_sound_card_is_recorded_sample_by_sample(tmp_path: Path) -> None:
         wait_until(lambda: exact_pairs(folder) >= 2, 50, what="clicks two seconds apart", poll_s=0.5)
         stop_now(folder)
         assert capture.wait() == 0, capture.log
-    span = segments(folder, "mic")[0].span(Kind.AUDIO)
-    assert span is not None
-    assert abs(span.duration - 4 * TICKS_PER_SECOND) < 250 * MS
+    # one that was overrun ends there, so that its range holds no hole
+    spans = [span for segment in segments(folder, "mic") if (span := segment.span(Kind.AUDIO))]
+    assert any(abs(span.duration - 4 * TICKS_PER_SECOND) < 250 * MS for span in spans)
 
 
 def exact_pairs(folder: LessonFolder) -> int:

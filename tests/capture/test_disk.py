@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,27 @@ from pathlib import Path
 import pytest
 
 from capture.background_sync import BackgroundSync
+from capture.connection import Connection, Ending, Wishes
+from capture.disk import Disk
+from capture.recorder import Recorder
+from capture.recovery import read_source
+from lesson.clock import Moment
 from lesson.errors import StorageError
+from lesson.journal import JournalWriter, read_journal
+from lesson.loss import Loss
+from lesson.records import SourceFinished, SourceLost
 from media.segment import file_digest
 from process.stage import EXIT_RETRY
-from tests.kit.capturing import Capture, live_lesson, losses, marks, open_segment, segments, stop_now, wait_for_media
+from tests.kit.capturing import (
+    Capture,
+    live_lesson,
+    marks,
+    open_segment,
+    records,
+    segments,
+    stop_now,
+    wait_for_media,
+)
 from tests.kit.lessons import source
 from tests.kit.waiting import wait_until
 
@@ -82,7 +100,7 @@ def test_a_file_that_may_not_grow_ends_recording_with_one_clear_line(tmp_path: P
         assert "File too large" in capture.log
         assert "Traceback" not in capture.log
     assert not segments(folder, "mic")
-    assert losses(folder, "mic")
+    assert [loss.code for loss in records(folder, "mic", SourceLost)] == [Loss.DISK]
     stop_now(folder)
     with Capture(folder, "mic") as capture:
         assert capture.wait() == 0
@@ -99,7 +117,52 @@ def test_a_failed_sync_is_never_swallowed(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="/dev/full/x"):
             wait_until(lambda: sync.check() or False, 5)
         sync.watch(tmp_path / "not there yet")
-        sync.watch(None)
+        sync.watch()
         sync.check()
     finally:
         sync.close()
+
+
+def test_a_disk_too_slow_for_the_memory_is_a_loss_of_its_own_and_what_waited_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capture.connection.LIVE_BYTES", 100_000)
+    folder = live_lesson(tmp_path, SCENE)
+    disk, sync, goes_on = Disk(), BackgroundSync(), threading.Event()
+    disk.keep_journal(JournalWriter(folder.raw_journal("teacher")))
+    disk.ask(goes_on.wait)
+    recorder = Recorder(folder, SCENE, read_source(folder, SCENE), disk, sync)
+    connection = Connection(SCENE)
+    outcome = connection.run(recorder, Wishes(folder, may_stop=True), disk, sync)
+    assert (outcome.ending, outcome.code) == (Ending.LOST, Loss.DISK)
+    recorder.lost(outcome.reason, outcome.code)
+    assert connection.close()
+    goes_on.set()
+    wait_until(disk.drained, 10)
+    disk.check()
+    disk.close()
+    sync.close()
+    assert [loss.code for loss in records(folder, "teacher", SourceLost)] == [Loss.DISK]
+    shown = [mark.at for _, mark in marks(folder, segments(folder, "teacher")) if mark]
+    assert len(shown) > 25
+    assert shown == [shown[0] + n * 1_920 for n in range(len(shown))]
+
+
+def test_a_refused_segment_and_those_after_it_are_not_committed_but_the_loss_is(tmp_path: Path) -> None:
+    folder = live_lesson(tmp_path, SCENE)
+    disk = Disk()
+    disk.keep_journal(JournalWriter(folder.raw_journal("teacher")))
+    done = SourceFinished(source="teacher", at=Moment.now())
+    (folder.raw_folder("teacher") / "taken").mkdir()
+    for name in ("good", "taken", "later"):
+        file = disk.create(folder.raw_folder("teacher") / name)
+        file.write(b"x")
+        disk.commit(file, lambda _size, _sha256: done)
+        wait_until(disk.drained, 10)
+    loss = SourceLost(source="teacher", epoch=0, at=Moment.now(), reason="disk", code=Loss.DISK)
+    disk.append(loss, regardless=True)
+    wait_until(disk.drained, 10)
+    with pytest.raises(StorageError, match="taken"):
+        disk.check()
+    disk.close()
+    assert read_journal(folder.raw_journal("teacher")) == [done, loss]

@@ -20,10 +20,11 @@ from media.file_feed import FileFeed
 from media.file_order import REORDER_DEPTH, decodable
 from media.live_feed import Device, LiveFeed
 from media.packets import FeedPacket
-from media.segment import SegmentWriter, StoredSegment
+from media.segment import Contents
 from tests.kit.camera_content import FRAME
 from tests.kit.clips import marked_clip
 from tests.kit.marks import read_mark
+from tests.kit.segment_files import SegmentOnDisk
 
 MS = TICKS_PER_SECOND // 1000
 B_FRAMES = {"preset": "medium", "bf": "3", "b-adapt": "0", "x264-params": "open-gop=1"}
@@ -46,9 +47,9 @@ def remuxed(clip: Path, to: Path, *, by: Ticks) -> Path:
     return to
 
 
-def stored(packets: Iterator[FeedPacket], feed: FileFeed, path: Path) -> tuple[int, StoredSegment]:
+def stored(packets: Iterator[FeedPacket], feed: FileFeed, path: Path) -> tuple[int, Contents]:
     """How many packets were dropped when all were written to a segment file, and what is in that."""
-    writer = SegmentWriter(path, feed.tracks)
+    writer = SegmentOnDisk(path, feed.tracks)
     dropped = sum(not writer.write(packet) for packet in packets)
     return dropped, writer.finish()
 
@@ -199,7 +200,7 @@ def test_every_channel_of_a_sound_device_is_heard_and_none_clips(tmp_path: Path,
         path = tmp_path / f"{only_last}.mkv"
         channels = several_channels(path, codec, layout, only_last=only_last)
         feed = LiveFeed(Device(name="card", url=str(path), format="matroska", options={}, timeless=True))
-        writer = SegmentWriter(tmp_path / f"{only_last}-stored.mkv", feed.tracks)
+        writer = SegmentOnDisk(tmp_path / f"{only_last}-stored.mkv", feed.tracks)
         assert all(writer.write(packet) for packet in feed.packets())
         writer.finish()
         feed.close()

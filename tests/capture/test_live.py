@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -158,6 +159,23 @@ def started_after_stop_it_is_done_at_once(tmp_path: Path) -> None:
             assert capture.wait() == 0
     assert finished(folder, "teacher")
     assert not epochs(folder, "teacher")
+
+
+@beside
+def no_journal_is_read_but_its_own_and_control(tmp_path: Path) -> None:
+    """However long the lesson is. Whoever opens a pipe that nobody writes to waits for ever."""
+    folder = live_lesson(tmp_path, SCENE, TONE)
+    others = {*folder.state_journals(), folder.observe_journal("teacher")}
+    for path in others - {folder.control_journal, folder.raw_journal("teacher")}:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(path)
+    with Capture(folder, "teacher") as capture:
+        capture.wait_for_segments(1)
+        capture.kill()
+    with Capture(folder, "teacher") as capture:
+        wait_until(lambda: len(epochs(folder, "teacher")) == 2, 20)
+        stop_now(folder)
+        assert capture.wait() == 0, capture.log
 
 
 @beside

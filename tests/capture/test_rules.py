@@ -8,7 +8,8 @@ import av
 import pytest
 from av.stream import Stream
 
-from capture.rules import KEY_PATIENCE, PAUSES_S, Backoff, Continuity, Cutter, Settling, StallWatch
+from capture.presence import KEY_PATIENCE, LIVE_KEY_PATIENCE, KeyWait
+from capture.rules import Continuity, Cutter
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
 from media.packets import FeedPacket
@@ -31,6 +32,7 @@ def cuts(cutter: Cutter, packets: list[FeedPacket]) -> list[float]:
         if not cutter.started:
             cutter.start(each)
             found.append(each.pts / TICKS_PER_SECOND)
+        cutter.add(each)
     return found
 
 
@@ -51,14 +53,40 @@ def test_sound_alone_is_cut_at_four_seconds() -> None:
     assert cuts(Cutter({Kind.AUDIO}), sounds) == [0.0, 4.0, 8.0]
 
 
-def test_pictures_before_the_first_key_frame_are_useless_but_patience_ends() -> None:
+def test_a_pause_of_a_stream_ends_the_segment_at_the_next_key_frame() -> None:
+    """So that no range in the journal reaches over what is missing."""
+    pictures = [packet(n / 25, key=n % 25 == 0) for n in range(25 * 8)]
+    sounds = [packet(n / 50, kind=Kind.AUDIO, key=True) for n in range(50 * 8) if not 70 <= n < 170]
     cutter = Cutter(BOTH)
-    assert cutter.useless(packet(0))
-    assert not cutter.useless(packet(0, kind=Kind.AUDIO, key=True))
-    assert not cutter.useless(packet(0.04, key=True))
-    assert not cutter.useless(packet(0.08))
-    never = Cutter({Kind.VIDEO})
-    assert [never.useless(packet(n)) for n in range(KEY_PATIENCE + 2)] == [True] * KEY_PATIENCE + [False] * 2
+    assert cuts(cutter, sorted(pictures + sounds, key=lambda each: each.pts)) == [0.0, 2.0, 6.0]
+    paused = [each for each in pictures if not 30 <= each.pts * 25 / TICKS_PER_SECOND < 50]
+    assert cuts(Cutter({Kind.VIDEO}), paused) == [0.0, 2.0, 6.0]
+
+
+@pytest.mark.parametrize("period_s", [1.0, 10.0])
+def test_a_slow_pace_is_no_pause(period_s: float) -> None:
+    slides = [packet(n * period_s, key=n % 12 == 0) for n in range(60)]
+    assert cuts(Cutter({Kind.VIDEO}), slides) == [n * period_s for n in range(0, 60, 12)]
+
+
+@pytest.mark.parametrize(("live", "patience"), [(False, KEY_PATIENCE), (True, LIVE_KEY_PATIENCE)])
+def test_pictures_before_the_first_key_frame_are_useless_but_patience_ends(live: bool, patience: int) -> None:
+    keys = KeyWait(live=live)
+    assert keys.useless(packet(0))
+    assert not keys.useless(packet(0, kind=Kind.AUDIO, key=True))
+    assert not keys.useless(packet(0.04, key=True))
+    assert not keys.useless(packet(0.08))
+    never = KeyWait(live=live)
+    found = [never.useless(packet(n)) for n in range(patience + 2)]
+    assert found == [True] * patience + [False] * 2
+
+
+def test_pictures_after_a_hole_wait_for_a_key_frame_where_they_came_live() -> None:
+    times = [*range(50), *range(200, 290)]
+    for live in (True, False):
+        keys = KeyWait(live=live)
+        useless = [n for n in times if keys.useless(packet(n / 25, key=n % 50 == 0 and n != 200))]
+        assert useless == (list(range(200, 250)) if live else [])
 
 
 @pytest.mark.parametrize("jump_s", [3.0, 3600.0])
@@ -110,36 +138,13 @@ def test_stragglers_of_the_old_timeline_do_not_break_the_new_one() -> None:
     assert new.broken_by(joined) is None
 
 
-def test_each_stream_is_watched_by_itself() -> None:
-    watch = StallWatch(BOTH, 0, 5.0)
-    for second in range(1, 8):
-        watch.heard(packet(second, kind=Kind.AUDIO))
-    assert watch.stalled(round(4.9e9)) is None
-    assert watch.stalled(round(7.0e9)) == "no video for 5 s"
-    watch.only({Kind.AUDIO})
-    assert watch.stalled(round(7.0e9)) is None
-    assert StallWatch(BOTH, 0, None).stalled(10**15) is None
-
-
-def test_pauses_grow_and_start_anew_after_a_connection_that_held() -> None:
-    backoff = Backoff()
-    assert [backoff.pause_s(0.0) for _ in range(6)] == [*PAUSES_S, PAUSES_S[-1], PAUSES_S[-1]]
-    assert backoff.pause_s(40.0) == PAUSES_S[0]
-    assert backoff.pause_s(1.0) == PAUSES_S[1]
-
-
-def test_a_feed_settles_when_every_stream_was_heard() -> None:
-    settling = Settling(BOTH, 3.0)
-    assert not settling.add(packet(0.0))  # before a key frame
-    assert not settling.add(packet(0.1, kind=Kind.AUDIO, key=True))
-    assert settling.add(packet(0.2, key=True))
-    kinds, held = settling.result()
-    assert kinds == BOTH
-    assert [each.pts / TICKS_PER_SECOND for each in held] == [0.1, 0.2]
-
-
-def test_a_stream_that_is_only_announced_is_left_out() -> None:
-    settling = Settling(BOTH, 3.0)
-    answers = [settling.add(packet(n / 25, key=n == 0)) for n in range(80)]
-    assert answers.index(True) == 76
-    assert settling.result()[0] == {Kind.VIDEO}
+def test_no_straggler_of_a_file_comes_later_than_a_second() -> None:
+    """Else a stream whose time stamps did not jump would be taken for one for as long as the jump."""
+    old = Continuity(live=False)
+    old.broken_by(packet(1000))
+    old.broken_by(packet(1000, kind=Kind.AUDIO))
+    assert old.broken_by(packet(970))
+    new = old.next_epoch()
+    new.broken_by(packet(970))
+    late = [packet(1000 + n / 50, kind=Kind.AUDIO) for n in range(500)]
+    assert [new.straggler(each) for each in late] == [True] * 51 + [False] * 449

@@ -14,10 +14,11 @@ from lesson.time import TICKS_PER_SECOND
 from media.decode import pictures
 from media.file_feed import FileFeed
 from media.packets import FeedPacket
-from media.segment import SegmentWriter, file_digest, inspect_segment
+from media.segment import file_digest, inspect_segment
 from tests.kit.camera_content import FRAME
 from tests.kit.clips import marked_clip
 from tests.kit.marks import read_mark
+from tests.kit.segment_files import SegmentOnDisk
 
 LONGEST_LOSS_S = 0.5
 
@@ -25,13 +26,12 @@ LONGEST_LOSS_S = 0.5
 def test_a_finished_segment_says_what_is_in_it(tmp_path: Path) -> None:
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=4), paced=False)
     path = tmp_path / "0.mkv"
-    writer = SegmentWriter(path, feed.tracks)
+    writer = SegmentOnDisk(path, feed.tracks)
     taken = list(feed.packets())
     assert all(writer.write(packet) for packet in taken)
     stored = writer.finish()
     feed.close()
-    assert stored.bytes == path.stat().st_size
-    assert stored.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert file_digest(path) == (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
     found = inspect_segment(path).ranges
     video, audio = stored.ranges[Kind.VIDEO], stored.ranges[Kind.AUDIO]
     assert found[Kind.VIDEO] == video
@@ -44,7 +44,7 @@ def test_a_finished_segment_says_what_is_in_it(tmp_path: Path) -> None:
 
 def test_the_promptest_arrival_is_the_anchor(tmp_path: Path) -> None:
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=2), paced=False)
-    writer = SegmentWriter(tmp_path / "0.mkv", feed.tracks)
+    writer = SegmentOnDisk(tmp_path / "0.mkv", feed.tracks)
     late_ns = {20: 3_000_000, 30: 1_000_000}
     for number, packet in enumerate(p for p in feed.packets() if p.kind is Kind.VIDEO):
         arrival = 7_000_000_000 + packet.pts * 10**9 // TICKS_PER_SECOND + late_ns.get(number, 9_000_000)
@@ -62,7 +62,7 @@ def test_a_torn_segment_is_readable_wherever_it_is_torn(tmp_path: Path, tail: by
     """Cut, or followed by zeros as a power cut leaves them: all pictures but those of the last quarter second."""
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=4), paced=False)
     whole = tmp_path / "whole.mkv"
-    writer = SegmentWriter(whole, feed.tracks)
+    writer = SegmentOnDisk(whole, feed.tracks)
     flushed: list[tuple[int, int]] = []  # (file size, video packets given to the writer until then)
     count = 0
     for packet in feed.packets():
@@ -95,7 +95,7 @@ def test_what_is_no_segment_is_an_error_in_one_line(tmp_path: Path, content: byt
 
 def test_packets_that_step_back_are_dropped_and_said(tmp_path: Path) -> None:
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=1), paced=False)
-    writer = SegmentWriter(tmp_path / "0.mkv", feed.tracks)
+    writer = SegmentOnDisk(tmp_path / "0.mkv", feed.tracks)
     taken = [packet for packet in feed.packets() if packet.kind is Kind.VIDEO]
     assert all(writer.write(packet) for packet in taken)
     earlier = taken[3]

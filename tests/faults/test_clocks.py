@@ -85,7 +85,8 @@ def test_a_lesson_goes_on_whatever_the_clock_says_after_a_power_cut(
         detail = box.detail()
         held = media_s(lesson, "mic", "audio")
         assert held <= detail["duration_s"] <= held + HOUR_S, "the two boots lie behind each other, not on each other"
-        assert len(named_s(detail, "mic", "audio")) == 1
+        gaps = len(named_s(detail, "mic", "audio"))
+        assert gaps == 1 if before_s == after_s else gaps <= 1, "how long it was off is known where the clock ran on"
 
 
 def test_clocks_that_jump_while_it_records_change_nothing(tmp_path: Path) -> None:

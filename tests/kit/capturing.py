@@ -36,6 +36,7 @@ class Capture:
         *,
         env: Mapping[str, str] | None = None,
         preexec: Callable[[], None] | None = None,
+        pass_fds: tuple[int, ...] = (),
     ) -> None:
         self.folder = folder
         self.source = source
@@ -46,6 +47,7 @@ class Capture:
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=preexec,
+            pass_fds=pass_fds,
         )
         self._log: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
-from tests.kit.camera_content import AccessUnit, Content, content, nal_units
+from tests.kit.camera_content import AAC_FRAME, AccessUnit, Content, content, nal_units
 
 _MAX_PAYLOAD = 1_400
 _VIDEO_TYPE, _AUDIO_TYPE = 96, 97
@@ -35,6 +35,7 @@ class Faults:
     stalled: bool = False  # sends nothing any more, keeps the connection
     frozen: set[Kind] = field(default_factory=set)  # sends nothing of these streams
     jump: Ticks = 0  # added to all time stamps
+    jumps: dict[Kind, Ticks] = field(default_factory=dict)  # added to those of one stream
     no_reports: bool = False  # sends no RTCP, by which receivers see through a jump
     clock_rate: float = 1.0  # speed of its clock against ours
 
@@ -51,14 +52,20 @@ class _Channel:
 
 
 class RtspCamera:
-    """A camera in a thread of its own. `port` stays the same over `stop` and `start`; `plays` counts PLAY requests."""
+    """A camera in a thread of its own. `port` stays the same over `stop` and `start`; `plays` counts PLAY requests.
 
-    def __init__(self, *, credentials: tuple[str, str] | None = None, shown: Content | None = None) -> None:
+    `joined_at`: who connects gets the content from there on, as from most cameras, not from its first key frame.
+    """
+
+    def __init__(
+        self, *, credentials: tuple[str, str] | None = None, shown: Content | None = None, joined_at: Ticks = 0
+    ) -> None:
         self.faults = Faults()
         self.plays = 0
         self.port = 0
         self._credentials = credentials
         self._content = shown or content()
+        self._joined_at = joined_at
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._halt: asyncio.Event | None = None
@@ -191,26 +198,33 @@ class RtspCamera:
     async def _send(self, writer: asyncio.StreamWriter, channels: dict[Kind, _Channel]) -> None:
         start = time.monotonic()
         for unit in self._from_now_on():
-            due = start + unit.at / TICKS_PER_SECOND / self.faults.clock_rate
+            due = start + (_complete(unit) - self._joined_at) / TICKS_PER_SECOND / self.faults.clock_rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if self.faults.stalled or unit.kind in self.faults.frozen or unit.kind not in channels:
                 continue
             channel = channels[unit.kind]
-            at = unit.at + self.faults.jump
+            at = unit.at + self.faults.jump + self.faults.jumps.get(unit.kind, 0)
             if unit.at >= channel.next_report and not self.faults.no_reports:
                 channel.next_report = unit.at + _REPORT_EVERY
-                writer.write(_sender_report(channel, unit.kind, at))
+                filmed = time.time() - (time.monotonic() - due)  # a busy machine sends late what was filmed in time
+                writer.write(_sender_report(channel, unit.kind, at + _complete(unit) - unit.at, filmed))
             for packet in _rtp_packets(channel, unit, at):
                 writer.write(packet)
             await writer.drain()
 
     def _from_now_on(self) -> Iterator[AccessUnit]:
-        """The content round after round, from its first key frame; times go on."""
+        """The content round after round; times go on."""
         turn = 0
         while True:
-            for unit in self._content.units:
-                yield AccessUnit(unit.kind, unit.at + turn * self._content.length, unit.data, unit.key)
+            for unit in sorted(self._content.units, key=_complete):
+                if turn or unit.at >= self._joined_at:
+                    yield AccessUnit(unit.kind, unit.at + turn * self._content.length, unit.data, unit.key)
             turn += 1
+
+
+def _complete(unit: AccessUnit) -> Ticks:
+    """When there is all of a unit: sound can be sent only after its last sample."""
+    return unit.at + (AAC_FRAME if unit.kind is Kind.AUDIO else 0)
 
 
 @dataclass(frozen=True)
@@ -230,8 +244,8 @@ def _framed(channel: int, data: bytes) -> bytes:
     return b"$" + struct.pack(">BH", channel, len(data)) + data
 
 
-def _sender_report(channel: _Channel, kind: Kind, at: Ticks) -> bytes:
-    wall = time.time() + _NTP_EPOCH
+def _sender_report(channel: _Channel, kind: Kind, at: Ticks, filmed: float) -> bytes:
+    wall = filmed + _NTP_EPOCH
     report = struct.pack(
         ">BBHIIIIII", 0x80, 200, 6, channel.ssrc, int(wall) & 0xFFFFFFFF, int(wall % 1 * 2**32),
         _timestamp(channel, kind, at), channel.packets, channel.octets & 0xFFFFFFFF,

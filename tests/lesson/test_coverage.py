@@ -371,6 +371,12 @@ def test_slides_stand_until_the_next_one() -> None:
     assert state.sources["teacher"].lesson_coverage(Kind.VIDEO) == [Span(0, round(150.04 * S))]
 
 
+def test_a_screen_without_sound_whose_pictures_come_when_something_moves_has_no_gaps() -> None:
+    """Two seconds of film, eight of rest, again and again, all in one segment."""
+    rests = tuple((10.0 * n + 2, 10.0 * n + 10) for n in range(5))
+    assert gaps_of(imported(stored(0, video=packets(0, 52, *rests, count=6 * 50)))) == []
+
+
 def test_slides_stand_while_the_voice_goes_on_and_what_both_lack_is_missing() -> None:
     segments = [
         stored(0, video=packets(0, 0.04, count=1), audio=packets(0, 30)),

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesson.model import Kind
 from media.segment import HOLE, RangeCounter
 
 
-def holes(packets: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    counter = RangeCounter()
+def holes(packets: list[tuple[int, int]], kind: Kind = Kind.VIDEO) -> tuple[tuple[int, int], ...]:
+    counter = RangeCounter(kind)
     for pts, duration in packets:
         counter.add(pts, duration, key=True)
     found = counter.result()
@@ -50,3 +51,15 @@ def test_the_order_of_decoding_makes_no_holes(rests: list[int], depth: int, data
 @pytest.mark.parametrize("lasts", [40, 0, 1000])
 def test_pictures_that_come_rarely_leave_no_holes_between_them(lasts: int) -> None:
     assert holes(film(0, 30_000, 1000, lasts=lasts)) == ()
+
+
+def test_sound_does_not_last_as_long_as_a_file_states_that_cannot_express_a_hole() -> None:
+    stretched = [*film(0, 2000)[:-1], (1960, 20_040), *film(22_000, 24_000)]
+    assert holes(stretched, Kind.AUDIO) == ((2000, 22_000),)
+    assert holes(stretched, Kind.VIDEO) == ()  # a picture may stand
+    at_the_end = RangeCounter(Kind.AUDIO)
+    for pts, duration in stretched[:50]:
+        at_the_end.add(pts, duration, key=True)
+    found = at_the_end.result()
+    assert found is not None
+    assert found.end == 2000

@@ -265,7 +265,7 @@ def test_an_observer_that_cannot_work_at_all_is_done_without(lesson: LessonFolde
 
 def test_a_hanging_observer_is_ended(lesson: LessonFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracking.watchman.HANGS_AFTER_S", -7.9)  # of which two lengths of a segment are left: 0.1 s
-    watchman, _ = _watch(lesson, "import time; time.sleep(1000)", 60)
+    watchman, _ = _watch(lesson, "import time; from process.beat import beat; beat(); time.sleep(1000)", 60)
     assert watchman.hopeless
 
 

@@ -1,0 +1,151 @@
+"""Between a feed and the recorder: which epoch a packet belongs to, and whether it is worth storing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from capture.ledger import Ledger
+from capture.placing import Placing
+from capture.presence import Change, KeyWait, Presence
+from capture.recorder import Recorder
+from capture.rules import Continuity
+from lesson.loss import Loss
+from lesson.model import Kind, SourceSpec
+from lesson.records import StreamAccount
+from media.packets import Feed, FeedPacket
+
+ACCOUNT_S = 60.0
+"""The ledger of a stream that drops packets is brought up to date this often."""
+
+
+class Intake(Protocol):
+    """Takes the packets of one connection."""
+
+    def take(self, packet: FeedPacket) -> None: ...
+
+    def look(self, heard: Mapping[Kind, int]) -> str | None:
+        """Do what time alone asks for; why the feed counts as lost, if it does."""
+
+    def end(self) -> None:
+        """No more packets come."""
+
+
+class FileIntake:
+    """An imported file: its streams are known, only time stamps say where a timeline breaks.
+
+    It begins where the recorder says that what came before ended (`Recorder.reached`), and says so for what follows.
+    """
+
+    def __init__(self, spec: SourceSpec, feed: Feed, recorder: Recorder) -> None:
+        self._source = spec.id
+        self._feed = feed
+        self._recorder = recorder
+        self._file_start = self._start = recorder.reached
+        self._origin = self._reach = feed.origin
+        self._continuity = Continuity(live=False)
+        self._begin("start")
+
+    def _begin(self, reason: str) -> None:
+        self._keys = KeyWait(live=False)
+        self._recorder.start_epoch(self._feed.tracks, reason, start=self._start, origin=self._origin)
+
+    def take(self, packet: FeedPacket) -> None:
+        if self._continuity.straggler(packet):
+            return
+        broken = self._continuity.broken_by(packet)
+        if broken:
+            self._start = self._recorder.reached
+            self._origin = self._reach = packet.pts
+            self._continuity = self._continuity.next_epoch()
+            self._continuity.broken_by(packet)
+            self._begin(broken)
+        if not self._keys.useless(packet):
+            self._reach = max(self._reach, packet.end)
+            self._recorder.reached = self._start + self._reach - self._origin
+            self._recorder.write(packet)
+
+    def look(self, _heard: Mapping[Kind, int]) -> str | None:
+        """A file may rest as long as it likes."""
+        return None
+
+    def end(self) -> None:
+        """Say what became of the file's streams; what follows it begins after the length that it states."""
+        epoch, before = self._recorder.last_epoch or 0, self._start - self._file_start
+        for stream in self._feed.announced:
+            self._recorder.append(
+                StreamAccount(
+                    source=self._source, epoch=epoch, stream=stream.stream, kind=stream.kind, codec=stream.codec,
+                    used=stream.used, code=stream.code,
+                    stated=None if stream.stated is None else stream.stated - before,
+                )
+            )  # fmt: skip
+            if stream.used and stream.stated is not None:
+                self._recorder.reached = max(self._recorder.reached, self._file_start + stream.stated)
+
+
+class LiveIntake:
+    """Cameras and devices: streams come and go, and their clocks jump."""
+
+    def __init__(self, spec: SourceSpec, feed: Feed, recorder: Recorder) -> None:
+        self._tracks = feed.tracks
+        self._recorder = recorder
+        self._placing = Placing()
+        self._keys = KeyWait(live=True)
+        self._presence = Presence(feed.tracks.keys(), feed.stall_s, time.monotonic_ns())
+        self._ledger = Ledger(spec.id, feed.announced)
+        self._held: list[FeedPacket] = []
+        self._epoch: int | None = None
+        self._broken: str | None = None
+        self._accounted = time.monotonic()
+
+    def take(self, packet: FeedPacket) -> None:
+        placed = self._placing.place(packet)
+        self._broken = placed.broken or self._broken
+        if self._keys.useless(placed.packet):
+            self._ledger.dropped(packet, Loss.UNDECODABLE)
+            return
+        change = self._presence.add(placed.packet)
+        if change is None and self._broken is not None and self._presence.kinds:
+            change = Change(self._presence.kinds, self._broken)
+        if change is not None:
+            self._broken = None
+            self._start(change)
+        self._held.append(placed.packet)
+        if self._presence.kinds:
+            self._release()
+
+    def look(self, heard: Mapping[Kind, int]) -> str | None:
+        found = self._presence.look(heard, time.monotonic_ns())
+        if isinstance(found, Change):
+            self._start(found)
+        if time.monotonic() - self._accounted >= ACCOUNT_S and self._epoch is not None:
+            self._accounted = time.monotonic()
+            self._recorder.append(*self._ledger.accounts(self._epoch))
+        return found if isinstance(found, str) else None
+
+    def end(self) -> None:
+        """Store what is held, and close the ledger."""
+        if self._held:
+            self._start(Change(frozenset(packet.kind for packet in self._held), "start"))
+            self._release()
+        epoch = self._epoch
+        if epoch is None and self._recorder.last_epoch is None:
+            epoch = 0  # nothing was ever recorded of this source: it is all the more worth saying
+        if epoch is not None:
+            self._recorder.append(*self._ledger.close_epoch(epoch))
+
+    def _start(self, change: Change) -> None:
+        if self._epoch is not None:
+            self._recorder.append(*self._ledger.close_epoch(self._epoch))
+        self._recorder.start_epoch({k: t for k, t in self._tracks.items() if k in change.kinds}, change.reason)
+        self._epoch = self._recorder.last_epoch
+
+    def _release(self) -> None:
+        for packet in self._held:
+            if self._recorder.write(packet):
+                self._ledger.stored(packet)
+            else:
+                self._ledger.dropped(packet, Loss.DISORDER)
+        self._held.clear()

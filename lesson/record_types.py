@@ -1,0 +1,275 @@
+"""Every kind of fact a journal may hold, as values; their text form is in `lesson.records`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesson.clock import Moment
+from lesson.loss import Loss
+from lesson.model import ChunkRecord, CropKey, Kind, Layout, Observation, SegmentRecord, StreamInfo
+from lesson.time import ClockMap, Span, Ticks
+
+# --- control.jsonl ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Record from now on. `for_s`: how long the lesson is to be, None = until `Stop`."""
+
+    at: Moment
+    for_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Record no more; everything recorded until now is the lesson."""
+
+    at: Moment
+    reason: str = "asked"
+
+
+# --- raw/<source>/journal.jsonl --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochStarted:
+    """A source delivers, on one uninterrupted PTS timeline, until the next epoch.
+
+    `start`: for imported media the lesson tick at which source tick `origin` lies; None for live feeds, whose
+    place follows from anchors.
+    """
+
+    source: str
+    epoch: int
+    at: Moment
+    streams: tuple[StreamInfo, ...]
+    start: Ticks | None = None
+    origin: Ticks = 0
+    reason: str = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentCommitted:
+    """The file named by `segment` is durable and whole."""
+
+    segment: SegmentRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLost:
+    """The feed stopped delivering; a new epoch may follow.
+
+    `reason` is for this box's own pages and may hold addresses; `code` (a `Loss`, or one of a later version) is what
+    may be published.
+    """
+
+    source: str
+    epoch: int
+    at: Moment
+    reason: str
+    code: str = Loss.UNKNOWN.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAccount:
+    """What became of one stream that an input announced, so far; the newest line of an (epoch, stream) counts.
+
+    `stream`: its number in the input. `used`: its packets are stored, perhaps mixed with others. `stated`: the length
+    that the input states, in ticks. `dropped`: ticks of samples that came and were not stored, in `dropped_packets`
+    packets; `code`: why it is not used or what was dropped first (a `Loss`).
+    """
+
+    source: str
+    epoch: int
+    stream: int
+    kind: Kind
+    codec: str = ""
+    used: bool = True
+    stated: Ticks | None = None
+    dropped: Ticks = 0
+    dropped_packets: int = 0
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFinished:
+    """Nothing more will come from this source in this lesson."""
+
+    source: str
+    at: Moment
+
+
+# --- observe/<source>.jsonl ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentObserved:
+    """Everything seen in one segment. `problem`: why there are no observations, if analysis failed."""
+
+    source: str
+    epoch: int
+    seq: int
+    detector: str
+    observations: tuple[Observation, ...]
+    problem: str | None = None
+
+
+# --- plan/g<N>.jsonl -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Lesson tick 0 is this moment. `master`: the source whose sample count is the lesson clock."""
+
+    at: Moment
+    master: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """From `map.span.start` on, `map` places its epoch on the lesson clock (until a later map of that epoch)."""
+
+    map: ClockMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """What the programme shows over `span` (lesson ticks), and why."""
+
+    span: Span
+    layout: Layout
+    sources: tuple[str, ...]
+    reason: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropPath:
+    """The virtual camera of `source` over `span`; keys are in order, the first and last hold beyond their times."""
+
+    source: str
+    span: Span
+    keys: tuple[CropKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenUntil:
+    """Shots, crops and clock maps before lesson tick `at` never change. `final`: `at` is the end of the lesson."""
+
+    at: Ticks
+    final: bool = False
+
+
+# --- enc/<rendition>/journal.jsonl -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenditionStarted:
+    """Chunks of this rendition follow; its initialisation segment is durable at `init_path`."""
+
+    rendition: str
+    digest: str
+    codecs: str
+    init_path: str
+    init_bytes: int
+    init_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkEncoded:
+    """The chunk file is durable and whole."""
+
+    chunk: ChunkRecord
+
+
+# --- pub/journal.jsonl -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishStarted:
+    """Objects of this lesson go below `url` (without credentials), the lesson's own prefix in the store."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectStored:
+    """The store confirmed by checksum that `key` (relative to the lesson's prefix) holds these bytes."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaylistPublished:
+    """A playlist naming the first `chunks` chunks of its rendition (`index.m3u8`: that many of them) is in the store.
+
+    `final`: it is VOD.
+    """
+
+    key: str
+    chunks: int
+    final: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe.
+
+    `url`: where, as in `PublishStarted`, so that the last line of the journal tells it.
+    """
+
+    objects: int
+    bytes: int
+    manifest_sha256: str
+    url: str | None = None
+
+
+# --- box.jsonl -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted:
+    """The conductor started a process. `lesson`: id of what it works for, empty for the box itself."""
+
+    stage: str
+    source: str | None = None
+    lesson: str
+    at: Moment
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded:
+    """A process failed or ended before its work was done; `code` is its exit code, negative for a signal."""
+
+    stage: str
+    source: str | None = None
+    lesson: str
+    at: Moment
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRaised:
+    """Something is wrong with the box until it is cleared. `code`: a `lesson.box.Fault`, or one of a later version.
+
+    `about`: the lesson, job, disk … it concerns. `detail` is for this box's own pages and may name devices.
+    """
+
+    code: str
+    about: str
+    at: Moment
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultCleared:
+    """That is wrong no more."""
+
+    code: str
+    about: str
+    at: Moment
