@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from capture.ledger import Ledger
@@ -14,6 +15,7 @@ from capture.rules import Continuity
 from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import StreamAccount
+from lesson.time import Ticks
 from media.packets import Feed, FeedPacket
 
 ACCOUNT_S = 60.0
@@ -32,6 +34,15 @@ class Intake(Protocol):
         """No more packets come."""
 
 
+@dataclass(slots=True)
+class _Dropped:
+    """Packets of a stream that were not stored; `length` of their samples, `code` of the first."""
+
+    code: Loss
+    packets: int = 0
+    length: Ticks = 0
+
+
 class FileIntake:
     """An imported file: its streams are known, only time stamps say where a timeline breaks.
 
@@ -45,6 +56,7 @@ class FileIntake:
         self._file_start = self._start = recorder.reached
         self._origin = self._reach = feed.origin
         self._continuity = Continuity(live=False)
+        self._dropped: dict[Kind, _Dropped] = {}
         self._begin("start")
 
     def _begin(self, reason: str) -> None:
@@ -53,6 +65,7 @@ class FileIntake:
 
     def take(self, packet: FeedPacket) -> None:
         if self._continuity.straggler(packet):
+            self._drop(packet, Loss.DISORDER)
             return
         broken = self._continuity.broken_by(packet)
         if broken:
@@ -61,10 +74,19 @@ class FileIntake:
             self._continuity = self._continuity.next_epoch()
             self._continuity.broken_by(packet)
             self._begin(broken)
-        if not self._keys.useless(packet):
-            self._reach = max(self._reach, packet.end)
-            self._recorder.reached = self._start + self._reach - self._origin
-            self._recorder.write(packet)
+        if self._keys.useless(packet):
+            self._drop(packet, Loss.UNDECODABLE)
+            return
+        self._reach = max(self._reach, packet.end)
+        self._recorder.reached = self._start + self._reach - self._origin
+        if not self._recorder.write(packet):
+            self._drop(packet, Loss.DISORDER)
+
+    def _drop(self, packet: FeedPacket, code: Loss) -> None:
+        if packet.shown:
+            line = self._dropped.setdefault(packet.kind, _Dropped(code))
+            line.packets += 1
+            line.length += packet.duration
 
     def look(self, _heard: Mapping[Kind, int]) -> str | None:
         """A file may rest as long as it likes."""
@@ -72,12 +94,14 @@ class FileIntake:
 
     def end(self) -> None:
         """Say what became of the file's streams; what follows it begins after the length that it states."""
-        epoch, before = self._recorder.last_epoch or 0, self._start - self._file_start
+        epoch, before = self._recorder.epoch or 0, self._start - self._file_start
         for stream in self._feed.announced:
+            dropped = self._dropped.pop(stream.kind, None) if stream.used else None
             self._recorder.append(
                 StreamAccount(
                     source=self._source, epoch=epoch, stream=stream.stream, kind=stream.kind, codec=stream.codec,
-                    used=stream.used, code=stream.code,
+                    used=stream.used, code=dropped.code if dropped else stream.code,
+                    dropped=dropped.length if dropped else 0, dropped_packets=dropped.packets if dropped else 0,
                     stated=None if stream.stated is None else stream.stated - before,
                 )
             )  # fmt: skip

@@ -131,6 +131,11 @@ class Recorder:
         return max(self._seq, self._committed) > 0
 
     @property
+    def epoch(self) -> int | None:
+        """Number of the epoch that is open."""
+        return self._epoch.number if self._epoch else None
+
+    @property
     def last_epoch(self) -> int | None:
         """Number of the newest epoch that there ever was."""
         return self._journaled_epochs - 1 if self._journaled_epochs else None

@@ -394,3 +394,22 @@ def test_a_hole_in_all_streams_is_a_gap(tmp_path: Path) -> None:
             pytest.approx(4 * TICKS_PER_SECOND, abs=TICKS_PER_SECOND // 10),
             pytest.approx(12 * TICKS_PER_SECOND, abs=TICKS_PER_SECOND // 10),
         )
+
+
+def test_pictures_before_the_first_key_frame_are_counted_as_dropped(tmp_path: Path) -> None:
+    """A recording that was started, or cut, in the middle of a group of pictures."""
+    clip, headless = marked_clip(tmp_path / "clip.ts", seconds=4), tmp_path / "headless.ts"
+    with av.open(str(clip)) as whole, av.open(str(headless), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in whole.streams}
+        pictures_seen = 0
+        for packet in whole.demux():
+            pictures_seen += packet.stream.type == "video"
+            if packet.size and pictures_seen > 10:
+                packet.stream = copies[packet.stream.index]
+                out.mux_one(packet)
+    folder = imported(tmp_path, headless)
+    assert run(folder) == (0, "")
+    (picture,) = [r for r in records(folder, "teacher", StreamAccount) if r.kind is Kind.VIDEO]
+    assert (picture.dropped_packets, picture.dropped, picture.code) == (15, 15 * FRAME, "undecodable")
+    (problem,) = ledger_problems(load_state(folder))
+    assert problem == "teacher: picture: 0.6 s in 15 packets were dropped: not decodable"
