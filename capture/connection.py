@@ -16,6 +16,7 @@ from capture.intake import FileIntake, Intake, LiveIntake
 from capture.losses import loss_code
 from capture.reader import LIVE_BYTES, Ended, Opened, Reader
 from capture.recorder import Recorder
+from capture.spare import Spare
 from lesson.errors import MediaError, UnusableMediaError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
@@ -85,11 +86,15 @@ class Connection:
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
         self._most_bytes = IMPORT_BYTES if spec.imported else LIVE_BYTES
-        self._reader = Reader(lambda: open_feed(spec, os.environ), self._most_bytes)
+        self._reader = self._read()
+        self._spare = Spare(self._read)
         self._deadline = time.monotonic() + OPEN_PATIENCE_S
         self._began: float | None = None
         self._feed: Feed | None = None
         self._intake: Intake | None = None
+
+    def _read(self) -> Reader:
+        return Reader(lambda: open_feed(self._spec, os.environ), self._most_bytes)
 
     @property
     def delivered_s(self) -> float:
@@ -98,6 +103,7 @@ class Connection:
 
     def close(self) -> bool:
         """Close the feed, after the recorder is done with it; False when libav hangs in it."""
+        self._spare.close()
         return self._reader.close(CLOSE_PATIENCE_S)
 
     def run(self, recorder: Recorder, wishes: Wishes, disk: Disk, sync: BackgroundSync) -> Outcome:
@@ -113,6 +119,7 @@ class Connection:
                 outcome = Outcome(wish)
             else:
                 outcome = self._step(recorder) or self._silence() or self._backlog(disk)
+                self._look_for_what_is_away()
         if self._intake is not None:
             self._intake.end()
         return outcome
@@ -154,6 +161,17 @@ class Connection:
             return Outcome(Ending.LOST, "does not answer", Loss.NO_SIGNAL) if late else None
         silence = self._intake.look(self._reader.heard)
         return Outcome(Ending.LOST, silence, Loss.STALLED) if silence else None
+
+    def _look_for_what_is_away(self) -> None:
+        """Let a second connection take over from this one, if it has streams that this one lacks."""
+        if self._intake is None:
+            return
+        found = self._spare.look(self._intake.away, time.monotonic(), at_once=self._intake.unknown)
+        if found is not None:
+            self._intake.end()
+            self._reader.abandon()
+            self._reader, self._intake = found, None
+            self._deadline = time.monotonic() + OPEN_PATIENCE_S
 
     def _backlog(self, disk: Disk) -> Outcome | None:
         """What the disk does not take must wait: a file is read no further, a camera cannot be told to."""

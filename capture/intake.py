@@ -25,6 +25,14 @@ ACCOUNT_S = 60.0
 class Intake(Protocol):
     """Takes the packets of one connection."""
 
+    @property
+    def away(self) -> frozenset[Kind]:
+        """Streams that the feed might have again if it were opened anew."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a stream is away only because nothing is known of it."""
+
     def take(self, packet: FeedPacket) -> None: ...
 
     def look(self, heard: Mapping[Kind, int]) -> str | None:
@@ -48,6 +56,9 @@ class FileIntake:
 
     It begins where the recorder says that what came before ended (`Recorder.reached`), and says so for what follows.
     """
+
+    away: frozenset[Kind] = frozenset()
+    unknown = False
 
     def __init__(self, spec: SourceSpec, feed: Feed, recorder: Recorder) -> None:
         self._source = spec.id
@@ -113,6 +124,7 @@ class LiveIntake:
     """Cameras and devices: streams come and go, and their clocks jump."""
 
     def __init__(self, spec: SourceSpec, feed: Feed, recorder: Recorder) -> None:
+        self._feed = feed
         self._tracks = feed.tracks
         self._recorder = recorder
         self._placing = Placing()
@@ -123,6 +135,16 @@ class LiveIntake:
         self._epoch: int | None = None
         self._broken: str | None = None
         self._accounted = time.monotonic()
+
+    @property
+    def away(self) -> frozenset[Kind]:
+        if not isinstance(self._feed, LiveFeed) or not self._feed.reopens:
+            return frozenset()
+        return self._presence.away | self._feed.late
+
+    @property
+    def unknown(self) -> bool:
+        return isinstance(self._feed, LiveFeed) and bool(self._feed.late)
 
     def take(self, packet: FeedPacket) -> None:
         placed = self._placing.place(packet)

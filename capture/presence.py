@@ -39,6 +39,13 @@ class Presence:
         self._began_ns = self._looked_ns = now_ns
         self._held_since: int | None = None
         self._seen: set[Kind] = set()
+        self._ever: frozenset[Kind] = frozenset()
+
+    @property
+    def away(self) -> frozenset[Kind]:
+        """Streams that delivered once and do not now."""
+        self._ever |= self.kinds
+        return self._ever - self.kinds
 
     def add(self, packet: FeedPacket) -> Change | None:
         """Take a packet that a decoder could use; the change that is due before it is stored.

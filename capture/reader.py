@@ -14,6 +14,7 @@ from media.packets import Feed, FeedPacket
 LIVE_BYTES = 64_000_000
 """Packets that may wait in memory: more than a minute of a 6 Mbit/s camera."""
 _POLL_S = 0.2
+_ABANDONED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Reader:
         if self._feed is not None:
             self._feed.close()
         return True
+
+    def abandon(self) -> None:
+        """Close the feed whenever libav comes back; nobody waits for it."""
+        self._stopping.set()
+        threading.Thread(target=self.close, args=(_ABANDONED_S,), name="closer", daemon=True).start()
 
     def _put(self, event: Event) -> None:
         if isinstance(event, FeedPacket):

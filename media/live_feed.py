@@ -135,6 +135,9 @@ def _live_errors(name: str, otherwise: Loss) -> Iterator[None]:
 class LiveFeed:
     """An open camera or device. Time stamps of a network camera are as it gives them, however they jump.
 
+    `late`: streams that came too late to be known; they would be there if the feed were opened anew. `reopens`: it can
+    be, beside this one.
+
     Raises `SourceLostError` "NAME: reason" when it cannot be opened or breaks off; it may be back later.
     """
 
@@ -151,6 +154,8 @@ class LiveFeed:
         self._streams = [stream for stream in chosen if _described(stream)]
         self._unknown = {stream.index for stream in chosen if not _described(stream)}
         self._hopeless: set[int] = set()
+        self.late: frozenset[Kind] = frozenset()
+        self.reopens = device.timeout_us is not None
         if not self._streams:
             self._container.close()
             raise SourceLostError(f"{device.name}: delivers neither video nor audio")
@@ -163,7 +168,7 @@ class LiveFeed:
         return encoded.track if encoded else Track(stream_info(stream), stream)
 
     def _announced(self) -> Iterator[Announced]:
-        used = {stream.index for stream in self._streams}
+        used = {stream.index for stream in self._streams} | self._unknown
         for stream in [*self._container.streams.video, *self._container.streams.audio]:
             context = stream.codec_context
             codec = context.codec.canonical_name if context is not None else ""
@@ -191,11 +196,11 @@ class LiveFeed:
                 raise SourceLostError(f"{self._device.name}: timed out, nothing came any more", Loss.STALLED)
 
     def _look_again(self, stream: Stream) -> None:
-        """Raises `SourceLostError` for a stream that came after the feed was opened, which so knows nothing of it."""
+        """Note a stream that came after the feed was opened, which so knows nothing of it."""
         if time.monotonic() - self._opened < UNKNOWN_S:
             self._hopeless.add(stream.index)
         elif stream.index not in self._hopeless:
-            raise SourceLostError(f"{self._device.name}: {stream.type} came late; opened anew for it", Loss.ABSENT)
+            self.late |= {Kind(stream.type)}
 
     def _arriving(self) -> Iterator[FeedPacket]:
         for packet, arrival_ns in self._received():

@@ -209,6 +209,36 @@ def a_frozen_stream_costs_the_other_nothing(tmp_path: Path, camera: RtspCamera, 
 
 
 @beside
+@with_camera
+def a_stream_that_only_a_new_connection_brings_back_costs_the_other_nothing(tmp_path: Path, camera: RtspCamera) -> None:
+    folder = lesson_of(tmp_path, camera)
+    with Capture(folder, "teacher") as capture:
+        capture.wait_for_segments(1)
+        camera.faults.stuck = {Kind.VIDEO}
+        wait_until(lambda: running(folder, 3), 40, what="pictures again")
+        seen = len(segments(folder, "teacher"))
+        capture.wait_for_segments(seen + 2)
+        stop_now(folder)
+        assert capture.wait() == 0, capture.log
+    assert not losses(folder, "teacher")
+    assert camera.plays == 2
+    _, without, after = epochs(folder, "teacher")
+    assert [info.kind for info in without.streams] == [Kind.AUDIO]
+    assert {info.kind for info in after.streams} == set(Kind)
+    groups = by_epoch(segments(folder, "teacher"))
+    assert_clicks_meet_flashes(folder, groups[2])
+    heard = [arrival_span(group, Kind.AUDIO) for group in groups.values()]
+    assert max(b[0] - a[1] for a, b in pairwise(heard)) < 0.15, "sound goes on from one connection to the other"
+
+
+def arrival_span(found: list[SegmentRecord], kind: Kind) -> tuple[float, float]:
+    """From when to when, in seconds of the monotonic clock, the segments of one epoch hold a stream."""
+    offset = min(a.monotonic_ns / 1e9 - a.pts / 1_000 for segment in found for a in segment.anchors)
+    times = [span for segment in found if (span := segment.span(kind))]
+    return (offset + times[0].start / TICKS_PER_SECOND, offset + times[-1].end / TICKS_PER_SECOND)
+
+
+@beside
 def a_camera_with_rare_key_frames_is_joined_half_way(tmp_path: Path) -> None:
     """Sound from the first packet on, pictures from the first key frame on, 6 s later."""
     shown = content(24, gop_s=12.0)

@@ -34,6 +34,7 @@ class Faults:
     silent: bool = False  # takes connections, answers nothing
     stalled: bool = False  # sends nothing any more, keeps the connection
     frozen: set[Kind] = field(default_factory=set)  # sends nothing of these streams
+    stuck: set[Kind] = field(default_factory=set)  # sends nothing of these to the first who connected
     jump: Ticks = 0  # added to all time stamps
     jumps: dict[Kind, Ticks] = field(default_factory=dict)  # added to those of one stream
     no_reports: bool = False  # sends no RTCP, by which receivers see through a jump
@@ -128,7 +129,7 @@ class RtspCamera:
                 await writer.drain()
                 if request.method == "PLAY" and sending is None:
                     self.plays += 1
-                    sending = asyncio.create_task(self._send(writer, channels))
+                    sending = asyncio.create_task(self._send(writer, channels, first=self.plays == 1))
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
@@ -195,12 +196,13 @@ class RtspCamera:
             ]
         )  # fmt: skip
 
-    async def _send(self, writer: asyncio.StreamWriter, channels: dict[Kind, _Channel]) -> None:
+    async def _send(self, writer: asyncio.StreamWriter, channels: dict[Kind, _Channel], *, first: bool) -> None:
         start = time.monotonic()
         for unit in self._from_now_on():
             due = start + (_complete(unit) - self._joined_at) / TICKS_PER_SECOND / self.faults.clock_rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if self.faults.stalled or unit.kind in self.faults.frozen or unit.kind not in channels:
+            frozen = self.faults.frozen | (self.faults.stuck if first else set())
+            if self.faults.stalled or unit.kind in frozen or unit.kind not in channels:
                 continue
             channel = channels[unit.kind]
             at = unit.at + self.faults.jump + self.faults.jumps.get(unit.kind, 0)
