@@ -16,6 +16,7 @@ from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import StreamAccount
 from lesson.time import Ticks
+from media.live_feed import LiveFeed
 from media.packets import Feed, FeedPacket
 
 ACCOUNT_S = 60.0
