@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from lesson.clock import Moment
+from lesson.elapsed import elapsed_s
 from lesson.model import Kind, SegmentRecord
 from lesson.records import EpochStarted
 from lesson.state import LessonState, SourceState
@@ -209,17 +210,17 @@ class LessonClock:
         tie = self._tie(moment.boot, monotonic)
         return None if tie is None else monotonic + tie
 
-    def _tie_by_wall(self, first: EpochStarted) -> Ticks:
-        """Place the first epoch of another boot by the wall clock, which may be wrong: not before the known end,
-        and not later than the lesson was to last.
+    def _tie_by_elapsed(self, first: EpochStarted) -> Ticks:
+        """Place the first epoch of another boot by how long the lesson has run (`lesson/elapsed.py`): for the time the box
+        was off by the wall clock where that can be trusted; not before the known end, nor later than it was to last.
         """
         state = self._state
         known = state.duration
         limit = known + LONGEST_OUTAGE
         if state.start and state.start.for_s is not None:
             limit = max(known, ticks_from_seconds(state.start.for_s))
-        by_wall = ticks_from_seconds(first.at.seconds_since(state.origin.at)) if state.origin else 0
-        return max(known, min(by_wall, limit)) - ticks_from_ns(first.at.monotonic_ns)
+        run = ticks_from_seconds(elapsed_s(state, state.origin.at, first.at)) if state.origin else 0
+        return max(known, min(run, limit)) - ticks_from_ns(first.at.monotonic_ns)
 
     def due_maps(self) -> list[ClockMap]:
         """Clock maps that the journals now allow and the plan does not hold yet. Apply them before asking again.
@@ -250,7 +251,7 @@ class LessonClock:
     def _first_map(self, source: SourceState, track: _Track, first: EpochStarted) -> ClockMap:
         fit = track.fits[0]
         tie = self._tie(track.epoch.at.boot, track.spans[0].end + fit.offset)
-        offset = fit.offset + (self._tie_by_wall(first) if tie is None else tie)
+        offset = fit.offset + (self._tie_by_elapsed(first) if tie is None else tie)
         track.checked = 1
         span = track.spans[0].shifted(offset)
         return ClockMap(source.spec.id, track.epoch.epoch, span, offset, residual=fit.residual)

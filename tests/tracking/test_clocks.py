@@ -172,6 +172,24 @@ def test_after_a_reboot_the_wall_clock_places_within_bounds(wall_off_s: float, e
     assert max(map(abs, _errors_ms(state, feeds[2], feeds[3]))) < 6.0
 
 
+@pytest.mark.parametrize("dead_before", [True, False])
+def test_a_dead_wall_clock_says_nothing_about_how_long_the_box_was_off(dead_before: bool) -> None:
+    years = -56 * 365 * 86_400.0
+    boots = (
+        Boot("boot-1", began_s=FIRST_BOOT.began_s, wall_off_s=years if dead_before else 0.0),
+        Boot("boot-2", began_s=100.0, wall_off_s=0.0 if dead_before else years),
+    )
+    feeds = [
+        SimulatedEpoch(TEACHER, 0.0, 60, boot=boots[0]),
+        SimulatedEpoch(TEACHER, 130.0, 200, epoch=1, first_seq=15, origin_s=3.0, boot=boots[1]),
+    ]
+    state = LessonState(header("clock", sources=(TEACHER,)))
+    state.apply(Start(at=boots[0].moment(0.0)))
+    _follow(state, in_order(feeds), boots)
+    first, second = state.sources["teacher"].lesson_coverage(Kind.VIDEO)
+    assert second.start - first.end <= 48_000 // 5
+
+
 def test_a_planned_length_bounds_what_a_wrong_wall_clock_can_do() -> None:
     rebooted = Boot("boot-2", began_s=100.0, wall_off_s=1e7)
     state = LessonState(header("clock", sources=(TEACHER,)))
