@@ -211,8 +211,10 @@ class LessonClock:
         return None if tie is None else monotonic + tie
 
     def _tie_by_elapsed(self, first: EpochStarted) -> Ticks:
-        """Place the first epoch of another boot by how long the lesson has run (`lesson/elapsed.py`): for the time the box
-        was off by the wall clock where that can be trusted; not before the known end, nor later than it was to last.
+        """Place the first epoch of another boot by how long the lesson has run (`lesson/elapsed.py`).
+
+        For the time the box was off the wall clock counts, where it can be trusted; but never before the known end, nor
+        later than the lesson was to last.
         """
         state = self._state
         known = state.duration
