@@ -11,11 +11,11 @@ from capture.ledger import Ledger
 from capture.placing import Placing
 from capture.presence import Change, KeyWait, Presence
 from capture.recorder import Recorder
-from capture.rules import Continuity
+from capture.rules import Continuity, Paces
 from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import StreamAccount
-from lesson.time import Ticks
+from lesson.time import Ticks, seconds_from_ticks
 from media.live_feed import LiveFeed
 from media.packets import Feed, FeedPacket
 
@@ -122,7 +122,7 @@ class FileIntake:
 
 
 class LiveIntake:
-    """Cameras and devices: streams come and go, and their clocks jump."""
+    """Cameras and devices: streams come and go, pause, and their clocks jump. An epoch has no holes: it ends at one."""
 
     def __init__(self, spec: SourceSpec, feed: Feed, recorder: Recorder) -> None:
         self._feed = feed
@@ -130,10 +130,12 @@ class LiveIntake:
         self._recorder = recorder
         self._placing = Placing()
         self._keys = KeyWait(live=True)
+        self._paces = Paces()
         self._presence = Presence(feed.tracks.keys(), feed.stall_s, time.monotonic_ns())
         self._ledger = Ledger(spec.id, feed.announced)
         self._held: list[FeedPacket] = []
         self._epoch: int | None = None
+        self._began: Ticks = 0
         self._broken: str | None = None
         self._accounted = time.monotonic()
 
@@ -149,7 +151,7 @@ class LiveIntake:
 
     def take(self, packet: FeedPacket) -> None:
         placed = self._placing.place(packet)
-        self._broken = placed.broken or self._broken
+        self._broken = placed.broken or self._broken or self._hole(placed.packet)
         if self._keys.useless(placed.packet):
             self._ledger.dropped(packet, Loss.UNDECODABLE)
             return
@@ -157,11 +159,19 @@ class LiveIntake:
         if change is None and self._broken is not None and self._presence.kinds:
             change = Change(self._presence.kinds, self._broken)
         if change is not None:
-            self._broken = None
+            self._broken, self._began = None, placed.packet.pts
             self._start(change)
         self._held.append(placed.packet)
         if self._presence.kinds:
             self._release()
+
+    def _hole(self, packet: FeedPacket) -> str | None:
+        """What paused before `packet`, unless another stream's packet has ended the epoch for the same hole already."""
+        pause = self._paces.pause_before(packet)
+        self._paces.add(packet)
+        if not pause or packet.pts - pause < self._began:
+            return None
+        return f"{packet.kind} paused for {seconds_from_ticks(pause):.1f} s"
 
     def look(self, heard: Mapping[Kind, int]) -> str | None:
         found = self._presence.look(heard, time.monotonic_ns())

@@ -6,6 +6,7 @@ import difflib
 import os
 import socket
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -156,6 +157,8 @@ def load_settings(config: Path | None = None, **overrides: object) -> Settings:
 def _refuse_files_in_the_way(root: Path, path: Path | None) -> None:
     """Looked at here and in no validator: the processes of a running box must not fail over what lies on a disk."""
     where = f"{path or 'settings'}: root"
+    if any(unicodedata.category(character) == "Cc" for character in str(root)):
+        raise ConfigError(f"{where}: {str(root)!r}: there is a control character in it")
     try:
         nearest = next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
     except (OSError, ValueError) as error:  # a name too long for any file system, a NUL in it
