@@ -137,6 +137,7 @@ class LiveIntake:
         self._epoch: int | None = None
         self._began: Ticks = 0
         self._broken: str | None = None
+        self._paused: dict[Kind, str] = {}
         self._accounted = time.monotonic()
 
     @property
@@ -151,27 +152,29 @@ class LiveIntake:
 
     def take(self, packet: FeedPacket) -> None:
         placed = self._placing.place(packet)
-        self._broken = placed.broken or self._broken or self._hole(placed.packet)
+        self._broken = placed.broken or self._broken
+        self._note_pause(placed.packet)
         if self._keys.useless(placed.packet):
             self._ledger.dropped(packet, Loss.UNDECODABLE)
             return
         change = self._presence.add(placed.packet)
-        if change is None and self._broken is not None and self._presence.kinds:
-            change = Change(self._presence.kinds, self._broken)
+        broken = self._broken or self._paused.pop(packet.kind, None)
+        if change is None and broken is not None and self._presence.kinds:
+            change = Change(self._presence.kinds, broken)
         if change is not None:
             self._broken, self._began = None, placed.packet.pts
+            self._paused.clear()
             self._start(change)
         self._held.append(placed.packet)
         if self._presence.kinds:
             self._release()
 
-    def _hole(self, packet: FeedPacket) -> str | None:
-        """What paused before `packet`, unless another stream's packet has ended the epoch for the same hole already."""
+    def _note_pause(self, packet: FeedPacket) -> None:
+        """Remember that a stream paused before `packet`; not where the epoch has begun since, perhaps for that hole."""
         pause = self._paces.pause_before(packet)
         self._paces.add(packet)
-        if not pause or packet.pts - pause < self._began:
-            return None
-        return f"{packet.kind} paused for {seconds_from_ticks(pause):.1f} s"
+        if pause and packet.pts - pause >= self._began:
+            self._paused[packet.kind] = f"{packet.kind} paused for {seconds_from_ticks(pause):.1f} s"
 
     def look(self, heard: Mapping[Kind, int]) -> str | None:
         found = self._presence.look(heard, time.monotonic_ns())

@@ -251,9 +251,9 @@ def test_the_ledger_names_what_was_announced_and_never_came() -> None:
     ledger = Ledger(
         "cam",
         [
-            Announced(0, Kind.VIDEO, "h264"),
-            Announced(1, Kind.AUDIO, "aac"),
-            Announced(2, Kind.AUDIO, "aac", used=False),
+            Announced(stream=0, kind=Kind.VIDEO, codec="h264"),
+            Announced(stream=1, kind=Kind.AUDIO, codec="aac"),
+            Announced(stream=2, kind=Kind.AUDIO, codec="aac", used=False, code=Loss.LEFT_OUT),
         ],
     )
     picture = next(packet for packet in packets if packet.kind is Kind.VIDEO)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -194,9 +194,11 @@ def a_frozen_stream_costs_the_other_nothing(tmp_path: Path, camera: RtspCamera, 
     assert frozen_s - 0.3 <= after[0] - before[1] <= frozen_s + 1.3, (
         "the gap is as long as the pause, up to a key frame"
     )
-    assert [{info.kind for info in epoch.streams} for epoch in epochs(folder, "teacher")] == (
-        [set(Kind), {other}, set(Kind)] if frozen_s > STALL_S else [set(Kind)]
-    )
+    kinds = [{info.kind for info in epoch.streams} for epoch in epochs(folder, "teacher")]
+    assert len(kinds) > 1, "no epoch has a hole"
+    # a picture from before the pause may be handed out only with the first one after it: then there are two epochs
+    whole_again = [kinds for kinds, _ in groupby(kinds)]
+    assert whole_again == ([set(Kind), {other}, set(Kind)] if frozen_s > STALL_S else [set(Kind)])
     if kind is Kind.AUDIO:
         assert_no_picture_missing_or_double(folder, found)
     for segment in found:
@@ -404,8 +406,7 @@ def credentials_open_the_camera_and_are_seen_nowhere(tmp_path: Path) -> None:
         wait_until(lambda: running(folder, 2), 15)
         camera._credentials = (USER, "changed")
         camera.drop_connections()
-        wait_until(lambda: "401" in capture.log or "nauthorized" in capture.log, 20, what="a refusal")
-        assert '"code": "refused"' in capture.log
+        wait_until(lambda: '"code": "refused"' in capture.log, 20, what="a refusal")
         stop_now(folder)
         assert capture.wait() == 0
     camera.stop()
