@@ -6,17 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from api.health import RoomHealth, SourceHealth
 from api.library import LessonSummary, summarise
-from lesson.box import remedy as fault_remedy
 from lesson.hls import INDEX
 from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition, StreamInfo
-from lesson.records import FaultRaised
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
 from lesson.titles import MAX_TITLE, checked_title
-from process.logs import redacted
 
 
 def _title(value: object) -> object:
@@ -27,87 +23,6 @@ class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
     title: Annotated[str, BeforeValidator(_title), Field(max_length=MAX_TITLE)] | None = None
-
-
-class SourceHealthOut(BaseModel):
-    """One source in `/health`."""
-
-    id: str
-    role: str
-    required: bool
-    state: str
-    last_segment_age_s: float | None
-    segments: int
-    bytes: int
-    has_picture: bool
-    has_sound: bool
-    reason: str | None
-
-    @classmethod
-    def of(cls, source: SourceHealth) -> SourceHealthOut:
-        return cls(
-            id=source.id,
-            role=source.role,
-            required=source.required,
-            state=source.state.value,
-            last_segment_age_s=None if source.age_s is None else round(source.age_s, 3),
-            segments=source.segments,
-            bytes=source.bytes,
-            has_picture=source.has_picture,
-            has_sound=source.has_sound,
-            reason=source.reason,
-        )
-
-
-class FaultOut(BaseModel):
-    """Something that is wrong with the box. `about`: the lesson, job or disk; `since`: ISO 8601, UTC."""
-
-    code: str = Field(examples=["store_refuses"])
-    since: str
-    about: str
-    detail: str
-    remedy: str
-
-    @classmethod
-    def of(cls, fault: FaultRaised) -> FaultOut:
-        detail = redacted(fault.detail)
-        return cls(
-            code=fault.code, since=fault.at.wall, about=fault.about, detail=detail, remedy=fault_remedy(fault.code)
-        )
-
-
-class HealthOut(BaseModel):
-    """`/health`. `status`: idle, starting, recording (every required source has recent durable media) or trouble.
-
-    `feeds` are the `sources` and `lesson_id` is the `lesson`: the newer names of the same.
-    """
-
-    status: str = Field(examples=["recording"])
-    ok: bool = Field(description="false when somebody should look: status is trouble, a fault, the disk nearly full")
-    lesson: str | None = Field(description="id of the running lesson")
-    lesson_id: str | None
-    elapsed_s: float | None
-    sources: list[SourceHealthOut]
-    feeds: list[SourceHealthOut]
-    faults: list[FaultOut]
-    disk_free_bytes: int
-    disk_low: bool
-
-    @classmethod
-    def of(cls, room: RoomHealth, *, disk_free: int, disk_low: bool) -> HealthOut:
-        sources = [SourceHealthOut.of(source) for source in room.sources]
-        return cls(
-            status=room.light.value,
-            ok=room.light.value != "trouble" and not disk_low and not room.faults,
-            lesson=room.lesson_id,
-            lesson_id=room.lesson_id,
-            elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),
-            sources=sources,
-            feeds=sources,
-            faults=[FaultOut.of(fault) for fault in room.faults],
-            disk_free_bytes=disk_free,
-            disk_low=disk_low,
-        )
 
 
 class SummaryOut(BaseModel):

@@ -7,8 +7,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from api.box import BoxDep
+from api.health_schema import HealthOut
 from api.problems import problem_docs
-from api.schema import HealthOut
 
 router = APIRouter(tags=["status"])
 

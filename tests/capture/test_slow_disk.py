@@ -29,7 +29,7 @@ from tests.kit.capturing import (
 )
 from tests.kit.lessons import source
 from tests.kit.rtsp_camera import RtspCamera
-from tests.kit.slow_disk import SlowDisk
+from tests.kit.shims import slow_fsync
 from tests.kit.waiting import wait_until
 
 SCENE = source("teacher", uri="test:teacher?size=320x180&fps=25")
@@ -57,7 +57,7 @@ def media_files(folder: LessonFolder) -> list[Path]:
 
 @beside.each(of_300_ms=(300,), of_2500_ms=(2_500,), of_5_s=(5_000,))
 def slow_syncs_cost_no_packet(tmp_path: Path, sync_ms: int) -> None:
-    disk = SlowDisk(tmp_path, sync_ms=sync_ms)
+    disk = slow_fsync(tmp_path, sync_ms)
     camera = RtspCamera().start()
     folder = live_lesson(tmp_path, source("teacher", uri=camera.url))
     try:
@@ -65,7 +65,7 @@ def slow_syncs_cost_no_packet(tmp_path: Path, sync_ms: int) -> None:
             wait_until(lambda: media_files(folder), 60, what="the first segment file")
             recorded_for(24)
             stop_now(folder)
-            disk.slow_down(50)
+            disk.set(50)
             assert capture.wait(60) == 0, capture.log
     finally:
         camera.stop()
@@ -82,7 +82,7 @@ def slow_syncs_cost_no_packet(tmp_path: Path, sync_ms: int) -> None:
 
 @beside
 def a_disk_that_stands_still_for_ten_seconds_costs_no_packet_and_no_sign_of_life(tmp_path: Path) -> None:
-    disk = SlowDisk(tmp_path)
+    disk = slow_fsync(tmp_path)
     heard, beats = os.pipe()
     camera = RtspCamera().start()
     folder = live_lesson(tmp_path, source("teacher", uri=camera.url))
@@ -90,9 +90,9 @@ def a_disk_that_stands_still_for_ten_seconds_costs_no_packet_and_no_sign_of_life
         with Capture(folder, "teacher", env={**disk.env, BEAT_ENV: str(beats)}, pass_fds=(beats,)) as capture:
             capture.wait_for_segments(1)
             os.read(heard, 1_000)
-            disk.slow_down(10_000)
+            disk.set(10_000)
             recorded_for(6)
-            disk.slow_down(0)
+            disk.set(0)
             recorded_for(12)
             assert len(os.read(heard, 1_000)) > 18 / EVERY_S * 0.7, "in ten seconds without one it would be replaced"
             stop_now(folder)
@@ -109,11 +109,11 @@ def a_disk_that_stands_still_for_ten_seconds_costs_no_packet_and_no_sign_of_life
 @beside
 def killed_while_the_disk_lags_all_that_was_written_is_salvaged(tmp_path: Path) -> None:
     """Several segments are not committed by then; the epoch's own line may be missing, too."""
-    disk = SlowDisk(tmp_path)
+    disk = slow_fsync(tmp_path)
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher", env=disk.env) as capture:
         capture.wait_for_segments(1)
-        disk.slow_down(60_000)
+        disk.set(60_000)
         wait_until(lambda: len(media_files(folder)) >= 4, 30, what="segments that are not committed")
         capture.kill()
     assert len(segments(folder, "teacher")) <= 2
@@ -147,11 +147,11 @@ def an_epoch_whose_line_never_reached_the_journal_is_known_from_its_segments(tmp
 
 @beside
 def told_to_end_it_waits_for_the_disk(tmp_path: Path) -> None:
-    disk = SlowDisk(tmp_path)
+    disk = slow_fsync(tmp_path)
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher", env=disk.env) as capture:
         capture.wait_for_segments(1)
-        disk.slow_down(1_500)
+        disk.set(1_500)
         recorded_for(2)
         capture.terminate()
     found = segments(folder, "teacher")
