@@ -119,7 +119,7 @@ def _find_piece(state: LessonState, rendition: str, name: str) -> _Piece:
         if name == PurePosixPath(progress.started.init_path).name:
             return _Piece(progress.started.init_path, progress.started.init_sha256, kind)
         stem = name.partition(".")[0]
-        chunk = progress.chunks.get(int(stem)) if stem.isascii() and stem.isdigit() else None
+        chunk = progress.chunks.get(int(stem)) if stem.isascii() and stem.isdigit() and len(stem) < 10 else None
         if chunk is not None and name == PurePosixPath(chunk.path).name:
             return _Piece(chunk.path, chunk.sha256, kind)
     raise HTTPException(404, "No journal names such a file.")

@@ -88,7 +88,7 @@ def _work(run: LessonRun, settings: Settings, progress: LessonProgress, say: Cal
             if run.view.state.stop:
                 raise
             stop_lesson(settings.root, run.folder, reason="Ctrl-C")
-    return Outcome(lesson_report(run.folder, run.view, run.problems), run.done)
+    return Outcome(lesson_report(run.folder, run.view, run.problems), run.published)
 
 
 def _look_on(folder: LessonFolder) -> Outcome | None:

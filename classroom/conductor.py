@@ -7,9 +7,12 @@ tried again for ever.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -21,7 +24,8 @@ from classroom.settings import Settings
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
-from lesson.errors import ClassreelError
+from lesson.durable import make_folder
+from lesson.errors import ClassreelError, ConfigError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
@@ -50,11 +54,25 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
+def lock_root(root: Path) -> int:
+    """A descriptor that keeps other boxes from this root. Raises `ConfigError` when there is one, `StorageError`."""
+    make_folder(root)
+    with storage_errors(root):
+        lock = os.open(root / ".box", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise ConfigError(f"{root}: another classreel serves these lessons: end it, or set another root") from error
+    return lock
+
+
 class Conductor:
     """`serve`: the API, the running lesson, and one unfinished older lesson at a time."""
 
     def __init__(self, settings: Settings, *, launcher: Launcher | None = None, clock: Clock | None = None) -> None:
         self._settings = settings
+        self._root_lock = lock_root(settings.root)
         self._clock = clock or Clock()
         self._launcher = launcher or best_launcher(PRELOAD)
         self._catalogue = Catalogue(settings.root)
@@ -64,6 +82,7 @@ class Conductor:
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
+        self._done: set[str] = set()
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
         self._log = structlog.get_logger()
@@ -75,7 +94,7 @@ class Conductor:
             while not until():
                 now = self._clock.monotonic()
                 if now >= next_look:
-                    self._take_up()
+                    self._take_up_safely()
                     next_look = now + LOOK_S
                 for lesson_id in list(self._runs):
                     self._advance_safely(lesson_id)
@@ -89,6 +108,14 @@ class Conductor:
             self._disk.close()
             self._box.close()
             self._launcher.close()
+            os.close(self._root_lock)
+
+    def _take_up_safely(self) -> None:
+        """A disk that refuses must not end what is recorded already."""
+        try:
+            self._take_up()
+        except ClassreelError as error:
+            self._log.warning("lessons cannot be looked at", error=str(error))
 
     def _take_up(self) -> None:
         """Open the recording lesson, or else the unfinished one that waits longest, if none is being finished."""
@@ -97,6 +124,9 @@ class Conductor:
             self._open(running)
             return  # the others have time until its processes run
         self._damaged = self._catalogue.damaged()
+        for damaged in self._damaged:
+            if damaged.folder.id in self._runs:  # what it is, is known here: without its header nobody could stop it
+                self._runs[damaged.folder.id].folder.save_header()
         if all(run.view.state.phase is Phase.RECORDING for run in self._runs.values()):
             waiting = [folder for folder in self._catalogue.unfinished() if self._is_due(folder)]
             for folder in sorted(waiting, key=lambda folder: self._retry_at.get(folder.id, 0.0))[:1]:
@@ -108,7 +138,11 @@ class Conductor:
         stop_lesson(self._settings.root, folder, reason="another lesson was started")
 
     def _is_due(self, folder: LessonFolder) -> bool:
-        return folder.id not in self._runs and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
+        return (
+            folder.id not in self._runs
+            and folder.id not in self._done
+            and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
+        )
 
     def _open(self, folder: LessonFolder) -> None:
         try:
@@ -142,7 +176,9 @@ class Conductor:
         run.step()
         if run.done:
             self._stuck.pop(lesson_id, None)
-            self._log.info("lesson published", lesson=lesson_id)
+            self._done.add(lesson_id)
+            self._box.clear_lesson(lesson_id)
+            self._log.info("lesson published" if run.published else "lesson is empty", lesson=lesson_id)
         elif run.stuck:
             self._put_off(lesson_id, "; ".join(run.problems))
             self._log.warning("lesson is stuck", lesson=lesson_id, problems=run.problems)

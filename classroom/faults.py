@@ -36,8 +36,8 @@ def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
 def _code(trouble: Trouble) -> Fault:
     if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
-    if trouble.job.stage == "publish" and trouble.refused:
-        return Fault.STORE_REFUSES
+    if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):
+        return Fault.STORE_REFUSES if trouble.refused else Fault.STORE_UNREACHABLE
     return Fault.STAGE_GIVEN_UP
 
 

@@ -27,6 +27,7 @@ from lesson.time import Ticks, seconds_from_ticks, ticks_from_seconds
 from media.probe import probe
 
 POLL_S = 0.1
+MAX_OFFSET_S = 24 * 3600.0
 FORGOTTEN_S = 600.0
 """Between its making and its lock an import's folder is younger than this, however slow the machine."""
 
@@ -92,9 +93,12 @@ def _role(text: str) -> Role:
 
 def _seconds(text: str) -> Ticks:
     try:
-        return ticks_from_seconds(float(text))
-    except (ValueError, OverflowError):
+        seconds = float(text)
+    except ValueError:
         raise ConfigError(f"--offset {text!r}: write seconds, for example -1.5") from None
+    if not abs(seconds) <= MAX_OFFSET_S:  # also what is no number
+        raise ConfigError(f"--offset {text!r}: write seconds, at most a day")
+    return ticks_from_seconds(seconds)
 
 
 def _specs(files: Sequence[ImportFile]) -> tuple[SourceSpec, ...]:

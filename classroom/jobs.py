@@ -45,7 +45,7 @@ def wanted_jobs(
     folder: LessonFolder, state: LessonState, settings: Settings, *, tracking_crashes: int = 0
 ) -> list[Job]:
     """The processes that bring this lesson further, most urgent first."""
-    if state.start is None:
+    if state.start is None or state.empty:
         return []
     path = str(folder.path)
     jobs = capture_jobs(folder, state)

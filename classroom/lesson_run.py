@@ -13,6 +13,7 @@ from classroom.jobs import BLIND_AFTER, PRELOAD, wanted_jobs
 from classroom.settings import Settings
 from lesson.errors import ClassreelError, storage_errors
 from lesson.folder import LessonFolder
+from lesson.glance import NOTHING
 from lesson.state import LessonState, LessonView
 from process.fork_launcher import best_launcher
 from process.job import Job
@@ -126,6 +127,11 @@ class LessonRun:
 
     @property
     def done(self) -> bool:
+        """Whether nothing more is to be done: published, or over with nothing recorded."""
+        return self.published or self.view.state.empty
+
+    @property
+    def published(self) -> bool:
         return self.view.state.verified is not None
 
     @property
@@ -137,7 +143,8 @@ class LessonRun:
         if self.view.state.stop is None or self._clock() - self._changed < STUCK_AFTER_S:
             return False
         first = next(iter(self._rule(self.folder, self.view.state)), None)
-        return first is not None and first.name in self.troubles
+        trouble = self.troubles.get(first.name) if first else None
+        return trouble is not None and not trouble.passing
 
     @property
     def troubles(self) -> dict[str, Trouble]:
@@ -149,7 +156,8 @@ class LessonRun:
         """One line for everything that was given up or done without."""
         given_up = [f"{name}: {trouble.reason}" for name, trouble in sorted(self.troubles.items())]
         blind = [f"tracking: crashed {self._crashes} times; planned without analysis"]
-        return given_up + (blind if self._crashes >= BLIND_AFTER else [])
+        empty = [NOTHING] if self.view.state.empty else []
+        return empty + given_up + (blind if self._crashes >= BLIND_AFTER else [])
 
     def pid(self, job: str) -> int | None:
         """Process id of one of the lesson's processes."""

@@ -44,7 +44,9 @@ def tell(text: str) -> None:
 
 def tell_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table of results for a person."""
-    table = Table(*head)
+    table = Table()
+    for number, title in enumerate(head):
+        table.add_column(title, no_wrap=number == 0, overflow="ignore" if number == 0 else "fold")
     for row in rows:
         table.add_row(*map(plain, row))
     terminal().print(table)

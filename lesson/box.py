@@ -5,24 +5,28 @@ Lessons say nothing here that their own folders do not; a box without this file 
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 import structlog
 
 from lesson.clock import Moment
-from lesson.durable import write_atomic
+from lesson.durable import reserve, write_atomic
 from lesson.errors import JournalError, StorageError, storage_errors
 from lesson.journal import JournalReader, JournalWriter
 from lesson.records import FaultCleared, FaultRaised, JobEnded, JobStarted, Record, encode_line
 
+RESERVED_BYTES = 2_000_000
+"""Room on the disk that is kept for the journal: that the disk is full must be written though it is."""
 MAX_BYTES = 1_000_000
 """A longer journal is begun anew with what is still true; the old one is kept once, as `box.1.jsonl`."""
 
+_REWRITE_S = 10.0
 _UNWRITTEN = 100
 """Records kept while the disk takes none."""
 
@@ -35,6 +39,7 @@ class Fault(StrEnum):
     CAPTURE_FAILS = "capture_fails"
     STAGE_GIVEN_UP = "stage_given_up"
     STORE_REFUSES = "store_refuses"
+    STORE_UNREACHABLE = "store_unreachable"
     LESSON_STUCK = "lesson_stuck"
     LESSON_DAMAGED = "lesson_damaged"
     DISK_LOW = "disk_low"
@@ -47,6 +52,7 @@ _REMEDIES: dict[str, str] = {
     Fault.CAPTURE_FAILS: "look at this feed with `classreel check`; the recorder goes on trying",
     Fault.STAGE_GIVEN_UP: "recording goes on; the recorder tries again every minute, its log says what happened",
     Fault.STORE_REFUSES: "recording goes on; correct [store], its keys and permissions, then wait a minute",
+    Fault.STORE_UNREACHABLE: "recording goes on, lessons wait here; look at the line, and at the address in [store]",
     Fault.LESSON_STUCK: "recording goes on; `classreel process LESSON` says what this lesson lacks",
     Fault.LESSON_DAMAGED: "copy the folder away and look at its lesson.json; other lessons are not touched",
     Fault.DISK_LOW: "free some space: remove lessons that are stored safely",
@@ -73,7 +79,8 @@ class BoxState:
         """Fold one record in; records of lessons mean nothing here."""
         match record:
             case FaultRaised():
-                self.faults.setdefault((record.code, record.about), record)
+                known = self.faults.get((record.code, record.about))
+                self.faults[record.code, record.about] = replace(record, at=known.at) if known else record
             case FaultCleared():
                 self.faults.pop((record.code, record.about), None)
             case JobStarted():
@@ -113,23 +120,30 @@ class BoxLog:
         self._path = box_journal(root)
         self._writer: JournalWriter | None = None
         self._unwritten: deque[Record] = deque(maxlen=_UNWRITTEN)
+        self._written: dict[tuple[Fault, str], float] = {}
         self.state = BoxState()
         with suppress(StorageError):
             for record in JournalReader(self._path).poll():
                 self.state.apply(record)
+        self._inherited = set(self.state.faults)
 
     def write(self, record: Record) -> None:
         """Fold a record in and append it, with what could not be written before."""
         self.state.apply(record)
         self._unwritten.append(record)
         try:
-            writer = self._writer = self._writer or JournalWriter(self._path)
+            writer = self._writer = self._writer or self._open()
             writer.append(*self._unwritten)
             self._unwritten.clear()
             self._bound(writer)
         except (StorageError, JournalError) as error:
             _log.warning("box journal cannot be written", error=str(error))
             self.close()
+
+    def _open(self) -> JournalWriter:
+        writer = JournalWriter(self._path)
+        reserve(self._path, RESERVED_BYTES)
+        return writer
 
     def _bound(self, writer: JournalWriter) -> None:
         with storage_errors(self._path):
@@ -139,17 +153,30 @@ class BoxLog:
             with storage_errors(self._path):
                 self._path.replace(self._path.with_name("box.1.jsonl"))
             write_atomic(self._path, b"".join(encode_line(fault) for fault in self.state.faults.values()))
-            self._writer = JournalWriter(self._path)
+            self._writer = self._open()
 
     def settle(self, found: Mapping[tuple[Fault, str], str], *, clear: bool = True) -> None:
-        """Raise the faults that were found and are new, with their details; unless `clear` is off, clear all others."""
+        """Raise the faults that were found and are new, or have another cause; clear all others.
+
+        Unless `clear` is off: then those stay that an earlier life of the box has found. Of a cause that keeps changing
+        only one is written in `_REWRITE_S`.
+        """
         for (code, about), detail in found.items():
-            if (code.value, about) not in self.state.faults:
+            known = self.state.faults.get((code.value, about))
+            fresh = time.monotonic() - self._written.get((code, about), -_REWRITE_S) < _REWRITE_S
+            if known is None or (known.detail != detail and not fresh):
+                self._written[code, about] = time.monotonic()
                 self.write(FaultRaised(code=code.value, about=about, at=Moment.now(), detail=detail))
         still = {(code.value, about) for code, about in found}
-        gone = [key for key in self.state.faults if key not in still] if clear else []
+        gone = [key for key in self.state.faults if key not in still and (clear or key not in self._inherited)]
         for old, about in gone:
             self.write(FaultCleared(code=old, about=about, at=Moment.now()))
+
+    def clear_lesson(self, lesson_id: str) -> None:
+        """A lesson is done: nothing is wrong with it any more."""
+        for code, about in [*self.state.faults]:
+            if about.partition("/")[0] == lesson_id:
+                self.write(FaultCleared(code=code, about=about, at=Moment.now()))
 
     def close(self) -> None:
         if self._writer is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import threading
 from pathlib import Path
 
 from lesson.errors import storage_errors
+
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of fallocate(2)
 
 
 def sync_file(path: Path) -> None:
@@ -43,6 +46,19 @@ def make_folder(path: Path) -> None:
         with storage_errors(folder):
             folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Keep room for `size` bytes of an existing file without making it longer; where that cannot be done, nothing."""
+    try:
+        allocate = ctypes.CDLL(None, use_errno=True).fallocate64
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except (OSError, AttributeError):  # another system than Linux
+        return
+    try:
+        allocate(fd, _KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(size))
+    finally:
+        os.close(fd)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

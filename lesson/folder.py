@@ -61,9 +61,14 @@ class LessonFolder:
         if folder.header_path.exists():
             raise LessonFormatError(f"lesson {header.id} exists already")
         make_folder(folder.path)
-        text = json.dumps(_HEADER.dump_python(header, mode="json"), ensure_ascii=False, indent=1) + "\n"
-        write_atomic(folder.header_path, text.encode(errors="backslashreplace"))  # as in lesson.records
+        folder._header = header
+        folder.save_header()
         return folder
+
+    def save_header(self) -> None:
+        """Write the header as it was read (or made) first: it never changes, but may be lost. Raises `StorageError`."""
+        text = json.dumps(_HEADER.dump_python(self.header, mode="json"), ensure_ascii=False, indent=1) + "\n"
+        write_atomic(self.header_path, text.encode(errors="backslashreplace"))  # as in lesson.records
 
     @property
     def id(self) -> str:

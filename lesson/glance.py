@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesson.clock import Moment
 from lesson.errors import ClassreelError, LessonFormatError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
@@ -67,6 +68,10 @@ class LessonEntry:
     problem: str | None = None
 
 
+NOTHING = "nothing was recorded"
+"""What is wrong with an empty lesson."""
+
+
 def glance(folder: LessonFolder) -> LessonEntry:
     """What can be said of a lesson without folding it; a damaged one is named, not hidden."""
     header = None
@@ -81,13 +86,16 @@ def glance(folder: LessonFolder) -> LessonEntry:
 
 def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> LessonEntry:
     duration_s, gap_count = _sealed_length(folder) if verified else (None, None)
+    planned = None if verified and duration_s is not None else _planned(folder.plan_journal())
+    empty = planned is not None and planned.final and planned.at == 0
     return LessonEntry(
         folder=folder,
-        phase=_phase(window, verified),
+        phase=Phase.EMPTY if empty else _phase(window, verified),
+        problem=NOTHING if empty else None,
         header=folder.header,
         start=window.start,
         stop=window.stop,
-        duration_s=round(_length_s(folder, window) if duration_s is None else duration_s, 3),
+        duration_s=round(_length_s(planned, window) if duration_s is None else duration_s, 3),
         gap_count=gap_count,
         playable=bool(verified) or _playable(folder),
         published_url=_published_url(folder.publish_journal, verified),
@@ -186,12 +194,12 @@ def _sealed_length(folder: LessonFolder) -> tuple[float | None, int | None]:
     return found.duration_s, found.gap_count
 
 
-def _length_s(folder: LessonFolder, window: Window) -> float:
-    planned = _planned(folder.plan_journal())
+def _length_s(planned: FrozenUntil | None, window: Window) -> float:
     length = seconds_from_ticks(planned.at) if planned else 0.0
-    if (planned and planned.final) or not (window.start and window.stop):
+    if (planned and planned.final) or not window.start:
         return length
-    between = window.stop.at.ns_since(window.start.at)
+    until = window.stop.at if window.stop else Moment.now()  # the plan follows what is recorded by some seconds
+    between = until.ns_since(window.start.at)
     return length if between is None else max(length, between / NANOSECONDS_PER_SECOND)
 
 

@@ -56,6 +56,7 @@ class Phase(StrEnum):
     RECORDING = "recording"
     PROCESSING = "processing"
     PUBLISHED = "published"
+    EMPTY = "empty"  # over, and nothing was recorded: a button pressed by mistake
 
 
 MEDIA_SUFFIX = ".m4s"
@@ -196,7 +197,14 @@ class LessonState:
             return Phase.PUBLISHED
         if self.start is None:
             return Phase.CREATED
+        if self.empty:
+            return Phase.EMPTY
         return Phase.PROCESSING if self.stop else Phase.RECORDING
+
+    @property
+    def empty(self) -> bool:
+        """Whether the lesson is over and holds nothing: then nothing more is to be done about it."""
+        return self.final and self.frozen_until == 0
 
     @property
     def captured(self) -> bool:

@@ -1,6 +1,7 @@
-"""A sign of life: the stage says that its loop goes round, the supervisor notices when it does not.
+"""Signs of life: the stage says that its loop goes round, and what keeps it from its work; its supervisor listens.
 
-One byte into a pipe that the supervisor reads; a stage that nobody supervises beats into nothing.
+A line into a pipe: empty for a beat, else what is wrong, `-` when it is no more. A stage that nobody supervises speaks
+into nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import time
 BEAT_ENV = "CLASSREEL_BEAT_FD"
 """Number of the pipe's writing end, given to the stage by its supervisor."""
 EVERY_S = 0.5
+LONGEST = 1_000
+"""Bytes of a complaint: a pipe takes shorter lines whole (POSIX's PIPE_BUF is more)."""
 
 _next = 0.0
 
@@ -22,9 +25,23 @@ def beat() -> None:
     if now < _next:
         return
     _next = now + EVERY_S
+    _write(b"\n")
+
+
+def complain(reason: str) -> None:
+    """Say what keeps this stage from its work though it goes on trying: shown until `recovered` is called."""
+    _write(b" ".join(reason.encode(errors="replace").split())[:LONGEST] + b"\n")
+
+
+def recovered() -> None:
+    """What was complained of has passed."""
+    _write(b"-\n")
+
+
+def _write(line: bytes) -> None:
     pipe = os.environ.get(BEAT_ENV)
     if pipe:
         try:
-            os.write(int(pipe), b".")
+            os.write(int(pipe), line)
         except OSError:  # full (the supervisor is busy: it will find enough signs of life), or nobody listens any more
             return

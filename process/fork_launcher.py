@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from process.job import PYTHON, Job
 from process.launcher import Child, ExecLauncher, Launcher, Pulse, log_output
 from process.stage import child_environment
 
-ANSWER_S = 20.0
+ANSWER_S = 15.0
 """The server answers when its imports are done; on a starved machine that takes some seconds."""
+TELL_S = 3.0
+"""A server that has not told for so long that a child of its has ended hangs itself, and is replaced."""
 _PADDING = "-" * 4000
 """Room for the arguments of its children, which are written over its own."""
 _KILLED = -signal.SIGKILL
@@ -67,6 +70,7 @@ class _Server:
 class _Forked:
     def __init__(self, server: _Server, pid: int, pulse: Pulse) -> None:
         self._server = server
+        self._dead_since: float | None = None
         self._pulse = pulse
         self._handle = os.pidfd_open(pid)
         self.pid = pid
@@ -74,8 +78,13 @@ class _Forked:
     def poll(self) -> int | None:
         self._server.listen()
         code = self._server.ended.get(self.pid)
-        if code is None and self._server.gone and select.select([self._handle], [], [], 0)[0]:
-            code = self._server.ended[self.pid] = _KILLED  # with the server went who could tell how it ended
+        if code is None and select.select([self._handle], [], [], 0)[0]:
+            self._dead_since = self._dead_since or time.monotonic()
+            if not self._server.gone and time.monotonic() - self._dead_since > TELL_S:
+                _log.warning("fork server hangs", error=f"it did not tell of the end of process {self.pid}")
+                self._server.close()
+            if self._server.gone:  # with the server went who could tell how it ended
+                code = self._server.ended[self.pid] = _KILLED
         return code
 
     def signal(self, number: int) -> None:
@@ -86,6 +95,10 @@ class _Forked:
 
     def stirred(self) -> bool:
         return self._pulse.stirred()
+
+    @property
+    def complaint(self) -> str | None:
+        return self._pulse.complaint
 
     def __del__(self) -> None:
         os.close(self._handle)

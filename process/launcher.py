@@ -14,7 +14,7 @@ from process.beat import BEAT_ENV
 from process.job import Job
 from process.stage import child_environment
 
-_PIPE_BYTES = 4096
+_PIPE_BYTES = 65_536
 
 
 class Child(Protocol):
@@ -31,6 +31,10 @@ class Child(Protocol):
 
     def stirred(self) -> bool:
         """Whether it has given a sign of life since this was asked last."""
+
+    @property
+    def complaint(self) -> str | None:
+        """What it says keeps it from its work."""
 
 
 class Launcher(Protocol):
@@ -61,6 +65,8 @@ class Pulse:
 
     def __init__(self) -> None:
         self._read, self.write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._unfinished = b""
+        self.complaint: str | None = None
 
     def started(self) -> None:
         """The child has its copy of the writing end: close ours."""
@@ -69,9 +75,13 @@ class Pulse:
 
     def stirred(self) -> bool:
         try:
-            return bool(os.read(self._read, _PIPE_BYTES))
+            said = os.read(self._read, _PIPE_BYTES)
         except BlockingIOError:
             return False
+        *lines, self._unfinished = (self._unfinished + said).split(b"\n")
+        for line in filter(None, lines):
+            self.complaint = None if line == b"-" else line.decode(errors="replace")
+        return bool(said)
 
     def close(self) -> None:
         for fd in (self._read, self.write):
@@ -97,6 +107,10 @@ class _Executed:
 
     def stirred(self) -> bool:
         return self._pulse.stirred()
+
+    @property
+    def complaint(self) -> str | None:
+        return self._pulse.complaint
 
 
 class ExecLauncher:

@@ -47,12 +47,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help."""
+    """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help.
+
+    `passing`: its process lives, complains, and goes on trying by itself. `silence_s`: it hung for so long.
+    """
 
     job: Job
     reason: str
     since: float
     refused: bool
+    passing: bool = False
+    silence_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -90,7 +95,8 @@ class Supervisor:
     @property
     def troubles(self) -> dict[str, Trouble]:
         """Job name to trouble, of jobs that are wanted."""
-        return {name: kept.trouble for name, kept in self._kept.items() if kept.trouble}
+        troubles = {name: kept.trouble or _complaint(kept) for name, kept in self._kept.items()}
+        return {name: trouble for name, trouble in troubles.items() if trouble}
 
     def failures(self, name: str) -> int:
         """Failures in a row of a job."""
@@ -147,7 +153,7 @@ class Supervisor:
             return
         if kept.child.stirred():
             kept.stirred = now
-        if kept.trouble and now - kept.started > PROVEN_S + (kept.job.silence_s or 0.0):
+        if kept.trouble and now - kept.started > PROVEN_S + (kept.trouble.silence_s or 0.0):
             kept.trouble = None
         silence, allowed = self._silence(kept, now)
         if allowed is not None and silence > allowed and kept.hung is None:
@@ -203,7 +209,8 @@ class Supervisor:
         given_up = code == EXIT_FATAL or kept.backoff.failures >= GIVE_UP_AFTER
         if given_up or kept.hung:
             since = kept.trouble.since if kept.trouble else now
-            kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL)
+            silence = (kept.job.silence_s or 0.0) if kept.hung else 0.0
+            kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL, silence_s=silence)
             pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
         kept.next_start = now + pause
         _log.warning(
@@ -226,6 +233,11 @@ class Supervisor:
                 while child.poll() is None:
                     time.sleep(0.02)
         self._kept.clear()
+
+
+def _complaint(kept: _Kept) -> Trouble | None:
+    said = kept.child.complaint if kept.child and kept.unwanted_since is None else None
+    return Trouble(kept.job, said, kept.started, refused=False, passing=True) if said else None
 
 
 def _backoff(job: Job) -> Backoff:

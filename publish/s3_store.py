@@ -266,8 +266,7 @@ class S3Store:
 
     def _clean(self, text: str) -> str:
         if self._credentials:
-            for secret in (self._credentials.secret_key, self._credentials.access_key):
-                text = text.replace(secret, "***")
+            text = text.replace(self._credentials.secret_key, "***")
         return redacted(" ".join(text.split()))
 
 

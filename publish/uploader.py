@@ -20,12 +20,15 @@ from lesson.manifest import MANIFEST, manifest
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
 from lesson.state import LessonView
 from process.backoff import Backoff
+from process.beat import complain, recovered
 from process.stage import repeat
 from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
 from publish.protocol import ObjectStore, md5_hex
 from publish.verify import differing, expected_objects, read_committed, read_expected
 
 _log = structlog.get_logger()
+COMPLAIN_AFTER = 3
+"""Failures in a row, some 3 s, after which a line is down and not just slow."""
 MAX_REPAIRS = 3
 """Rounds of sending again what the final comparison found different, before the store is said to be at fault."""
 
@@ -86,6 +89,7 @@ class Uploader:
             self._rest(error)
         else:
             self._backoff.reset()
+            recovered()
         return True
 
     def _carry_out(self, step: Step) -> None:
@@ -147,6 +151,8 @@ class Uploader:
 
     def _rest(self, error: ClassreelError) -> None:
         seconds = self._backoff.pause_s()
+        if self._backoff.failures >= COMPLAIN_AFTER:
+            complain(str(error))
         _log.warning(
             "store failed, trying again", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1)
         )

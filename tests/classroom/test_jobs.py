@@ -6,7 +6,7 @@ from classroom.jobs import BLIND_AFTER, wanted_jobs
 from classroom.settings import Settings
 from lesson.folder import LessonFolder
 from lesson.records import FrozenUntil, SourceFinished, Start, Stop, Verified
-from lesson.state import LessonState
+from lesson.state import LessonState, Phase
 from tests.kit.lessons import header, moment
 
 FOLDER = LessonFolder(Path("/lessons/lesson"))
@@ -25,10 +25,18 @@ def test_nothing_before_the_start_and_nothing_after_the_end() -> None:
     state.apply(SourceFinished(source="teacher", at=moment(9)))
     assert names(state) == ["capture-mic", "tracking", "encode", "publish"]
     state.apply(SourceFinished(source="mic", at=moment(9)))
-    state.apply(FrozenUntil(at=0, final=True))
-    assert names(state) == ["publish"]
+    state.apply(FrozenUntil(at=1, final=True))
+    assert names(state) == ["encode", "publish"]
     state.apply(Verified(objects=1, bytes=1, manifest_sha256=""))
+    assert "publish" not in names(state)
+
+
+def test_an_empty_lesson_needs_nothing_more() -> None:
+    state = LessonState(header())
+    for record in (Start(at=moment(0)), Stop(at=moment(1)), FrozenUntil(at=0, final=True)):
+        state.apply(record)
     assert names(state) == []
+    assert state.phase is Phase.EMPTY
 
 
 def test_after_stop_a_given_up_feed_gets_a_new_chance_to_close() -> None:

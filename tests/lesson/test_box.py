@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_fault_stands_once_until_it_is_cleared() -> None:
     first = FaultRaised(code="store_refuses", about="a", at=moment(), detail="key")
     for record in (first, FaultRaised(code="store_refuses", about="a", at=moment(9), detail="again")):
         state.apply(record)
-    assert list(state.faults.values()) == [first]
+    assert list(state.faults.values()) == [replace(first, detail="again")], "since when, and why now"
     for cleared in ("b", "a", "a"):
         state.apply(FaultCleared(code="store_refuses", about=cleared, at=moment()))
     state.apply(SourceFinished(source="teacher", at=moment()))
@@ -47,12 +48,15 @@ def test_every_fault_has_a_remedy(code: Fault) -> None:
     assert remedy("a code of a later version") == ""
 
 
-def test_what_is_found_stands_and_what_is_not_goes(tmp_path: Path) -> None:
+def test_what_is_found_stands_and_what_is_not_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, view = BoxLog(tmp_path), BoxView(tmp_path)
     log.settle({STORE: "wrong key", DISK: "2 s"})
-    log.settle({STORE: "wrong key, once more", DISK: "2 s"})
+    log.settle({STORE: "no space", DISK: "2 s"})
     assert keys(view.poll()) == [STORE, DISK]
-    assert view.state.faults[STORE].detail == "wrong key"
+    assert view.state.faults[STORE].detail == "wrong key", "not more often than once in a while"
+    monkeypatch.setattr(box, "_REWRITE_S", 0.0)
+    log.settle({STORE: "no space", DISK: "2 s"})
+    assert view.poll().faults[STORE].detail == "no space"
     log.settle({DISK: "2 s"})
     assert keys(view.poll()) == [DISK]
     log.close()
@@ -63,10 +67,21 @@ def test_a_new_life_knows_the_faults_of_the_one_before_and_may_leave_them(tmp_pa
     before.settle({STORE: "wrong key"})
     before.close()
     log = BoxLog(tmp_path)
-    log.settle({}, clear=False)
+    log.settle({DISK: "2 s"}, clear=False)
+    log.settle({}, clear=False)  # its own faults it may clear at once
     assert keys(log.state) == [STORE]
     log.settle({})
     assert keys(BoxView(tmp_path).poll()) == []
+
+
+def test_a_lesson_that_is_done_has_no_faults(tmp_path: Path) -> None:
+    log = BoxLog(tmp_path)
+    log.settle(
+        {STORE: "wrong key", (Fault.LESSON_STUCK, "lesson"): "publish", (Fault.LESSON_STUCK, "other"): "x", DISK: "2 s"}
+    )
+    log.clear_lesson("lesson")
+    assert keys(BoxView(tmp_path).poll()) == [other, DISK]
+    log.close()
 
 
 def test_the_journal_is_bounded_and_readers_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
