@@ -75,10 +75,8 @@ def test_a_new_life_knows_the_faults_of_the_one_before_and_may_leave_them(tmp_pa
 
 
 def test_a_lesson_that_is_done_has_no_faults(tmp_path: Path) -> None:
-    log = BoxLog(tmp_path)
-    log.settle(
-        {STORE: "wrong key", (Fault.LESSON_STUCK, "lesson"): "publish", (Fault.LESSON_STUCK, "other"): "x", DISK: "2 s"}
-    )
+    log, stuck, other = BoxLog(tmp_path), (Fault.LESSON_STUCK, "lesson"), (Fault.LESSON_STUCK, "other")
+    log.settle({STORE: "wrong key", stuck: "publish", other: "encode", DISK: "2 s"})
     log.clear_lesson("lesson")
     assert keys(BoxView(tmp_path).poll()) == [other, DISK]
     log.close()
