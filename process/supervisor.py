@@ -28,8 +28,8 @@ RETRY_S = 60.0
 HEALTHY_S = 60.0
 """A process that lived this long has its earlier failures forgiven."""
 PROVEN_S = 15.0
-"""A process that was in trouble and now lives this long, and long enough to have hung, is over it: refusals come within
-seconds."""
+"""A process that was in trouble and now lives this long is over it (if it hung, after the time that took besides):
+refusals come within seconds."""
 VITAL_PAUSE_S = 5.0
 """Longest pause before a vital process is started again."""
 DONE_PAUSE_S = 1.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from classroom.recording import stop_reason
 from classroom.settings import Settings
 from lesson.box import BoxView, Fault
 from lesson.clock import Moment
+from lesson.errors import ConfigError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.lifecycle import window
@@ -131,6 +133,7 @@ class World:
         self.folder = make_lesson(root)
         start(self.folder, at=moment_on(self.clock))
         self.journals: dict[str, JournalWriter] = {}
+        self.deeds: list[tuple[float, Callable[[], object]]] = []
         self.classroom = FakeClassroom(self.clock, self.launcher, self.folder.header.sources, self._commit)
         self.conductor = Conductor(
             self.settings, launcher=self.launcher, clock=Clock(self.clock, self.now, self._sleep)
@@ -148,6 +151,13 @@ class World:
     def _sleep(self, _seconds: float) -> None:
         self.clock.now += self.step
         self.classroom.live()
+        for due in [due for due in self.deeds if due[0] <= self.clock.now]:
+            self.deeds.remove(due)
+            due[1]()
+
+    def at(self, seconds: float, deed: Callable[[], object]) -> None:
+        """Do this once, so many seconds from now."""
+        self.deeds.append((self.clock.now + seconds, deed))
 
     def run(self, seconds: float) -> None:
         end = self.clock.now + seconds
@@ -184,3 +194,28 @@ def test_the_box_s_journal_says_what_is_wrong_until_it_is_mended(tmp_path: Path)
     assert key in view.poll().faults
     assert view.state.failures["publish"] >= 1
     assert view.state.starts["capture"] == 2
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_two_boxes_do_not_share_a_root(tmp_path: Path) -> None:
+    world = World(tmp_path / "root", {})
+    with pytest.raises(ConfigError, match="another classreel"):
+        Conductor(world.settings, launcher=world.launcher)
+    world.run(4)
+    Conductor(world.settings, launcher=world.launcher, clock=Clock(world.clock, world.now, world._sleep)).serve(
+        lambda: True
+    )
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_a_running_lesson_whose_header_is_lost_gets_it_back(tmp_path: Path, damage: str) -> None:
+    world = World(tmp_path / "root", {}, step=0.5)
+    before = world.folder.header_path.read_bytes()
+    world.at(
+        10,
+        lambda: world.folder.header_path.unlink() if damage == "gone" else world.folder.header_path.write_bytes(b"{"),
+    )
+    world.run(20)
+    assert world.folder.header_path.read_bytes() == before
+    assert len(world.launcher.of("capture-teacher")) == 1

@@ -16,6 +16,7 @@ from lesson.hls import published_url
 from lesson.journal import append_records, read_journal
 from lesson.manifest import manifest
 from lesson.records import (
+    FrozenUntil,
     ObjectStored,
     PlaylistPublished,
     PublishStarted,
@@ -26,7 +27,7 @@ from lesson.records import (
     _crc_tail,
     encode_line,
 )
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState, Phase, load_state
 from lesson.time import TICKS_PER_SECOND, seconds_from_ticks
 from tests.kit.lessons import (
     encode_all,
@@ -246,3 +247,13 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         sealed(tmp_path)
     with pytest.raises(StorageError):
         control_window(tmp_path)
+
+
+def test_a_lesson_in_which_nothing_was_recorded_is_empty(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path)
+    start(folder)
+    stop(folder)
+    append_records(folder.plan_journal(), [FrozenUntil(at=0, final=True)])
+    entry = glance(folder)
+    assert (entry.phase, entry.duration_s, entry.problem) == (Phase.EMPTY, 0.0, "nothing was recorded")
+    assert load_state(folder).phase is Phase.EMPTY

@@ -215,6 +215,49 @@ def test_signs_of_life_come_through(launcher: Launcher, tmp_path: Path) -> None:
     assert ended(child) == -signal.SIGKILL
 
 
+def test_a_complaint_is_trouble_until_it_is_taken_back(launcher: Launcher, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    code = f"""
+import time
+from pathlib import Path
+from process.beat import beat, complain, recovered
+complain("the store\\ndoes not answer: 断线")
+while not Path({str(go_on)!r}).exists():
+    time.sleep(0.02)
+recovered()
+while True:
+    beat()
+    time.sleep(0.02)
+"""
+    supervisor, complaining = Supervisor(tmp_path, launcher), job(code)
+
+    def looked(*, troubled: bool) -> bool:
+        supervisor.reconcile([complaining])
+        return bool(supervisor.troubles) is troubled
+
+    try:
+        wait_until(lambda: looked(troubled=True), 20)
+        trouble = supervisor.troubles["trial"]
+        assert (trouble.reason, trouble.refused, trouble.passing) == ("the store does not answer: 断线", False, True)
+        go_on.touch()
+        wait_until(lambda: looked(troubled=False), 20)
+        assert supervisor.failures("trial") == 0
+    finally:
+        supervisor.stop()
+
+
+def test_a_hung_fork_server_is_replaced(tmp_path: Path) -> None:
+    launcher = ForkLauncher(["process.stage"])
+    try:
+        child = launcher.start(job(SLEEPER), tmp_path / "log")
+        os.kill(launcher._server.process.pid, signal.SIGSTOP)
+        child.signal(signal.SIGKILL)
+        assert ended(child) == -signal.SIGKILL
+        assert ended(launcher.start(job("pass"), tmp_path / "log")) == 0
+    finally:
+        launcher.close()
+
+
 def test_tools_find_a_process_by_its_own_command(launcher: Launcher, tmp_path: Path) -> None:
     wanted = job(SLEEPER, niceness=3)
     child = launcher.start(wanted, tmp_path / "log")

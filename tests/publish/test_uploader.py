@@ -85,6 +85,16 @@ def test_a_second_run_sends_nothing(folder: LessonFolder) -> None:
     assert store.puts == []
 
 
+def test_a_line_that_is_down_is_said_once_it_is_no_slip_and_taken_back(
+    folder: LessonFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("publish.uploader.complain", said.append)
+    monkeypatch.setattr("publish.uploader.recovered", lambda: said.append("-"))
+    Uploader(folder, FlakyStore(iter(["well", *["before"] * 4])), sleep=lambda _s: None).run()
+    assert [line == "-" for line in said[:4]] == [True, False, False, True]
+
+
 def test_store_failures_are_tried_again_with_growing_pauses(folder: LessonFolder) -> None:
     store = FlakyStore(iter(["well", "before", "before", "damaged", "after", "before"]))
     pauses: list[float] = []
