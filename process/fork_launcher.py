@@ -72,13 +72,16 @@ class _Forked:
         self._server = server
         self._dead_since: float | None = None
         self._pulse = pulse
-        self._handle = os.pidfd_open(pid)
         self.pid = pid
+        try:
+            self._handle = os.pidfd_open(pid)
+        except ProcessLookupError:  # it has ended, and the server knows already
+            self._handle = -1
 
     def poll(self) -> int | None:
         self._server.listen()
         code = self._server.ended.get(self.pid)
-        if code is None and select.select([self._handle], [], [], 0)[0]:
+        if code is None and self._is_dead():
             self._dead_since = self._dead_since or time.monotonic()
             if not self._server.gone and time.monotonic() - self._dead_since > TELL_S:
                 _log.warning("fork server hangs", error=f"it did not tell of the end of process {self.pid}")
@@ -87,7 +90,12 @@ class _Forked:
                 code = self._server.ended[self.pid] = _KILLED
         return code
 
+    def _is_dead(self) -> bool:
+        return self._handle < 0 or bool(select.select([self._handle], [], [], 0)[0])
+
     def signal(self, number: int) -> None:
+        if self._handle < 0:
+            return
         try:
             signal.pidfd_send_signal(self._handle, number)
         except ProcessLookupError:
@@ -101,7 +109,8 @@ class _Forked:
         return self._pulse.complaint
 
     def __del__(self) -> None:
-        os.close(self._handle)
+        if self._handle >= 0:
+            os.close(self._handle)
 
 
 class ForkLauncher:
