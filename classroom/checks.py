@@ -14,6 +14,7 @@ from classroom.feed_check import check_feed, remedy
 from classroom.settings import Settings, SourceSettings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError
+from publish.body import HeldBody
 from publish.store import StoreSpec, open_store
 
 MIN_FREE_BYTES = 5 * 1024**3
@@ -98,7 +99,7 @@ def store_spec(settings: Settings) -> StoreSpec:
 def _store(settings: Settings) -> str:
     store = open_store(store_spec(settings))
     key = f".check/{uuid.uuid4().hex}"
-    store.put(key, b"classreel", content_type="text/plain", cache_control="no-store")
+    store.put(key, HeldBody(b"classreel"), content_type="text/plain", cache_control="no-store")
     found = store.get(key)
     store.delete(key)
     if found != b"classreel":

@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from classroom.faults import DiskWatch, Faults, clock_faults, job_faults
-from classroom.jobs import web_job
+from classroom.jobs import publish_job, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.settings import Settings
@@ -69,7 +69,7 @@ def lock_root(root: Path) -> int:
 
 
 class Conductor:
-    """`serve`: the API, the running lesson, and one unfinished older lesson at a time."""
+    """`serve`: the API, the running lesson, one older lesson at a time that is still to be made, and publishing."""
 
     def __init__(self, settings: Settings, *, launcher: Launcher | None = None, clock: Clock | None = None) -> None:
         self._settings = settings
@@ -79,11 +79,13 @@ class Conductor:
         self._catalogue = Catalogue(settings.root)
         self._box = BoxLog(settings.root)
         self._disk = DiskWatch(settings.root)
-        self._api = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
+        self._own = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
         self._done: set[str] = set()
+        self._empty: set[str] = set()
+        self._unpublished = False
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
         self._log = structlog.get_logger()
@@ -99,17 +101,22 @@ class Conductor:
                     next_look = now + LOOK_S
                 for lesson_id in list(self._runs):
                     self._advance_safely(lesson_id)
-                self._api.reconcile([web_job(self._settings)])  # after the recording, which comes first
+                self._own.reconcile(self._own_jobs())  # after the recording, which comes first
                 self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
                 self._clock.sleep(POLL_S)
         finally:
             for run in self._runs.values():
                 run.close()
-            self._api.stop()
+            self._own.stop()
             self._disk.close()
             self._box.close()
             self._launcher.close()
             os.close(self._root_lock)
+
+    def _own_jobs(self) -> list[Job]:
+        """The processes that are nobody's lesson: the pages, and while anything is unpublished who publishes it."""
+        unpublished = [publish_job(self._settings)] if self._unpublished else []
+        return [web_job(self._settings), *unpublished]
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""
@@ -124,12 +131,14 @@ class Conductor:
         if running is not None and running.id not in self._runs:
             self._open(running)
             return  # the others have time until its processes run
+        unfinished = self._catalogue.unfinished()
+        self._unpublished = any(folder.id not in self._empty for folder in unfinished)
         self._damaged = self._catalogue.damaged()
         for damaged in self._damaged:
             if damaged.folder.id in self._runs:  # what it is, is known here: without its header nobody could stop it
                 self._runs[damaged.folder.id].folder.save_header()
         if all(run.view.state.phase is Phase.RECORDING for run in self._runs.values()):
-            waiting = [folder for folder in self._catalogue.unfinished() if self._is_due(folder)]
+            waiting = [folder for folder in unfinished if self._is_due(folder)]
             for folder in sorted(waiting, key=lambda folder: self._retry_at.get(folder.id, 0.0))[:1]:
                 self._close(folder)
                 self._open(folder)
@@ -148,7 +157,7 @@ class Conductor:
     def _open(self, folder: LessonFolder) -> None:
         try:
             run = LessonRun(
-                folder, self._settings, launcher=self._launcher, clock=self._clock.monotonic,
+                folder, self._settings, publishes=False, launcher=self._launcher, clock=self._clock.monotonic,
                 told=self._telling(folder.id),
             )  # fmt: skip
             self._runs[folder.id] = run.__enter__()
@@ -179,7 +188,9 @@ class Conductor:
             self._stuck.pop(lesson_id, None)
             self._done.add(lesson_id)
             self._box.clear_lesson(lesson_id)
-            self._log.info("lesson published" if run.published else "lesson is empty", lesson=lesson_id)
+            if run.view.state.empty:
+                self._empty.add(lesson_id)
+            self._log.info("lesson is empty" if lesson_id in self._empty else "lesson is made", lesson=lesson_id)
         elif run.stuck:
             self._put_off(lesson_id, "; ".join(run.problems))
             self._log.warning("lesson is stuck", lesson=lesson_id, problems=run.problems)
@@ -191,7 +202,7 @@ class Conductor:
     def _faults(self) -> Faults:
         """Everything that is wrong now."""
         found = {**self._disk.faults(), **clock_faults(self._clock.now(), self._began)}
-        found |= job_faults("", self._api.troubles.values())
+        found |= job_faults("", self._own.troubles.values())
         for lesson_id, run in self._runs.items():
             found |= job_faults(lesson_id, run.troubles.values())
         found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}

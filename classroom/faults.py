@@ -30,10 +30,16 @@ CLOCK_SLACK_S = 60.0
 
 def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
     """What the troubles of a lesson's jobs (of the box's own, with an empty id) amount to."""
-    return {(_code(one), "/".join(filter(None, (lesson_id, one.job.name)))): redacted(one.reason) for one in troubles}
+    found: Faults = {}
+    for one in troubles:
+        about = one.about or "/".join(filter(None, (lesson_id, one.job.name)))
+        found[_code(one), about] = redacted(one.reason)
+    return found
 
 
 def _code(trouble: Trouble) -> Fault:
+    if trouble.about:  # one lesson of many
+        return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):

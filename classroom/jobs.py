@@ -16,7 +16,9 @@ CAPTURE_SILENCE_S = 10.0
 CAPTURE_NICENESS = -10
 """Recording goes before everything else on the box, where the system allows it (root, or systemd's LimitNICE=)."""
 STAGE_SILENCE_S = 120.0
-"""For all others: a step may wait for a slow disk or line, and give no sign meanwhile."""
+"""For all others: a step may wait for a slow disk, and give no sign meanwhile."""
+PUBLISH_SILENCE_S = 300.0
+"""A reply of a store may take 120 s (what lies in the send buffer goes first), and asking what became of it as long."""
 API_SILENCE_S = 15.0
 
 
@@ -41,7 +43,7 @@ def capture_jobs(folder: LessonFolder, state: LessonState) -> list[Job]:
 def wanted_jobs(
     folder: LessonFolder, state: LessonState, settings: Settings, *, tracking_crashes: int = 0
 ) -> list[Job]:
-    """The processes that bring this lesson further, most urgent first."""
+    """The processes that make this lesson, most urgent first; `publish_job` brings it to the store."""
     if state.start is None or state.empty:
         return []
     path = str(folder.path)
@@ -52,14 +54,18 @@ def wanted_jobs(
     if not state.encoded:
         farm = ("--farm", settings.encode.farm) if settings.encode.farm else ()
         jobs.append(_stage("encode", path, "--workers", str(settings.encode.workers), *farm, niceness=10))
-    if not state.verified:
-        jobs.append(_stage("publish", path, *store_arguments(settings), niceness=5))
     return jobs
 
 
-def _stage(stage: str, *arguments: str, niceness: int) -> Job:
+def _stage(stage: str, *arguments: str, niceness: int, silence_s: float = STAGE_SILENCE_S) -> Job:
     """A stage that comes after recording, and must not disturb it."""
-    return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
+    return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=silence_s)
+
+
+def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:
+    """The process that brings one lesson to the store, or (None) all unpublished lessons of the root in turns."""
+    what = ("--root", str(settings.root)) if lesson is None else (str(lesson.path),)
+    return _stage("publish", *what, *store_arguments(settings), niceness=5, silence_s=PUBLISH_SILENCE_S)
 
 
 def store_arguments(settings: Settings) -> tuple[str, ...]:

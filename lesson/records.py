@@ -29,6 +29,7 @@ from lesson.record_types import (
     Mapped,
     ObjectStored,
     Origin,
+    PartStored,
     PlaylistPublished,
     PublishStarted,
     RenditionStarted,
@@ -40,6 +41,7 @@ from lesson.record_types import (
     Start,
     Stop,
     StreamAccount,
+    UploadStarted,
     Verified,
 )
 
@@ -61,6 +63,7 @@ __all__ = [
     "Mapped",
     "ObjectStored",
     "Origin",
+    "PartStored",
     "PlaylistPublished",
     "PublishStarted",
     "Record",
@@ -74,6 +77,7 @@ __all__ = [
     "Stop",
     "StreamAccount",
     "Unknown",
+    "UploadStarted",
     "Verified",
     "decode_line",
     "encode_line",
@@ -97,6 +101,8 @@ Record: TypeAlias = (
     | ChunkEncoded
     | PublishStarted
     | ObjectStored
+    | UploadStarted
+    | PartStored
     | PlaylistPublished
     | Verified
     | JobStarted

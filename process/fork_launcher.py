@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -96,8 +97,8 @@ class _Forked:
         return self._pulse.stirred()
 
     @property
-    def complaint(self) -> str | None:
-        return self._pulse.complaint
+    def complaints(self) -> Mapping[str, str]:
+        return self._pulse.complaints
 
     def __del__(self) -> None:
         if self._handle >= 0:

@@ -10,7 +10,8 @@ from lesson.errors import ConfigError
 from publish.address import FolderAddress, parse_store_url
 from publish.folder_store import FolderStore
 from publish.protocol import ObjectStore
-from publish.s3_store import Credentials, S3Store
+from publish.s3_client import Credentials, S3Client
+from publish.s3_store import S3Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def open_store(spec: StoreSpec) -> ObjectStore:
         raise ConfigError(f"store.url: {error}") from error
     if isinstance(place, FolderAddress):
         return FolderStore(place.path)
-    return S3Store(
+    line = S3Client(
         place.endpoint,
         place.bucket,
         prefix=place.prefix,
@@ -84,3 +85,4 @@ def open_store(spec: StoreSpec) -> ObjectStore:
         credentials=credentials(spec),
         region=place.region,
     )
+    return S3Store(line)

@@ -16,7 +16,7 @@ import pytest
 
 from classroom.conductor import Clock, Conductor
 from classroom.faults import job_faults
-from classroom.jobs import STAGE_SILENCE_S, wanted_jobs, web_job
+from classroom.jobs import PUBLISH_SILENCE_S, publish_job, wanted_jobs, web_job
 from classroom.recording import stop_reason
 from classroom.settings import Settings
 from lesson.box import BoxView, Fault
@@ -86,7 +86,7 @@ class Room:
             self.classroom.live()
             assert stop_reason(self.state, moment_on(self.clock), max_lesson_s=self.settings.max_lesson) is None
             self.lesson.reconcile(wanted_jobs(folder, self.state, self.settings))
-            self.box.reconcile([web_job(self.settings)])
+            self.box.reconcile([web_job(self.settings), publish_job(self.settings)])
             found = job_faults("lesson", self.lesson.troubles.values()) | job_faults("", self.box.troubles.values())
             for code, about in found:
                 self.said.setdefault(f"{code}:{about.rpartition('/')[2]}", self.clock.now)
@@ -114,7 +114,7 @@ def test_recording_goes_on_and_what_is_wrong_is_said(tmp_path: Path, subject: st
     tries = [child.born for child in room.launcher.started if child.job.stage == stage]
     late = [b - a for a, b in itertools.pairwise(tries) if a > given_up]
     assert len(late) >= 5  # for ever
-    hung_s = START_PATIENCE_S + (STAGE_SILENCE_S if way == "hung" else 0.0)
+    hung_s = START_PATIENCE_S + (PUBLISH_SILENCE_S if way == "hung" else 0.0)
     slowest = RETRY_S + hung_s + 4 * step
     assert max(late) <= slowest
 
@@ -190,7 +190,7 @@ def test_the_box_s_journal_says_what_is_wrong_until_it_is_mended(tmp_path: Path)
     view = BoxView(root)
 
     world.run(8)
-    key = (Fault.STORE_REFUSES.value, f"{world.folder.id}/publish")
+    key = (Fault.STORE_REFUSES.value, "publish")
     assert key in view.poll().faults
     assert view.state.failures["publish"] >= 1
     assert view.state.starts["capture"] == 2

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from lesson.errors import ConfigError, StoreError
 from publish.address import FolderAddress, S3Address, parse_store_url
+from publish.s3_client import S3Client
 from publish.s3_store import S3Store
 from publish.store import StoreSpec, open_store
 
@@ -167,7 +168,7 @@ def certificate(folder: Path, name: str) -> ssl.SSLContext:
 
 def trouble(port: int) -> str:
     with pytest.raises(StoreError, match=r"^[^\n]+$") as raised:
-        S3Store(f"127.0.0.1:{port}", "lessons", secure=True, timeout_s=5, reply_s=5).get("l1/x")
+        S3Store(S3Client(f"127.0.0.1:{port}", "lessons", secure=True, timeout_s=5, reply_s=5)).get("l1/x")
     return str(raised.value)
 
 
