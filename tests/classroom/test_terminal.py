@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from classroom import cli
 from classroom.terminal import say, tell, tell_json
 from lesson.titles import one_line
-from tests.conftest import ROOT
 from tests.kit.lessons import make_lesson
+from tests.kit.places import ROOT
 
 MARKUP = st.lists(
     st.sampled_from(

@@ -12,9 +12,9 @@ from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
 from lesson.state import LessonState, Phase, load_state
 from lesson.verify import verify_local
+from tests.kit.places import GOLDEN
 from tests.kit.programme import classreel, decoding_errors, folder_of, result_of
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LESSONS = [folder.path for folder in lessons_in(GOLDEN)]
 
 

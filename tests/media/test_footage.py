@@ -15,9 +15,8 @@ from media.audio import sound
 from media.decode import pictures
 from media.probe import probe
 from media.thumbnail import thumbnail
-from tests.conftest import ROOT
+from tests.kit.places import FOOTAGE
 
-FOOTAGE = ROOT.parent / "shared" / "footage"
 FILES = [path for name in ("odd", "teacher", "slides", "audio") for path in sorted((FOOTAGE / name).glob("*"))]
 LONGEST = 4 * TICKS_PER_SECOND
 REFUSED = {
