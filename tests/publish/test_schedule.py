@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publish.plan import PutFile, PutPlaylist, Seal, Step
@@ -54,18 +54,19 @@ def test_one_of_those_that_wait_goes_with_its_own_object(
 
 def test_a_hundred_lessons_have_the_same_of_the_line_and_the_oldest_is_first_of_them() -> None:
     turns, had = Turns(), Counter[str]()
-    lessons = {f"{number:03d}": (put(1_000_000), False) for number in range(100)}
+    lessons = {f"{number:03d}": (put(4_000_000), False) for number in range(100)}
     order: list[str] = []
-    for _ in range(100 * 16 * 2 + 7):
+    for _ in range(100 * 4 * 2 + 3):
         turn = schedule(turns.waiting(lessons), Window.ALL, None)
         assert turn is not None
         turns.add(turn[0], bytes_of(turn[1]))
         had[turn[0]] += bytes_of(turn[1])
         order += [turn[0]] if not order or order[-1] != turn[0] else []
     assert order == [*sorted(lessons), *sorted(lessons), "000"]
-    assert max(had.values()) - min(had.values()) == 7_000_000
+    assert max(had.values()) - min(had.values()) == 12_000_000
 
 
+@settings(max_examples=25)
 @given(data=st.data())
 def test_nobody_gets_ahead_of_another_by_more_than_a_turn(data: st.DataObject) -> None:
     """Lessons come and go, become fresh and stale; what each pair got while both waited side by side stays close."""
@@ -73,7 +74,7 @@ def test_nobody_gets_ahead_of_another_by_more_than_a_turn(data: st.DataObject) -
     stay = ["a", "b", "c"]
     sizes = {lesson: data.draw(st.integers(LARGEST // 3, LARGEST)) for lesson in [*stay, "x", "y"]}
     had = Counter(dict.fromkeys(stay, 0))
-    for _ in range(data.draw(st.integers(20, 120))):
+    for _ in range(data.draw(st.integers(20, 60))):
         lessons = {lesson: (put(sizes[lesson]), False) for lesson in stay}
         for visitor in data.draw(st.sets(st.sampled_from(["x", "y"]))):
             lessons[visitor] = (put(sizes[visitor]), data.draw(st.booleans()))
