@@ -47,6 +47,7 @@ from lesson.records import (
     Start,
 )
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, ClockMap, Grid, Span
+from tracking.detectors import DETECTORS
 
 SEGMENT_S = 4
 DRIFT_EVERY_S = 50
@@ -140,9 +141,14 @@ def _observed(spec: SourceSpec, seconds: int) -> Iterator[Record]:
         if _there(spec, at_s):
             times = range(at_s * TICKS_PER_SECOND, (at_s + SEGMENT_S) * TICKS_PER_SECOND, TICKS_PER_SECOND // 4)
             seen = tuple(Observation(at=at, motion=(body,), motion_level=0.02) for at in times)
-            yield SegmentObserved(
-                source=spec.id, epoch=_epoch_of(spec, at_s), seq=seq, detector="made up", observations=seen
-            )
+            for name in DETECTORS[spec.role]:
+                yield SegmentObserved(
+                    source=spec.id,
+                    epoch=_epoch_of(spec, at_s),
+                    seq=seq,
+                    detector=f"{name}/1",
+                    observations=seen if name == "motion" else (),
+                )
 
 
 def _planned(header: LessonHeader, end: int) -> Iterator[Record]:

@@ -224,8 +224,21 @@ FULL_FRAME = Box(0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that a detector found for which `Observation` has no field of its own.
+
+    `what`: the detector's word for it ("person", "raised hand"); `score`: how sure it is, 0…1; `box`: where, if it has
+    a place.
+    """
+
+    what: str
+    score: float = 1.0
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What one frame of a source shows; `at` is in source ticks, so that it stays true under any clock map.
+    """What one picture of a source shows; `at` is in source ticks, so that it stays true under any clock map.
 
     `motion`: moving regions, largest first. `motion_level`: moving part of the picture, 0…1.
     `board_activity`: part of the picture that changed for good (ink, slides), 0…1.
@@ -236,7 +249,7 @@ class Observation:
     motion: tuple[Box, ...] = ()
     motion_level: float = 0.0
     board_activity: float = 0.0
-    brightness: float = 0.0
+    findings: tuple[Finding, ...] = ()
 
 
 class Layout(StrEnum):

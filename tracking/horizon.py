@@ -12,14 +12,10 @@ from lesson.clock import Moment
 from lesson.state import LessonState, SourceState
 from lesson.time import TICKS_PER_SECOND, Ticks
 from tracking.clocks import LessonClock
+from tracking.rules import PATIENCE, REOPENED, STALL
 
-PATIENCE: Ticks = 12 * TICKS_PER_SECOND
-"""A source this far behind the others is not waited for: three segments of 4 s."""
-STALL: Ticks = 30 * TICKS_PER_SECOND
-"""When all sources lag (a stalled disk, a frozen machine), nothing is given up before real time is this far ahead."""
-REOPENED: Ticks = 5 * TICKS_PER_SECOND
-"""What a camera may send of its past when it is opened anew: one group of pictures."""
 _RECENT = 4
+"""So many segments of a source show how far apart its key frames lie."""
 
 
 @dataclass(frozen=True, slots=True)

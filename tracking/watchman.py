@@ -18,7 +18,7 @@ from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 from process.job import Job
 from process.supervisor import Supervisor
-from tracking.evidence import Evidence
+from tracking.evidence import GIVEN_UP, Evidence
 from tracking.observe_order import Pending, first_pending
 
 HANGS_AFTER_S = 60.0
@@ -81,7 +81,7 @@ class Watchman:
             source=pending.source,
             epoch=segment.epoch,
             seq=segment.seq,
-            detector="none",
+            detector=GIVEN_UP,
             observations=(),
             problem=f"the analysis ended with status {code} on this segment",
         )

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from lesson.model import FULL_FRAME, Box, Observation
 from lesson.records import CropPath
 from lesson.time import TICKS_PER_SECOND, Span
-from tracking.crops import Camera, crop_path
+from tracking.crops import crop_path
 from tracking.evidence import Seen
+from tracking.rules import CropRules
 
 S = TICKS_PER_SECOND
-CAMERA = Camera()
+CAMERA = CropRules()
 
 
 def walk(*stops: tuple[float, float], height: float = 0.25, until_s: float = 60) -> list[Seen]:
@@ -115,7 +116,7 @@ def test_after_a_full_frame_the_camera_moves_in_rather_than_jump() -> None:
 
 @pytest.mark.parametrize("aspect", [1.0, 0.75, 4 / 3])
 def test_crops_have_the_shape_of_the_canvas(aspect: float) -> None:
-    camera = Camera(aspect=aspect)
+    camera = CropRules(aspect=aspect)
     path = crop_path(walk((0, 0.3)), camera, "teacher", Span(0, 20 * S), cut=True)
     assert path is not None
     assert all(key.box.w == pytest.approx(key.box.h * aspect, abs=2e-4) for key in path.keys)
@@ -130,7 +131,7 @@ boxes = st.builds(
 @settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 120), st.none() | boxes), max_size=80), st.sampled_from([1.0, 0.75, 4 / 3]))
 def test_whatever_moves_the_camera_stays_in_the_frame(moves: list[tuple[int, Box | None]], aspect: float) -> None:
-    camera = Camera(aspect=aspect)
+    camera = CropRules(aspect=aspect)
     looks = {at: Observation(at=at * S // 4, motion=(box,) if box else ()) for at, box in moves}
     seen = [Seen(at * S // 4, look) for at, look in sorted(looks.items())]
     before: CropPath | None = None
