@@ -62,21 +62,24 @@ def _goal(seen: Sequence[Seen], rules: CropRules, at: Ticks) -> Pose | None:
     """Where a camera operator would point at `at`; None while nobody is seen.
 
     Motion shows a part of a body more often than all of it, and never more: the size is near the greatest height of
-    the last seconds, the place that of the moving part now.
+    the last seconds, the place across that of the moving part now, the place in height that of the head: the highest
+    that anything moved lately, as a hand or a leg moves below it.
     """
     largest = [(s.at, s.what.motion[0]) for s in seen if at - rules.memory <= s.at < at + rules.ahead and s.what.motion]
     now = [box for when, box in largest if when >= at - rules.ahead]
     if len(now) < rules.evidence_now or len(largest) < rules.evidence:
         return None
     heights = sorted(box.h for _, box in largest)
+    # nine looks in ten are no higher: the greatest of all may be two people, or a shadow
     height = heights[int(len(heights) * rules.tallest)]
     size = max(rules.least, height * rules.headroom)
+    # three reasons for the whole frame: a body that fills it, a crop hardly smaller, and one wider than the frame is
     if height >= rules.small or size >= rules.wide or size * rules.aspect > 1.0:
         return Pose()
     tops = sorted(box.y for _, box in largest)
     x = median(box.x + box.w / 2 for box in now)
     y = tops[len(tops) // 10] + height * rules.centre
-    return Pose(x, y, round(size, 2))
+    return Pose(x, y, round(size, 2))  # hundredths: one look more or less is no reason to zoom
 
 
 def _worth_moving(pose: Pose, goal: Pose, wanted: Pose, rules: CropRules) -> bool:

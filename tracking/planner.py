@@ -55,21 +55,29 @@ class Planner:
         return self._frozen_stretch(now)
 
     def _frozen_stretch(self, now: Moment) -> list[Record]:
+        """Shots, crops and `FrozenUntil` for what has become certain since the last freeze; empty when nothing has.
+
+        Three ticks bound it: `end` of the lesson, once all is recorded; `known`, until where it is certain what the
+        sources show; `observed`, until where detectors have looked (None: everywhere).
+        """
         state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
         end = lesson_end(state, self.clock) if state.captured else None
         observed = None if self.blind else self._observed_until()
         if end is not None and (observed is None or observed >= end):
-            target = end
+            target = end  # nothing is awaited any more: the last chunk may be shorter, and needs no look-ahead
         else:
             known = end if end is not None else known_until(state, self.clock, now)
             if known is None:
                 return []
+            # a class does not wait for the analysis; files do, and so does what is left of a lesson after Stop
             live = end is None and not state.header.imported
             analysed = known if observed is None else min(known, observed)
             target = max(analysed, known - ANALYSIS_LAG) if live else analysed
+            # the director decides with this much future, and encoding wants whole chunks
             target = (target - rules.look_ahead) // chunk * chunk
         reached = min(target, (state.frozen_until // chunk + MOST_CHUNKS) * chunk)
         final = end is not None and reached == end
+        # the end is frozen even where nothing lies between: a lesson may end with the last frozen chunk
         if reached <= state.frozen_until and not final:
             return []
         span = Span(state.frozen_until, max(reached, state.frozen_until))

@@ -55,8 +55,12 @@ def _observe(folder: LessonFolder) -> None:
 def test_every_detector_of_the_table_is_made_for_its_role(role: Role, name: str) -> None:
     detector = make_detector(name, role)
     assert detector.name.partition("/")[0] == name
-    assert role in detector.roles
     assert detector.interval > 0
+
+
+def test_ink_is_not_looked_for_on_a_teacher() -> None:
+    with pytest.raises(LookupError, match="ink makes no sense of a teacher"):
+        make_detector("ink", Role.TEACHER)
 
 
 def test_what_an_older_version_looked_at_is_not_looked_at_again(golden: LessonFolder) -> None:

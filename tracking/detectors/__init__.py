@@ -24,5 +24,9 @@ DETECTORS: dict[Role, tuple[str, ...]] = {
 
 
 def make_detector(file: str, role: Role) -> Detector:
-    """A detector for one source of this role."""
-    return cast("Detector", getattr(import_module(f"{__name__}.{file}"), file.title().replace("_", ""))(role))
+    """A detector for one source of this role. Raises `LookupError` if it is not made for such a source."""
+    name = file.title().replace("_", "")
+    detector = cast("Detector", getattr(import_module(f"{__name__}.{file}"), name)(role))
+    if role not in detector.roles:
+        raise LookupError(f"{file} makes no sense of a {role.value}")
+    return detector
