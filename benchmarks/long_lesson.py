@@ -17,7 +17,6 @@ from lesson.journal import append_records
 from lesson.ladders import ladder
 from lesson.model import (
     Anchor,
-    Box,
     ChunkRecord,
     CropKey,
     Kind,
@@ -25,6 +24,7 @@ from lesson.model import (
     LessonHeader,
     Observation,
     PtsRange,
+    Rectangle,
     Role,
     SegmentRecord,
     SourceSpec,
@@ -136,7 +136,7 @@ def _segment(spec: SourceSpec, seq: int, at_s: int) -> SegmentRecord:
 def _observed(spec: SourceSpec, seconds: int) -> Iterator[Record]:
     if spec.role is Role.MIC:
         return
-    body = Box(0.4, 0.3, 0.1, 0.4)
+    body = Rectangle(0.4, 0.3, 0.1, 0.4)
     for seq, at_s in enumerate(range(0, seconds, SEGMENT_S)):
         if _there(spec, at_s):
             times = range(at_s * TICKS_PER_SECOND, (at_s + SEGMENT_S) * TICKS_PER_SECOND, TICKS_PER_SECOND // 4)
@@ -159,7 +159,7 @@ def _planned(header: LessonHeader, end: int) -> Iterator[Record]:
             for epoch in (0, 1) if spec.role is Role.STUDENTS else (0,):
                 at = at_s * TICKS_PER_SECOND
                 yield Mapped(map=ClockMap(spec.id, epoch, Span(at, at + 4 * TICKS_PER_SECOND), drift))
-    camera = CropKey(at=0, box=Box(0.2, 0.2, 0.5, 0.5))
+    camera = CropKey(at=0, box=Rectangle(0.2, 0.2, 0.5, 0.5))
     for index, span in enumerate(header.grid.spans(end)):
         shown = ("board", "teacher") if index // 4 % 2 else ("teacher",)
         layout = Layout.PIP if len(shown) > 1 else Layout.FULL

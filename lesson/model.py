@@ -203,7 +203,7 @@ class SegmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Rectangle:
     """A rectangle in parts of the frame, 0…1, from the top left."""
 
     x: float
@@ -220,20 +220,20 @@ class Box:
         return self.w * self.h
 
 
-FULL_FRAME = Box(0.0, 0.0, 1.0, 1.0)
+FULL_FRAME = Rectangle(0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something that a detector found for which `Observation` has no field of its own.
 
-    `what`: the detector's word for it ("person", "raised hand"); `score`: how sure it is, 0…1; `box`: where, if it has
+    `what`: the detector's word for it ("person", "raised hand"); `score`: how sure it is, 0…1; `where`: if it has
     a place.
     """
 
     what: str
     score: float = 1.0
-    box: Box | None = None
+    where: Rectangle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +245,8 @@ class Observation:
     """
 
     at: Ticks
-    faces: tuple[Box, ...] = ()
-    motion: tuple[Box, ...] = ()
+    faces: tuple[Rectangle, ...] = ()
+    motion: tuple[Rectangle, ...] = ()
     motion_level: float = 0.0
     board_activity: float = 0.0
     findings: tuple[Finding, ...] = ()
@@ -265,7 +265,7 @@ class CropKey:
     """The virtual camera of a source shows `box` at lesson tick `at`; between keys it moves linearly."""
 
     at: Ticks
-    box: Box
+    box: Rectangle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

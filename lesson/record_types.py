@@ -145,7 +145,6 @@ class Shot:
     layout: Layout
     sources: tuple[str, ...]
     reason: str
-    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from lesson.model import FULL_FRAME, Box, CropKey
+from lesson.model import FULL_FRAME, CropKey, Rectangle
 from lesson.records import CropPath
 from lesson.time import Span, Ticks, seconds_from_ticks
 from tracking.evidence import Seen
@@ -103,7 +103,7 @@ def _spring(at: float, speed: float, goal: float, omega: float, seconds: float) 
     return goal + (offset + drive * seconds) * decay, (speed - omega * drive * seconds) * decay
 
 
-def _box(pose: Pose, rules: CropRules) -> Box:
+def _box(pose: Pose, rules: CropRules) -> Rectangle:
     """The crop, kept inside the frame; rounded, so that journals stay short and runs agree to the last digit."""
     h = min(1.0, max(rules.least, pose.h), 1.0 / rules.aspect)
     w = h * rules.aspect
@@ -111,7 +111,7 @@ def _box(pose: Pose, rules: CropRules) -> Box:
         return FULL_FRAME
     x = min(max(0.0, pose.x - w / 2), 1.0 - w)
     y = min(max(0.0, pose.y - h / 2), 1.0 - h)
-    return Box(round(x, 4), round(y, 4), round(w, 4), round(h, 4))
+    return Rectangle(round(x, 4), round(y, 4), round(w, 4), round(h, 4))
 
 
 def _pose_of(path: CropPath) -> Pose:

@@ -34,7 +34,7 @@ class Seen:
 
 
 @dataclass(slots=True)
-class _Looks:
+class _SegmentEvidence:
     """What was found in one segment: by the name of the detector, its name with its version and its observations."""
 
     found: dict[str, tuple[str, tuple[Observation, ...]]] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class _Looks:
     observations: list[Observation] | None = None
 
     def add(self, record: SegmentObserved, *, keep: bool) -> None:
-        """Of two lines of one detector the first counts; one of another version of it takes the place of both."""
+        """Of lines that say the same detector the first counts; a line of another version of it takes its place."""
         name = record.detector.partition("/")[0]
         if name in self.found and self.found[name][0] == record.detector:
             return
@@ -75,20 +75,20 @@ class _Looks:
         self.observations = None
 
 
-_NO_LOOKS = _Looks()
+_NOTHING = _SegmentEvidence()
 
 
 @dataclass(slots=True)
 class _EpochEvidence:
     """`kept`: numbers of the segments whose observations are not forgotten, in the order they came."""
 
-    looks: defaultdict[int, _Looks] = field(default_factory=lambda: defaultdict(_Looks))
+    segments: defaultdict[int, _SegmentEvidence] = field(default_factory=lambda: defaultdict(_SegmentEvidence))
     kept: deque[int] = field(default_factory=deque)
 
     def forget(self, before: Ticks) -> None:
         """Let go of the segments that end before a source tick."""
-        while self.kept and all(one.at < before for one in self.looks[self.kept[0]].together()[-1:]):
-            self.looks[self.kept.popleft()].forget()
+        while self.kept and all(one.at < before for one in self.segments[self.kept[0]].together()[-1:]):
+            self.segments[self.kept.popleft()].forget()
 
 
 @dataclass(slots=True)
@@ -133,19 +133,19 @@ class Evidence:
 
     def add(self, record: SegmentObserved) -> None:
         epoch = self._epochs[record.source, record.epoch]
-        looks = epoch.looks[record.seq]
-        held = looks.holds_observations
-        looks.add(record, keep=self._keep)
-        if looks.holds_observations and not held:
+        segment = epoch.segments[record.seq]
+        held = segment.holds_observations
+        segment.add(record, keep=self._keep)
+        if segment.holds_observations and not held:
             epoch.kept.append(record.seq)
 
     def missing(self, source: SourceState, segment: SegmentRecord) -> tuple[str, ...]:
         """The detectors of this source's role that have still to look at a segment."""
-        return self._looks(source, segment).missing(DETECTORS[source.spec.role])
+        return self._of(source, segment).missing(DETECTORS[source.spec.role])
 
     def given_up(self, source: SourceState, segment: SegmentRecord) -> bool:
         """Whether a segment kills whoever looks at it."""
-        return GIVEN_UP in self._looks(source, segment).done
+        return GIVEN_UP in self._of(source, segment).done
 
     def waiting(self, source: SourceState) -> Waiting:
         """What of a source is still to be observed."""
@@ -170,7 +170,7 @@ class Evidence:
         """Observations of a source within a window of lesson time, in order."""
         found: list[Seen] = []
         for epoch, _, segment in _segments_in(source, window):
-            for observation in self._looks(source, segment).together():
+            for observation in self._of(source, segment).together():
                 at = source.to_lesson(epoch, observation.at)
                 if at is not None and at in window:
                     found.append(Seen(at, observation))
@@ -182,15 +182,15 @@ class Evidence:
         spans: list[Span] = []
         for epoch, span, segment in _segments_in(source, window):
             start, end = source.to_lesson(epoch, span.start), source.to_lesson(epoch, span.end)
-            if start is None or end is None or not self._looks(source, segment).all_worked(names):
+            if start is None or end is None or not self._of(source, segment).all_worked(names):
                 continue
             if start < end and Span(start, end).overlaps(window):
                 spans.append(Span(start, end))
         return merged(spans, slack=_SLACK)
 
-    def _looks(self, source: SourceState, segment: SegmentRecord) -> _Looks:
+    def _of(self, source: SourceState, segment: SegmentRecord) -> _SegmentEvidence:
         epoch = self._epochs.get((source.spec.id, segment.epoch))
-        return _NO_LOOKS if epoch is None else epoch.looks.get(segment.seq, _NO_LOOKS)
+        return _NOTHING if epoch is None else epoch.segments.get(segment.seq, _NOTHING)
 
 
 def _segments_in(source: SourceState, window: Span) -> list[tuple[int, Span, SegmentRecord]]:

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 
 from lesson.clock import Moment
 from lesson.state import LessonState, SourceState
-from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.time import Ticks
 from tracking.clocks import LessonClock
-from tracking.rules import PATIENCE, REOPENED, STALL
-
-_RECENT = 4
-"""So many segments of a source show how far apart its key frames lie."""
+from tracking.rules import PATIENCE, RECENT_SEGMENTS, REOPENED, SEGMENT_SLACK, STALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,14 @@ def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
         return []
     found: list[Reach] = []
     for kind in sorted({stream.kind for stream in epoch.streams}):
-        newest = [span for span, _ in source.track(kind, epoch.epoch).newest(_RECENT)]
+        newest = [span for span, _ in source.track(kind, epoch.epoch).newest(RECENT_SEGMENTS)]
         if newest:
             until = source.to_lesson(epoch.epoch, newest[-1].end)
         else:
             until = epoch.start if epoch.start is not None else clock.lesson_time(epoch.at)
         longest = max((span.duration for span in newest), default=0)
         if until is not None:
-            found.append(Reach(source.spec.id, until, max(PATIENCE, 2 * longest + 4 * TICKS_PER_SECOND)))
+            found.append(Reach(source.spec.id, until, max(PATIENCE, 2 * longest + SEGMENT_SLACK)))
     return found
 
 

@@ -147,7 +147,7 @@ class Planner:
         if canvas is None or newest is None or min(newest.width, newest.height) <= 0 or newest.width < newest.height:
             return None
         aspect = (canvas.width / canvas.height) / (newest.width / newest.height)
-        return CropRules(aspect=1.0 if abs(aspect - 1.0) < 0.02 else aspect)
+        return CropRules(aspect=1.0 if abs(aspect - 1.0) < CropRules().same_shape else aspect)
 
 
 def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:

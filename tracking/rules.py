@@ -117,6 +117,8 @@ class CropRules:
     """It does not move for fewer looks with motion than this: a second and a half of them."""
     evidence_now: int = 2
     """Nor for fewer than this around the instant itself: one may be noise."""
+    same_shape: float = 0.02
+    """Shapes that differ by less count as one: 640×360 and 854×480 differ by 0.001."""
     aspect: float = 1.0
     """Shape of the canvas (width by height) divided by the shape of the camera's frame."""
 
@@ -125,6 +127,10 @@ class CropRules:
 
 PATIENCE: Ticks = 12 * TICKS_PER_SECOND
 """A source this far behind the others is not waited for: three segments of 4 s (ADR 4)."""
+SEGMENT_SLACK: Ticks = 4 * TICKS_PER_SECOND
+"""Where key frames lie far apart, twice the longest segment and this: a segment's usual length, to be written in."""
+RECENT_SEGMENTS = 4
+"""So many segments of a source show how long its segments are."""
 STALL: Ticks = 30 * TICKS_PER_SECOND
 """When all sources lag (a stalled disk, a frozen machine), nothing is given up before real time is this far ahead."""
 REOPENED: Ticks = 5 * TICKS_PER_SECOND

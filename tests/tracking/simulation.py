@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from lesson.model import Box, Kind, Observation, Role, SegmentRecord, SourceSpec
+from lesson.model import Kind, Observation, Rectangle, Role, SegmentRecord, SourceSpec
 from lesson.records import FrozenUntil, Record, SegmentCommitted, SegmentObserved, Shot, Start, Stop
 from lesson.state import LessonState, prolonged, same_picture
 from lesson.time import TICKS_PER_SECOND, Ticks
@@ -95,7 +95,7 @@ def observed(
             looks = []
             writing, present = rng.random() < 0.4, rng.random() < 0.85
             for tick in range(span.start, span.end, S // 4):
-                box = Box(round(rng.uniform(0.1, 0.5), 3), 0.5, 0.1, 0.25)
+                box = Rectangle(round(rng.uniform(0.1, 0.5), 3), 0.5, 0.1, 0.25)
                 looks.append(
                     Observation(
                         at=tick,

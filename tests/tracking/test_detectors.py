@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesson.model import Box, Role
+from lesson.model import Rectangle, Role
 from tests.tracking.drawn_room import Drawn, board, person, sensor_noise
 from tracking.detector import Detector
 from tracking.detectors.faces import Faces
@@ -27,7 +27,7 @@ def ink_over(pictures: list[Gray], *, role: Role = Role.BOARD) -> list[float]:
     return [ink(detector, picture) for picture in pictures]
 
 
-def moving(detector: Detector, picture: Gray) -> tuple[tuple[Box, ...], float]:
+def moving(detector: Detector, picture: Gray) -> tuple[tuple[Rectangle, ...], float]:
     found = detector.feed(Drawn(picture))
     return found.motion, found.motion_level
 

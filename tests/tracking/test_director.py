@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesson.model import Box, Layout, Observation, Role
+from lesson.model import Layout, Observation, Rectangle, Role
 from lesson.records import Shot
 from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
 from tracking.director import direct
@@ -18,7 +18,7 @@ from tracking.situation import Candidate, Situation
 
 S = TICKS_PER_SECOND
 RULES = Rules()
-BODY = Box(0.3, 0.3, 0.2, 0.6)
+BODY = Rectangle(0.3, 0.3, 0.2, 0.6)
 
 
 def span(start_s: float, end_s: float) -> Span:

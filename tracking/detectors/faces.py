@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from lesson.model import Box, Observation, Role
+from lesson.model import Observation, Rectangle, Role
 from tracking.detector import Picture
 from tracking.rules import sample_interval
 
@@ -32,7 +32,7 @@ class Faces:
         _, rows = self._net.detect(picture.bgr(*self.size))
         width, height = self.size
         found = [] if rows is None else rows[:, :4].tolist()
-        boxes = [Box(x / width, y / height, w / width, h / height) for x, y, w, h in found]
+        boxes = [Rectangle(x / width, y / height, w / width, h / height) for x, y, w, h in found]
         return Observation(at=picture.at, faces=tuple(sorted(boxes, key=lambda box: -box.area)))
 
 

@@ -7,7 +7,7 @@ from collections import deque
 import cv2
 import numpy as np
 
-from lesson.model import Box, Observation, Role
+from lesson.model import Observation, Rectangle, Role
 from tracking.detector import Picture, Plane, inner, margin_of
 from tracking.rules import sample_interval
 
@@ -38,7 +38,7 @@ class Motion:
         regions, level = self._moving(picture.gray(*self.size))
         return Observation(at=picture.at, motion=regions, motion_level=round(level, 5))
 
-    def _moving(self, gray: Plane) -> tuple[tuple[Box, ...], float]:
+    def _moving(self, gray: Plane) -> tuple[tuple[Rectangle, ...], float]:
         smooth = cv2.GaussianBlur(inner(gray), (5, 5), 0)
         before, self._before = self._before, smooth.astype(np.uint8)
         if before is None:
@@ -53,16 +53,16 @@ class Motion:
         self._masks.append(mask)
         return self._regions(), float(mask.mean())
 
-    def _regions(self) -> tuple[Box, ...]:
+    def _regions(self) -> tuple[Rectangle, ...]:
         mask: Plane = np.bitwise_or.reduce(list(self._masks)).astype(np.uint8)
         mask = cv2.medianBlur(mask, 3).astype(np.uint8)
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, self._join).astype(np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         width, height = self.size
         margin = margin_of(height)
-        found: list[tuple[int, Box]] = []
+        found: list[tuple[int, Rectangle]] = []
         for x, y, w, h, area in stats[1:].tolist():
-            box = Box((x + margin) / width, (y + margin) / height, w / width, h / height)
+            box = Rectangle((x + margin) / width, (y + margin) / height, w / width, h / height)
             if area >= self._LEAST_AREA * width * height and box.h >= self._LEAST_HEIGHT:
                 found.append((area, box))
         found.sort(key=lambda pair: -pair[0])
