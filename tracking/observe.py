@@ -26,10 +26,10 @@ from tracking.rules import RARE_SAMPLE, SAMPLE, THIN_BACKLOG
 
 
 @dataclass(slots=True)
-class _Eye:
+class _Detectors:
     """The detectors that look at one source, by their files, and the last segment they were shown."""
 
-    detectors: dict[str, Detector]
+    by_name: dict[str, Detector]
     epoch: int = -1
     seq: int = -1
     found: dict[str, list[Observation]] = field(default_factory=dict)
@@ -38,16 +38,21 @@ class _Eye:
     @property
     def keys_only(self) -> bool:
         """Whether no detector wants more pictures than there are key frames."""
-        return all(detector.interval >= RARE_SAMPLE for detector in self.detectors.values())
+        return all(detector.interval >= RARE_SAMPLE for detector in self.by_name.values())
+
+    def go_on_with(self, pending: Pending) -> bool:
+        """Whether these are the detectors to look with, and were last shown the segment before."""
+        before = (self.epoch, self.seq + 1)
+        return tuple(self.by_name) == pending.detectors and before == (pending.segment.epoch, pending.segment.seq)
 
     def look_through(self, segment: SegmentRecord, shown: Iterator[Picture]) -> None:
         """Show every detector the pictures of a segment, its first one and then one each interval, and note what it
         finds. That depends on nothing but the segment and the one before: it is the same wherever a kill falls.
         """
-        self.found = {name: [] for name in self.detectors}
+        self.found = {name: [] for name in self.by_name}
         self._shown = {}
         for picture in shown:
-            for name, detector in self.detectors.items():
+            for name, detector in self.by_name.items():
                 if name in self._shown and picture.at - self._shown[name] < detector.interval - SAMPLE // 2:
                     continue
                 self._shown[name] = picture.at
@@ -64,7 +69,7 @@ class Observer:
         self._view = LessonView(folder)
         self._evidence = EvidenceReader(folder, keep_observations=False)
         self._journals = {spec.id: JournalWriter(folder.observe_journal(spec.id)) for spec in folder.header.sources}
-        self._eyes: dict[str, _Eye] = {}
+        self._by_source: dict[str, _Detectors] = {}
 
     def close(self) -> None:
         for journal in self._journals.values():
@@ -94,50 +99,45 @@ class Observer:
 
     def _observed(self, pending: Pending, thin: bool) -> list[SegmentObserved]:
         segment = pending.segment
-        eye = self._eye(pending)
+        detectors = self._detectors_for(pending)
         problem: str | None = None
         try:
-            self._look_through(eye, segment, thin)
-            problem = None if any(eye.found.values()) else "no picture could be decoded"
+            self._look_through(detectors, segment, thin)
+            problem = None if any(detectors.found.values()) else "no picture could be decoded"
         except ClassreelError as error:
             problem = str(error)
         if problem is not None:
-            self._log.warning("segment not observed", path=segment.path, problem=problem)
+            self._log.warning("observation_failed", path=segment.path, error=problem)
         return [
             SegmentObserved(
                 source=pending.source,
                 epoch=segment.epoch,
                 seq=segment.seq,
-                detector=eye.detectors[name].name + ("-thin" if thin else ""),
-                observations=() if problem else tuple(eye.found[name]),
+                detector=detectors.by_name[name].name + ("-thin" if thin else ""),
+                observations=() if problem else tuple(detectors.found[name]),
                 problem=problem,
             )
             for name in pending.detectors
         ]
 
-    def _look_through(self, eye: _Eye, segment: SegmentRecord, thin: bool) -> None:
-        keys_only = thin or eye.keys_only
+    def _look_through(self, detectors: _Detectors, segment: SegmentRecord, thin: bool) -> None:
+        keys_only = thin or detectors.keys_only
         path = self._view.folder.absolute(segment.path)
-        eye.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only))
+        detectors.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only))
 
-    def _eye(self, pending: Pending) -> _Eye:
+    def _detectors_for(self, pending: Pending) -> _Detectors:
         """The detectors to look with: those of the segment before, or new ones that were shown its pictures."""
         segment = pending.segment
-        eye = self._eyes.get(pending.source)
-        ready = eye is not None and (*eye.detectors, eye.epoch, eye.seq) == (
-            *pending.detectors,
-            segment.epoch,
-            segment.seq - 1,
-        )
-        if eye is not None and ready:
-            return eye
+        detectors = self._by_source.get(pending.source)
+        if detectors is not None and detectors.go_on_with(pending):
+            return detectors
         source = self._view.state.sources[pending.source]
-        eye = _Eye({name: make_detector(name, source.spec.role) for name in pending.detectors})
+        detectors = _Detectors({name: make_detector(name, source.spec.role) for name in pending.detectors})
         before = source.segment(segment.epoch, segment.seq - 1)
         if before is not None and not self._evidence.evidence.given_up(source, before):
             try:
-                self._look_through(eye, before, thin=False)
-            except MediaError:
-                self._log.warning("cannot warm up", path=before.path)
-        self._eyes[pending.source] = eye
-        return eye
+                self._look_through(detectors, before, thin=False)
+            except MediaError as error:
+                self._log.warning("warm_up_failed", path=before.path, error=str(error))
+        self._by_source[pending.source] = detectors
+        return detectors
