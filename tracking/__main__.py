@@ -14,8 +14,8 @@ from lesson.state import LessonView
 from process.stage import repeat, run_stage
 from tracking.clocks import LessonClock
 from tracking.evidence_reader import EvidenceReader
-from tracking.observer_supervisor import ObserverSupervisor
 from tracking.planner import Planner
+from tracking.watchman import Watchman
 
 _IDLE_S = 0.5
 """Time alone makes something due (a source that is not waited for any more) no more often than this."""
@@ -26,18 +26,18 @@ def plan(folder: LessonFolder, *, blind: bool) -> None:
     view = LessonView(folder)
     reader = EvidenceReader(folder)
     clock = LessonClock(view.state)
-    observer = None if blind else ObserverSupervisor(folder)
+    watchman = None if blind else Watchman(folder)
     looked = 0.0
     with JournalWriter(folder.plan_journal()) as journal:
 
         def step() -> bool:
             nonlocal looked
             changed = view.poll() | reader.poll()
-            if observer is not None:
-                observer.watch(view.state, reader.evidence)
+            if watchman is not None:
+                watchman.watch(view.state, reader.evidence)
             if not changed and time.monotonic() - looked < _IDLE_S:
                 return False
-            unseeing = observer is None or observer.given_up
+            unseeing = watchman is None or watchman.hopeless
             planner = Planner(state=view.state, clock=clock, evidence=reader.evidence, blind=unseeing)
             records = planner.due(Moment.now())
             looked = time.monotonic()
@@ -51,8 +51,8 @@ def plan(folder: LessonFolder, *, blind: bool) -> None:
         try:
             repeat(step, lambda: view.state.final)
         finally:
-            if observer is not None:
-                observer.stop()
+            if watchman is not None:
+                watchman.stop()
 
 
 def observe(folder: LessonFolder) -> None:

@@ -107,7 +107,7 @@ class Observer:
         except ClassreelError as error:
             problem = str(error)
         if problem is not None:
-            self._log.warning("observation_failed", path=segment.path, error=problem)
+            self._log.warning("segment_skipped", path=segment.path, error=problem)
         return [
             SegmentObserved(
                 source=pending.source,
@@ -137,7 +137,7 @@ class Observer:
         if before is not None and not self._evidence.evidence.given_up(source, before):
             try:
                 self._look_through(detectors, before, thin=False)
-            except MediaError as error:
-                self._log.warning("warm_up_failed", path=before.path, error=str(error))
+            except MediaError:
+                self._log.warning("warm_up_failed", path=before.path)
         self._by_source[pending.source] = detectors
         return detectors

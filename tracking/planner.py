@@ -55,14 +55,11 @@ class Planner:
         return self._frozen_stretch(now)
 
     def _frozen_stretch(self, now: Moment) -> list[Record]:
-        """Shots, crops and `FrozenUntil` for what has become certain since the last freeze; empty when nothing has.
-
-        Three ticks bound it: `end` of the lesson, once all is recorded; `known`, until where it is certain what the
-        sources show; `observed`, until where detectors have looked (None: everywhere).
-        """
         state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
         end = lesson_end(state, self.clock) if state.captured else None
         observed = None if self.blind else self._observed_until()
+        # three ticks bound it: the end of the lesson, once all is recorded; where detectors have looked (None:
+        # everywhere); and, while it is recorded, until where it is certain what the sources show
         if end is not None and (observed is None or observed >= end):
             target = end  # nothing is awaited any more: the last chunk may be shorter, and needs no look-ahead
         else:

@@ -38,7 +38,7 @@ from tests.tracking.drawn_room import board, person
 from tracking.detectors import DETECTORS
 from tracking.evidence_reader import EvidenceReader
 from tracking.observe import Observer
-from tracking.observer_supervisor import ObserverSupervisor
+from tracking.watchman import Watchman
 
 S = TICKS_PER_SECOND
 SIZE = (640, 360)
@@ -217,20 +217,18 @@ def test_an_observation_does_not_depend_on_where_the_observer_was_killed(lesson:
             assert inks[0] == pytest.approx(inks[1], rel=0.2, abs=1e-5)
 
 
-# --- the observer ----------------------------------------------------------------------------------------------------
+# --- the watchman ----------------------------------------------------------------------------------------------------
 
 
-def _watch(folder: LessonFolder, program: str, seconds: float) -> tuple[ObserverSupervisor, EvidenceReader]:
-    observer = ObserverSupervisor(
-        folder, Job(stage="observe", module="tests.kit.run_code", arguments=(program,), vital=True)
-    )
+def _watch(folder: LessonFolder, program: str, seconds: float) -> tuple[Watchman, EvidenceReader]:
+    watchman = Watchman(folder, Job(stage="observe", module="tests.kit.run_code", arguments=(program,), vital=True))
     reader = EvidenceReader(folder)
     state = load_state(folder)
 
     def looked() -> bool:
         reader.poll()
-        observer.watch(state, reader.evidence)
-        return observer.given_up or all(
+        watchman.watch(state, reader.evidence)
+        return watchman.hopeless or all(
             not reader.evidence.missing(x, segment) for x in state.sources.values() for segment in x.segments
         )
 
@@ -238,7 +236,7 @@ def _watch(folder: LessonFolder, program: str, seconds: float) -> tuple[Observer
         wait_until(looked, seconds, what="all segments observed or given up")
     finally:
         observer.stop()
-    return observer, reader
+    return watchman, reader
 
 
 def test_segments_that_kill_the_observer_are_given_up(lesson: LessonFolder) -> None:
@@ -257,23 +255,21 @@ def look_or_die(detectors, segment, thin):
 observer._look_through = look_or_die
 observer.run()
 """
-    observer, _ = _watch(lesson, deadly, 120)
-    assert not observer.given_up
+    watchman, _ = _watch(lesson, deadly, 120)
+    assert not watchman.hopeless
     problems = [line for spec in (TEACHER, BOARD) for line in _lines(lesson, spec) if line.problem]
     assert [(line.source, line.seq) for line in problems] == [("board", 2)]
 
 
 def test_an_observer_that_cannot_work_at_all_is_done_without(lesson: LessonFolder) -> None:
-    observer, _ = _watch(lesson, "raise SystemExit(3)", 60)
-    assert observer.given_up
+    watchman, _ = _watch(lesson, "raise SystemExit(3)", 60)
+    assert watchman.hopeless
 
 
 def test_a_hanging_observer_is_ended(lesson: LessonFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "tracking.observer_supervisor.HANGS_AFTER_S", -7.9
-    )  # of which two lengths of a segment are left: 0.1 s
-    observer, _ = _watch(lesson, "import time; from process.beat import beat; beat(); time.sleep(1000)", 60)
-    assert observer.given_up
+    monkeypatch.setattr("tracking.watchman.HANGS_AFTER_S", -7.9)  # of which two lengths of a segment are left: 0.1 s
+    watchman, _ = _watch(lesson, "import time; from process.beat import beat; beat(); time.sleep(1000)", 60)
+    assert watchman.hopeless
 
 
 def test_observed_spans_are_placed_on_the_lesson_clock(lesson: LessonFolder) -> None:

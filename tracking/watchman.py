@@ -23,9 +23,9 @@ from tracking.observe_order import Pending, first_pending
 
 HANGS_AFTER_S = 60.0
 """No segment of 4 s takes this long even on a starved machine; longer ones get twice their length on top."""
-CRASHES_PER_SEGMENT = 2
+LIVES = 2
 """The second crash at the same segment is no accident."""
-CRASHES_IN_VAIN = 6
+HOPELESS = 6
 """So many deaths with nothing observed between: it is not the segments, the observer cannot work at all."""
 
 
@@ -34,7 +34,7 @@ def observer_job(folder: LessonFolder) -> Job:
     return Job(stage="observe", module="tracking", arguments=(str(folder.path), "--observe"), vital=True)
 
 
-class ObserverSupervisor:
+class Watchman:
     """Starts the observer, ends it when it hangs, starts it again, and gives up the segment that kills it."""
 
     def __init__(self, folder: LessonFolder, job: Job | None = None) -> None:
@@ -43,23 +43,23 @@ class ObserverSupervisor:
         self._supervisor = Supervisor(_logs(folder), told=self._told)
         self._log = structlog.get_logger()
         self._working_on: Pending | None = None
-        self._crashes = 0
+        self._deaths = 0
         self._in_vain = 0
 
     @property
-    def given_up(self) -> bool:
+    def hopeless(self) -> bool:
         """Whether the observer cannot work on this machine; the plan should go on without it."""
-        return self._in_vain >= CRASHES_IN_VAIN
+        return self._in_vain >= HOPELESS
 
     def watch(self, state: LessonState, evidence: Evidence) -> None:
         """Look after the observer once; call it several times a second."""
         first = first_pending(state, evidence)
         if first != self._working_on:
-            self._working_on, self._crashes = first, 0
+            self._working_on, self._deaths = first, 0
             if self._supervisor.pid(self._job.name):
                 self._in_vain = 0
                 self._supervisor.forgive(self._job.name)
-        if self.given_up:
+        if self.hopeless:
             self._supervisor.reconcile([])
         elif first is not None:
             self._supervisor.reconcile([replace(self._job, silence_s=_limit_s(first))])
@@ -70,13 +70,13 @@ class ObserverSupervisor:
         first = self._working_on
         if code is None or first is None:
             return
-        self._crashes += 1
+        self._deaths += 1
         self._in_vain += 1
-        self._log.warning("observer_ended", code=code, path=first.segment.path, times=self._crashes)
-        if self._crashes >= CRASHES_PER_SEGMENT:
-            self._give_segment_up(first, code)
+        self._log.warning("observer_ended", code=code, path=first.segment.path, times=self._deaths)
+        if self._deaths >= LIVES:
+            self._give_up(first, code)
 
-    def _give_segment_up(self, pending: Pending, code: int) -> None:
+    def _give_up(self, pending: Pending, code: int) -> None:
         segment = pending.segment
         record = SegmentObserved(
             source=pending.source,
