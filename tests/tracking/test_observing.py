@@ -235,7 +235,7 @@ def _watch(folder: LessonFolder, program: str, seconds: float) -> tuple[Watchman
     try:
         wait_until(looked, seconds, what="all segments observed or given up")
     finally:
-        observer.stop()
+        watchman.stop()
     return watchman, reader
 
 
