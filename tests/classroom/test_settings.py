@@ -7,10 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classroom.settings import Settings, SourceSettings, StoreSettings, load_settings
+from capture.settings import SourceSettings
+from classroom.settings import Settings, load_settings
 from lesson.errors import ConfigError
 from lesson.model import Role
-from publish.store import StoreSpec, open_store
+from publish.settings import StoreSettings
+from publish.store import open_store
 
 CONTRACT = """
 root = "/var/lib/classreel"
@@ -67,7 +69,7 @@ def test_without_a_file_there_are_embedded_defaults(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     found = load_settings()
     assert found.root == tmp_path / "classreel"
-    assert found.store_url == (tmp_path / "classreel" / "store").as_uri()
+    assert found.named_store.url == (tmp_path / "classreel" / "store").as_uri()
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +206,7 @@ def test_whatever_stands_in_a_file_it_is_settings_or_one_line(
     except ConfigError as error:
         line = str(error)
     else:
-        open_store(StoreSpec(url=found.store_url)).url("l1/index.m3u8")
+        open_store(found.named_store).url("l1/index.m3u8")
         assert Settings.model_validate_json(found.model_dump_json()) == found
         return
     assert line.startswith(f"{tmp_path / 'room.toml'}: ")
