@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ConfigDict
 
 from api.hosts import ANY_HOST, is_host
 from lesson.lifecycle import LessonTemplate
@@ -54,6 +54,8 @@ class PagesSettings(Section):
 
 class PagesOfRoom(PagesSettings):
     """All that the process of the pages is told: its settings, where lessons lie and what new ones are made from."""
+
+    model_config = ConfigDict(defer_build=True)  # a conductor first needs it when recording has begun
 
     root: Path
     template: LessonTemplate

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -43,19 +42,6 @@ app = typer.Typer(
 )
 
 
-@dataclass(slots=True)
-class _Asked:
-    """What `main` has to know of the command line when a command fails."""
-
-    json: bool = False
-
-
-def _ask_json(context: typer.Context, value: bool) -> bool:
-    if isinstance(context.obj, _Asked):
-        context.obj.json = value
-    return value
-
-
 def _title(text: str) -> str:
     try:
         return checked_title(text)
@@ -71,10 +57,7 @@ def _tell_version(value: bool) -> None:
 
 # one name for one thing, whatever the command
 Config = Annotated[Path | None, typer.Option(help="classroom.toml; default: ./classroom.toml, /etc/classreel/…")]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", is_eager=True, callback=_ask_json, help="Print exactly one JSON object on stdout."),
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the configured one.")]
 Title = Annotated[str | None, typer.Option(parser=_title, metavar="TEXT", help="Title of the lesson.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the pages; default: the configured one.")]
@@ -128,7 +111,7 @@ def demo(
     from classroom import commands
 
     for_s = _seconds("--for", for_)
-    settings = with_port(commands.demo_settings(out), port)
+    settings = commands.demo_settings(out, port)
     share_with(settings.share)
     if no_serve:
         outcome = commands.record(settings, for_s=for_s, title=commands.DEMO_TITLE, say=say)
@@ -309,16 +292,15 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, _terminate)
     configure_logging("classreel", level=logging.WARNING, readable=True)
-    asked = _Asked()
     try:
-        sys.exit(app(prog_name="classreel", standalone_mode=False, obj=asked))
+        sys.exit(app(prog_name="classreel", standalone_mode=False))
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "classreel"
-        _fail(command, f"{_sentence(error)}; `{command} --help` says what there is", asked)
+        _fail(command, f"{_sentence(error)}; `{command} --help` says what there is")
         sys.exit(error.exit_code)
     except ClassreelError as error:
-        _fail("classreel", str(error), asked)
+        _fail("classreel", str(error))
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(EXIT_INTERRUPTED)
@@ -329,10 +311,10 @@ def _sentence(error: typer.TyperException) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _fail(command: str, text: str, asked: _Asked) -> None:
+def _fail(command: str, text: str) -> None:
     line = " ".join(text.splitlines())
     say(f"{command}: {line}")
-    if asked.json:
+    if "--json" in sys.argv:  # wherever it stands: a command that is mistyped was never read to its end
         tell_json({"ok": False, "error": line})
 
 

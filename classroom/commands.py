@@ -12,6 +12,7 @@ from typing import Any
 from classroom.conductor import Conductor
 from classroom.jobs import PRELOAD
 from classroom.lesson_run import LessonBusyError, LessonRun, at_work
+from classroom.listening import with_port
 from classroom.progress import LessonProgress
 from classroom.recording import recorded_s, stop_reason
 from classroom.report import lesson_report
@@ -196,13 +197,14 @@ def _window_is_open(folder: LessonFolder, settings: Settings) -> bool:
     return stop_reason(load_state(folder), Moment.now(), max_lesson_s=settings.max_lesson) is None
 
 
-def demo_settings(out: Path | None) -> Settings:
+def demo_settings(out: Path | None, port: int | None) -> Settings:
     """A simulated classroom below `out`; None: below ./classreel-demo, unless the environment names another root."""
     folder = (out or Path("classreel-demo")).absolute()
     root, store = folder / "lessons", (folder / "store").as_uri()
     sources = [{"id": i, "role": role, "uri": uri, "required": True} for i, role, uri in DEMO_SOURCES]
     values = {"root": root, "store": {"url": store}, "room": "Demo classroom", "sources": sources}
-    return compose(values, options={("root",): root, ("store", "url"): store} if out else None)
+    settings = compose(values, options={("root",): root, ("store", "url"): store} if out else None)
+    return with_port(settings, port)
 
 
 def demo_served(settings: Settings, *, for_s: float, tell: Callable[[Outcome], None]) -> None:
