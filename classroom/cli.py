@@ -27,8 +27,8 @@ from lesson.folder import LessonFolder, find_lesson
 from lesson.titles import checked_title, one_line
 from lesson.version import version
 from process.logs import configure_logging
+from process.parentage import EXIT_TERMINATED
 from process.share import share_with
-from process.stage import EXIT_TERMINATED
 
 if TYPE_CHECKING:
     from classroom.commands import Outcome

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from lesson.errors import ConfigError
 from process.beat import BEAT_ENV
+from process.parentage import SUPERVISOR_ENV
 from process.section import Place, key_of, nearest, section_in
-from process.stage import SUPERVISOR_ENV
 
 PREFIX = "CLASSREEL_"
 _OWN = {"CLASSREEL_CONFIG", SUPERVISOR_ENV, BEAT_ENV}

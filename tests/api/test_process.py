@@ -16,7 +16,7 @@ import pytest
 
 from api.settings import PagesOfRoom
 from process.beat import BEAT_ENV
-from process.stage import EXIT_TERMINATED
+from process.parentage import EXIT_TERMINATED
 from tests.kit.programme import environment
 from tests.kit.room import template
 from tests.kit.s3_servers import free_ports
