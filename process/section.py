@@ -33,8 +33,8 @@ class Section(BaseModel):
         try:
             return cls.model_validate_json(argument)
         except ValidationError as error:
-            place, what = first_problem(error, cls)
-            raise ConfigError(f"{cls.__name__}: {key_of(place)}: {what}") from error
+            _, what = first_problem(error, cls)
+            raise ConfigError(f"{cls.__name__}: {what}") from error
 
 
 def _duration(value: object) -> object:
