@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,9 +12,8 @@ import pytest
 from typer.main import get_command
 
 from classroom.cli import app
-from lesson.folder import LessonFolder
 from tests.kit.lessons import make_lesson
-from tests.kit.programme import classreel
+from tests.kit.programme import classreel, environment
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 PLACES = {"--root", "--config", "--json"}
@@ -76,7 +76,7 @@ def completed(words: str, env: dict[str, str]) -> list[str]:
 
 
 def test_the_shell_completes_commands_lessons_and_roles(tmp_path: Path) -> None:
-    lessons: list[LessonFolder] = [make_lesson(tmp_path, f"20260101-08000{n}-aaaa") for n in range(2)]
+    lessons = [make_lesson(tmp_path, f"20260101-08000{n}-aaaa") for n in range(2)]
     here = {"CLASSREEL_ROOT": str(tmp_path)}
     assert completed("classreel ver", here) == ["verify"]
     assert completed("classreel verify 2026", here) == [lessons[1].id, lessons[0].id]
@@ -85,6 +85,12 @@ def test_the_shell_completes_commands_lessons_and_roles(tmp_path: Path) -> None:
 
 
 def test_alone_it_says_what_there_is() -> None:
-    done: subprocess.CompletedProcess[str] = classreel()
+    done = classreel()
     assert done.returncode == 2
     assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_a_box_that_wakes_up_imports_nothing_that_recording_does_not_need() -> None:
+    code = "import sys, classroom.cli, classroom.conductor; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert not {"av", "cv2", "fastapi", "minio", "numpy", "rich.progress", "uvicorn"} & set(done.stdout.split())
