@@ -74,7 +74,7 @@ def classreel(
 ) -> None:
     """Automatic lecture recorder for classrooms far from any technician."""
     if context.invoked_subcommand is None:
-        sys.stdout.write(context.get_help())
+        tell(context.get_help())  # empty where Typer has drawn it itself
         raise typer.Exit(EXIT_USAGE)
 
 
