@@ -286,10 +286,7 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line: an expected error is one line on stderr, exit status 1, or 2 where the command is wrong.
-
-    Asked for JSON, it is one object on stdout, too: `{"ok": false, "error": …}`.
-    """
+    """Run the command line: an expected error is one line on stderr, exit status 1, or 2 where the command is wrong."""
     signal.signal(signal.SIGTERM, _terminate)
     configure_logging("classreel", level=logging.WARNING, readable=True)
     try:
@@ -297,10 +294,10 @@ def main() -> None:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "classreel"
-        _fail(command, f"{_sentence(error)}; `{command} --help` says what there is")
+        say(f"{command}: {_sentence(error)}; `{command} --help` says what there is")
         sys.exit(error.exit_code)
     except ClassreelError as error:
-        _fail("classreel", str(error))
+        say(f"classreel: {' '.join(str(error).splitlines())}")  # one line
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(EXIT_INTERRUPTED)
@@ -309,13 +306,6 @@ def main() -> None:
 def _sentence(error: typer.TyperException) -> str:
     text = " ".join(error.format_message().split()).rstrip(".?")
     return text[:1].lower() + text[1:]
-
-
-def _fail(command: str, text: str) -> None:
-    line = " ".join(text.splitlines())
-    say(f"{command}: {line}")
-    if "--json" in sys.argv:  # wherever it stands: a command that is mistyped was never read to its end
-        tell_json({"ok": False, "error": line})
 
 
 if __name__ == "__main__":

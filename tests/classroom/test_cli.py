@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from classroom.cli import app
-from tests.kit.lessons import make_lesson
+from tests.kit.lessons import make_lesson, record_all
 from tests.kit.programme import classreel, environment
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
@@ -61,12 +61,25 @@ def test_what_is_wrong_is_one_line_with_the_remedy(
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [("verify", "none"), ("record", "--for", "1x"), ("record", "--fro", "1")])
-def test_asked_for_json_a_failure_is_one_object_too(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("verify", "none"), 1), (("record", "--for", "1x"), 1), (("check", "x"), 2)]
+)
+def test_a_command_that_fails_before_it_has_a_result_prints_none(
+    tmp_path: Path, arguments: tuple[str, ...], code: int
+) -> None:
     done = classreel(*arguments, "--json", env={"XDG_DATA_HOME": str(tmp_path)})
-    assert done.returncode != 0
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
+
+
+def test_a_result_that_is_bad_is_one_object_and_exit_status_1(tmp_path: Path) -> None:
+    lesson = make_lesson(tmp_path)
+    record_all(lesson)
+    next(lesson.path.glob("raw/teacher/e00/*.mkv")).unlink()
+    done = classreel("verify", lesson.path, "--json")
+    assert done.returncode == 1
     (line,) = done.stdout.splitlines()
-    assert json.loads(line) == {"ok": False, "error": done.stderr.strip().partition(": ")[2]}
+    result = json.loads(line)
+    assert (result["lesson_id"], result["ok"], len(result["problems"])) == (lesson.id, False, 1)
 
 
 def completed(words: str, env: dict[str, str]) -> list[str]:
