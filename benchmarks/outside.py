@@ -176,13 +176,13 @@ def stage_pids(lesson: Path) -> dict[str, list[int]]:
 
 
 def _stage_name(pid: int, lesson: Path) -> str | None:
-    """The stage that a process is, by its arguments `python … -m STAGE LESSON [SOURCE]`, or `publish --root ROOT`."""
+    """The stage that a process is, by its arguments `python … -m STAGE LESSON [SOURCE]`, or `publish --all ROOT`."""
     try:
         argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return None
     after = argv[argv.index("-m") + 1 :] if "-m" in argv else []
-    if str(lesson) not in after and after[:3] != ["publish", "--root", str(lesson.parent)]:
+    if str(lesson) not in after and after[:3] != ["publish", "--all", str(lesson.parent)]:
         return None
     if not after or after[0] not in _STAGES:
         return None

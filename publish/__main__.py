@@ -1,6 +1,6 @@
-"""`python -m publish LESSON_DIR --store URL`: bring one lesson to the store; ends when it is verified there.
+"""`python -m publish LESSON_DIR SETTINGS`: bring one lesson to the store; ends when it is verified there.
 
-With `--root DIR` instead of a lesson: all unpublished lessons of a root; ends when there is none.
+`python -m publish --all ROOT SETTINGS`: all unpublished lessons of a root, in turns; ends when there is none.
 """
 
 from __future__ import annotations
@@ -12,36 +12,25 @@ from pathlib import Path
 from lesson.folder import LessonFolder
 from process.stage import run_stage
 from publish.publisher import Publisher
-from publish.store import StoreSpec, open_store
+from publish.settings import StoreSettings
+from publish.store import open_store
 from publish.uploader import Uploader
 
 
 def main() -> int:
-    """Parse the arguments and run the stage; secrets come by reference, never as arguments."""
-    parser = argparse.ArgumentParser(prog="publish", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("lesson", type=Path, nargs="?")
-    what.add_argument("--root", type=Path, metavar="DIR")
-    parser.add_argument("--store", required=True, metavar="URL")
-    parser.add_argument("--access-key-env", metavar="NAME")
-    parser.add_argument("--secret-key-env", metavar="NAME")
-    parser.add_argument("--access-key-file", type=Path, metavar="FILE")
-    parser.add_argument("--secret-key-file", type=Path, metavar="FILE")
-    args = parser.parse_args()
-    spec = StoreSpec(
-        url=args.store,
-        access_key_env=args.access_key_env,
-        secret_key_env=args.secret_key_env,
-        access_key_file=args.access_key_file,
-        secret_key_file=args.secret_key_file,
-    )
+    """Run the stage on what the command line names; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m publish", description="Bring lessons to the store.")
+    parser.add_argument("--all", action="store_true", help="all lessons of a root, not one lesson")
+    parser.add_argument("path", type=Path, help="the lesson folder; with --all the root")
+    parser.add_argument("settings", help="publish.settings.StoreSettings as JSON: secrets by reference, never as such")
+    arguments = parser.parse_args()
 
     def work() -> None:
-        store = open_store(spec)
-        if args.root:
-            Publisher(args.root.resolve(), store).run()
+        store, path = open_store(StoreSettings.parse(arguments.settings)), arguments.path.resolve()
+        if arguments.all:
+            Publisher(path, store).run()
         else:
-            Uploader(LessonFolder(args.lesson.resolve()), store).run()
+            Uploader(LessonFolder(path), store).run()
 
     return run_stage("publish", work)
 

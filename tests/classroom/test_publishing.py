@@ -72,7 +72,7 @@ def test_lessons_that_are_made_wait_for_the_store_without_keeping_others_from_be
     box.run(12)
     assert box.lessons_of("encode") == [waiting.id]
     (publisher,) = box.launcher.of("publish")
-    assert publisher.job.arguments[:2] == ("--root", str(tmp_path))
+    assert publisher.job.arguments[:2] == ("--all", str(tmp_path))
     assert not publisher.signals or publisher.signals == [15], "it is ended with the box, not before"
 
 
