@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from capture.address import file_uri, parse_address
+from capture.kinds.file import file_uri, imported_file
 from classroom.jobs import capture_jobs
 from classroom.lesson_run import LessonRun, at_work
 from classroom.progress import CopyProgress
@@ -179,7 +179,7 @@ def _record(folder: LessonFolder, settings: Settings, total: Ticks | None) -> No
             time.sleep(POLL_S)
     for source in run.view.state.sources.values():
         if not source.segments:
-            file = parse_address(source.spec.uri, imported=True).target
+            file = imported_file(source.spec.uri).path
             raise UnusableMediaError(source.losses[-1].reason if source.losses else f"{file}: nothing could be read")
     append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])
 

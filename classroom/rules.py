@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from capture.address import check_address
+from capture.kinds import parse_source, rtsp, source_kind
 from classroom.durations import parse_duration
 from classroom.hosts import is_host
 from lesson.errors import ConfigError
@@ -15,8 +15,6 @@ from lesson.ladders import LADDERS
 from lesson.titles import checked_title
 from publish.address import parse_store_url
 
-SOURCE_KINDS = ("rtsp", "rtsps", "v4l2", "x11", "alsa", "file", "test")
-_NETWORK = {"rtsp", "rtsps"}
 MAX_PORT = 65_535
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")  # the shape of RFC 5646
 
@@ -37,26 +35,16 @@ def plain_name(text: str) -> str:
 
 def source_uri(uri: str) -> str:
     """What a feed is: kind, device or address, and every option of it."""
-    kind = uri.partition(":")[0]
-    if kind not in SOURCE_KINDS:
-        raise ValueError(f"unknown source kind {kind!r}; there is {', '.join(SOURCE_KINDS)}")
-    if not uri.isprintable():
-        raise ValueError("there is a control character in it")
-    parts = urlsplit(uri)
-    if "@" in parts.netloc:
-        raise ValueError("no user or password in an address: name environment variables in user_env, password_env")
     try:
-        check_address(uri)
+        parse_source(uri)
     except ConfigError as error:
         raise ValueError(str(error)) from error
-    if kind in _NETWORK and parts.port == 0:  # a port above 65535 or of letters is refused by asking for it
-        raise ValueError("there is no port 0")
     return uri
 
 
 def substream(uri: str) -> str:
     """A second, smaller stream of the same network camera."""
-    if uri.partition(":")[0] not in _NETWORK:
+    if source_kind(uri) is not rtsp.KIND:
         raise ValueError("write the address of the camera's smaller stream, for example rtsp://10.0.0.11/sub")
     return source_uri(uri)
 

@@ -9,9 +9,40 @@ from contextlib import contextmanager
 import av
 
 from lesson.errors import DiskFullError, MediaError
+from lesson.source_fault import SourceFault
 from process.logs import redacted
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BY_TYPE = (
+    # RTSP answers with the numbers of HTTP
+    (av.error.HTTPUnauthorizedError, SourceFault.REFUSED),
+    (av.error.HTTPForbiddenError, SourceFault.REFUSED),
+    (av.error.HTTPClientError, SourceFault.NO_SUCH_STREAM),
+    (av.error.InvalidDataError, SourceFault.NO_ANSWER),
+)
+_BY_NUMBER = {
+    errno.ECONNREFUSED: SourceFault.NOT_SERVED,
+    errno.EHOSTUNREACH: SourceFault.UNREACHABLE,
+    errno.EHOSTDOWN: SourceFault.UNREACHABLE,
+    errno.ENETUNREACH: SourceFault.UNREACHABLE,
+    errno.ETIMEDOUT: SourceFault.UNREACHABLE,
+    errno.EBUSY: SourceFault.BUSY,
+    errno.EACCES: SourceFault.NOT_PERMITTED,
+    errno.EPERM: SourceFault.NOT_PERMITTED,
+    errno.ENOENT: SourceFault.ABSENT,
+    errno.ENODEV: SourceFault.ABSENT,
+    errno.ENXIO: SourceFault.ABSENT,
+    errno.ENOTTY: SourceFault.ABSENT,  # a file, but no device of this sort
+}
+
+
+def fault_of(error: BaseException) -> SourceFault:
+    """What an error of libav or of the system says is wrong with the source that was read."""
+    for kind, fault in _BY_TYPE:
+        if isinstance(error, kind):
+            return fault
+    number = getattr(error, "errno", None)
+    return _BY_NUMBER.get(number, SourceFault.UNKNOWN) if number else SourceFault.UNKNOWN
 
 
 def reason_of(error: BaseException) -> str:
@@ -22,7 +53,8 @@ def reason_of(error: BaseException) -> str:
 
 @contextmanager
 def media_errors(what: str) -> Iterator[None]:
-    """Map errors of libav and of the system to `MediaError` "`what`: reason"; a full disk to `DiskFullError`.
+    """Map errors of libav and of the system to `MediaError` "`what`: reason" with its fault; a full disk to
+    `DiskFullError`.
 
     Errors of our own pass unchanged, as does `SystemExit`.
     """
@@ -32,4 +64,4 @@ def media_errors(what: str) -> Iterator[None]:
         line = f"{redacted(what)}: {reason_of(error)}"
         if getattr(error, "errno", None) in _FULL:
             raise DiskFullError(f"{redacted(what)}: no space left on the disk; free some and start again") from error
-        raise MediaError(line) from error
+        raise MediaError(line, fault_of(error)) from error

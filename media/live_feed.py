@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
 from av.audio.stream import AudioStream
@@ -20,7 +16,8 @@ from av.video.stream import VideoStream
 from lesson.errors import MediaError, SourceLostError
 from lesson.loss import Loss
 from lesson.model import Kind
-from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.source_fault import SourceFault
+from lesson.time import Ticks
 from media.container_feed import coded_packets
 from media.errors import media_errors
 from media.packets import Announced, FeedPacket, Track
@@ -31,12 +28,9 @@ from media.transcoder import transcoder
 
 STALL_S = 4.5
 """Silence after which a live stream counts as lost: longer than a network needs to send a lost packet again."""
-_NETWORK_TIMEOUT_US = 4_000_000
-"""Below `STALL_S`, so that a silent network feed ends by itself. libav's own: PyAV's follow the wall clock."""
 UNKNOWN_S = 2.0
 """What a stream is like is found out while the feed is opened. One that delivers right after that has been looked at in
 vain; one that comes later is worth another look."""
-_ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,65 +49,6 @@ class Device:
     timeout_us: int | None = None
 
 
-def rtsp_device(url: str, user: str | None, password: str | None) -> Device:
-    """A network camera over TCP: UDP loses packets without anyone noticing."""
-    parts = urlsplit(url)
-    secret = ""
-    if user is not None or password is not None:
-        secret = f"{quote(user or '', safe='')}:{quote(password or '', safe='')}@"
-    return Device(
-        name=url,
-        url=urlunsplit(parts._replace(netloc=secret + parts.netloc)),
-        format="rtsp",
-        options={
-            "rtsp_transport": "tcp",
-            "timeout": str(_NETWORK_TIMEOUT_US),
-            "fpsprobesize": "0",  # the frame rate is not worth a second of the lesson
-            "allowed_media_types": "video+audio",
-        },
-        timeout_us=_NETWORK_TIMEOUT_US,
-    )
-
-
-def v4l2_device(path: str, size: tuple[int, int] | None, fps: int, pixel_format: str) -> Device:
-    """A camera or grabber at /dev/videoN; `fps` 0 and no size leave the choice to the driver."""
-    options = {"input_format": pixel_format} if pixel_format else {}
-    return Device(name=path, url=path, format="video4linux2", options=options | _picture_options(size, fps))
-
-
-def x11_device(display: str, size: tuple[int, int] | None, fps: int) -> Device:
-    """A screen of an X server."""
-    options = {"fpsprobesize": "0", **_picture_options(size, fps)}
-    return Device(name=f"screen {display}", url=display, format="x11grab", options=options, timeless=True)
-
-
-def alsa_device(name: str, rate: int, channels: int) -> Device:
-    """A sound card. Raises `MediaError` where ALSA has no configuration."""
-    if "ALSA_CONFIG_PATH" not in os.environ:  # libav comes with its own libasound, which knows no path
-        if not _ALSA_CONFIG.is_file():
-            raise MediaError(f"alsa {name}: {_ALSA_CONFIG} is missing; install libasound2-data or set ALSA_CONFIG_PATH")
-        os.environ["ALSA_CONFIG_PATH"] = str(_ALSA_CONFIG)
-    options = {"sample_rate": str(rate), "channels": str(channels)}
-    return Device(name=f"alsa {name}", url=name, format="alsa", options=options, timeless=True)
-
-
-def pattern_device(size: tuple[int, int], fps: Fraction) -> Device:
-    """Test picture of libavfilter in real time: a camera that every machine has."""
-    graph = f"testsrc2=size={size[0]}x{size[1]}:rate={fps},realtime"
-    return Device(name="test pattern", url=graph, format="lavfi", options={}, timeless=True)
-
-
-def sine_device() -> Device:
-    """Sine tone of libavfilter, 440 Hz, in real time."""
-    graph = f"sine=frequency=440:sample_rate={TICKS_PER_SECOND},arealtime"
-    return Device(name="test sine", url=graph, format="lavfi", options={}, timeless=True)
-
-
-def _picture_options(size: tuple[int, int] | None, fps: int) -> dict[str, str]:
-    options = {"video_size": f"{size[0]}x{size[1]}"} if size else {}
-    return options | ({"framerate": str(fps)} if fps else {})
-
-
 @contextmanager
 def _live_errors(name: str, otherwise: Loss) -> Iterator[None]:
     """Errors of libav and of the system as `SourceLostError` "`name`: reason", with the code that fits."""
@@ -123,13 +58,12 @@ def _live_errors(name: str, otherwise: Loss) -> Iterator[None]:
     except MediaError as error:
         if isinstance(error, SourceLostError):
             raise
-        cause = error.__cause__
         code = otherwise
-        if isinstance(cause, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        if error.fault is SourceFault.REFUSED:
             code = Loss.REFUSED
-        elif isinstance(cause, av.error.TimeoutError) and otherwise is Loss.ENDED:
+        elif isinstance(error.__cause__, av.error.TimeoutError) and otherwise is Loss.ENDED:
             code = Loss.STALLED
-        raise SourceLostError(str(error), code) from error
+        raise SourceLostError(str(error), code, error.fault) from error
 
 
 class LiveFeed:
@@ -158,7 +92,7 @@ class LiveFeed:
         self.reopens = device.timeout_us is not None
         if not self._streams:
             self._container.close()
-            raise SourceLostError(f"{device.name}: delivers neither video nor audio")
+            raise SourceLostError(f"{device.name}: delivers neither video nor audio", fault=SourceFault.SILENT)
         self._transcoders = {s.index: transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
         self.tracks: Mapping[Kind, Track] = {Kind(s.type): self._track(s) for s in self._streams}
         self.announced: Sequence[Announced] = tuple(self._announced())
