@@ -24,6 +24,8 @@ def loss_code(error: BaseException) -> str:
             return Loss.DISK
         case UnusableMediaError() | ConfigError():
             return Loss.UNUSABLE
+        case MediaError(fault=SourceFault.ABSENT | SourceFault.NOT_PERMITTED | SourceFault.UNREACHABLE):
+            return Loss.NO_SIGNAL
         case _:
             return Loss.UNDECODABLE
 

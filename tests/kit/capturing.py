@@ -37,10 +37,11 @@ class Capture:
         env: Mapping[str, str] | None = None,
         preexec: Callable[[], None] | None = None,
         pass_fds: tuple[int, ...] = (),
+        module: str = "capture",
     ) -> None:
         self.folder = folder
         self.source = source
-        self.argv = [sys.executable, "-m", "capture", str(folder.path), source]
+        self.argv = [sys.executable, "-m", module, str(folder.path), source]
         self.process = subprocess.Popen(
             self.argv,
             env={**os.environ, **(env or {})},
