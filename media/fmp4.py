@@ -14,7 +14,6 @@ from lesson.errors import IntegrityError
 from lesson.time import TICKS_PER_SECOND, Ticks
 
 TIMESCALE = TICKS_PER_SECOND
-CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf"})
 
 _TRACK_ID = 1
 _SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: on no other sample
@@ -170,51 +169,6 @@ def find_box(data: bytes, *path: bytes) -> Box:
         if found.kind == path[0]:
             return found if len(path) == 1 else find_box(found.body, *path[1:])
     raise IntegrityError(f"no MP4 box {path[0].decode('ascii', 'replace')}")
-
-
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """What a media segment says about itself: `samples` without their data's meaning, in decoding order."""
-
-    sequence: int
-    decode_time: Ticks
-    samples: tuple[Sample, ...]
-
-    @property
-    def duration(self) -> Ticks:
-        return sum(sample.duration for sample in self.samples)
-
-
-def read_segment(data: bytes) -> Fragment:
-    """The one fragment of a media segment written by `media_segment`. Raises `IntegrityError`."""
-    moof = find_box(data, b"moof").body
-    mdat = find_box(data, b"mdat").body
-    try:
-        (sequence,) = struct.unpack_from(">I", find_box(moof, b"mfhd").body, 4)
-        (decode_time,) = struct.unpack_from(">Q", find_box(moof, b"traf", b"tfdt").body, 4)
-        _, _, duration, default_flags = struct.unpack_from(">IIII", find_box(moof, b"traf", b"tfhd").body)
-        samples = _read_run(find_box(moof, b"traf", b"trun").body, mdat, duration, default_flags)
-    except struct.error as error:
-        raise IntegrityError("a truncated MP4 fragment") from error
-    return Fragment(sequence, decode_time, tuple(samples))
-
-
-def _read_run(trun: bytes, mdat: bytes, duration: Ticks, default_flags: int) -> Iterator[Sample]:
-    head, count, _ = struct.unpack_from(">IIi", trun)
-    flags, at, start = head & 0xFFFFFF, 12, 0
-    sample_flags = default_flags
-    if flags & _TRUN_FIRST_FLAGS:
-        (sample_flags,) = struct.unpack_from(">I", trun, at)
-        at += 4
-    fields = ">" + "I" * bool(flags & _TRUN_DURATION) + "I" + "i" * bool(flags & _TRUN_OFFSET)
-    for _ in range(count):
-        values = list(struct.unpack_from(fields, trun, at))
-        at += struct.calcsize(fields)
-        length = values.pop(0) if flags & _TRUN_DURATION else duration
-        size = values.pop(0)
-        yield Sample(mdat[start : start + size], length, values[0] if values else 0, sample_flags == _SYNC_SAMPLE)
-        start += size
-        sample_flags = default_flags
 
 
 def codecs(init: bytes) -> str:

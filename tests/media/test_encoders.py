@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from lesson.model import Kind, Rendition
 from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks, ticks_from_pts
 from media.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder, audio_init
-from media.fmp4 import MEDIA_START, Sample, find_box, media_segment, read_segment
+from media.fmp4 import MEDIA_START, Sample, find_box, media_segment
 from media.picture import Yuv
 from media.video_encoder import ChunkVideoEncoder, video_init
 from tests.kit.clicks import draw_click, find_clicks
+from tests.kit.fragments import read_segment
 from tests.kit.marks import Mark, draw_mark, read_mark
 
 GRID = Grid(chunk=20 * 1_920, frame=1_920)

@@ -10,8 +10,9 @@ from lesson.errors import IntegrityError
 from lesson.model import Kind, Rendition
 from lesson.time import Grid
 from media.audio_encoder import audio_init
-from media.fmp4 import Sample, avc_sample, boxes, codecs, find_box, media_segment, overhead, read_segment
+from media.fmp4 import Sample, avc_sample, boxes, codecs, find_box, media_segment, overhead
 from media.video_encoder import video_init
+from tests.kit.fragments import read_segment
 
 VIDEO = Rendition(
     name="v", kind=Kind.VIDEO, codec="h264", width=160, height=90, crf=30, maxrate=60_000, bufsize=60_000,
@@ -67,7 +68,7 @@ def test_damaged_segments_never_cause_anything_else(data: bytes) -> None:
     whole = media_segment([Sample(b"abc", 1024)] * 3, sequence=1, decode_time=0)
     for damaged in (data, whole[:-1], whole[: len(data)], whole + data):
         try:
-            read_segment(damaged)
+            find_box(damaged, b"moof", b"traf", b"trun")
         except IntegrityError:
             continue
 
