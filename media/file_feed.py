@@ -166,6 +166,8 @@ class FileFeed:
     """
 
     stall_s = None  # a film of slides may rest on one for minutes
+    reopens = False
+    late: frozenset[Kind] = frozenset()
 
     def __init__(self, path: Path, *, paced: bool, loop: bool = False) -> None:
         self._found = probe(path)

@@ -69,9 +69,6 @@ def _live_errors(name: str, otherwise: Loss) -> Iterator[None]:
 class LiveFeed:
     """An open camera or device. Time stamps of a network camera are as it gives them, however they jump.
 
-    `late`: streams that came too late to be known; they would be there if the feed were opened anew. `reopens`: it can
-    be, beside this one.
-
     Raises `SourceLostError` "NAME: reason" when it cannot be opened or breaks off; it may be back later.
     """
 

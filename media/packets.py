@@ -77,7 +77,8 @@ class Feed(Protocol):
 
     `origin`: tick of the first sample, for files. `stall_s`: silence after which a stream counts as gone, and the feed
     as lost with all its streams; None where silence is normal (a file of slides). `announced`: the streams it says that
-    it has.
+    it has. `reopens`: whether it can be opened once more beside this one, to have again what went away; `late`: its
+    streams that came too late to be known, and would be there then.
     """
 
     @property
@@ -91,6 +92,12 @@ class Feed(Protocol):
 
     @property
     def announced(self) -> Sequence[Announced]: ...
+
+    @property
+    def reopens(self) -> bool: ...
+
+    @property
+    def late(self) -> frozenset[Kind]: ...
 
     def packets(self) -> Iterator[FeedPacket]: ...
 

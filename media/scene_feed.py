@@ -30,6 +30,8 @@ class _SceneFeed:
     """Pacing common to pictures and sound: `origin` is the PTS (ticks) that the first frame gets."""
 
     stall_s: float | None = 5.0
+    reopens = False
+    late: frozenset[Kind] = frozenset()
 
     def __init__(self, period: Ticks, origin: Ticks) -> None:
         self.origin = origin
