@@ -8,7 +8,7 @@ from capture.kinds import parse_source
 from capture.kinds.file import imported_file
 from capture.kinds.kind import Login
 from lesson.model import SourceSpec
-from media.packets import Feed
+from media.feeds.packets import Feed
 
 
 def open_feed(spec: SourceSpec, environ: Mapping[str, str]) -> Feed:

@@ -16,7 +16,7 @@ from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import StreamAccount
 from lesson.time import Ticks, seconds_from_ticks
-from media.packets import Feed, FeedPacket
+from media.feeds.packets import Feed, FeedPacket
 
 ACCOUNT_S = 60.0
 """The ledger of a stream that drops packets is brought up to date this often."""

@@ -23,7 +23,7 @@ from lesson.errors import ClassreelError, MediaError
 from lesson.model import Kind, Role, SourceSpec
 from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND
-from media.packets import Feed, FeedPacket, Track
+from media.feeds.packets import Feed, FeedPacket, Track
 from process.logs import configure_logging
 
 WATCH_S = 2.5

@@ -24,7 +24,7 @@ from lesson.model import Kind, Role, SourceSpec
 from lesson.records import Start, Stop
 from lesson.source_state import SourceState
 from lesson.time import Ticks, seconds_from_ticks, ticks_from_seconds
-from media.probe import probe
+from media.feeds.probe import probe
 
 POLL_S = 0.1
 MAX_OFFSET_S = 24 * 3600.0

@@ -15,7 +15,7 @@ from lesson.model import Observation, Role, SegmentRecord
 from lesson.records import SegmentObserved
 from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND, Ticks
-from media.decode import Picture, pictures
+from media.decode.pictures import Picture, pictures
 from process.memory import give_back
 from process.stage import repeat
 from tracking.analysis import DETECTOR, SIZE, FaceFinder, MotionMeter, brightness

@@ -12,7 +12,7 @@ from lesson.errors import MediaError
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
-    from media.packets import Feed
+    from media.feeds.packets import Feed
 
 _CONFIG = Path("/usr/share/alsa/alsa.conf")
 
@@ -26,7 +26,7 @@ class SoundCard:
     channels: int = 1
 
     def open(self, _login: Login) -> Feed:
-        from media.live_feed import Device, LiveFeed
+        from media.feeds.live_feed import Device, LiveFeed
 
         name = f"alsa {self.name}"
         if "ALSA_CONFIG_PATH" not in os.environ:  # libav comes with its own libasound, which knows no path

@@ -11,7 +11,7 @@ from lesson.errors import ConfigError
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
-    from media.packets import Feed
+    from media.feeds.packets import Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class MediaFile:
     loop: bool = False
 
     def open(self, _login: Login) -> Feed:
-        from media.file_feed import FileFeed  # decoders and OpenCV: a third of the start of a camera's process
+        from media.feeds.file_feed import FileFeed  # decoders and OpenCV: a third of the start of a camera's process
 
         return FileFeed(self.path, paced=self.paced, loop=self.loop)
 

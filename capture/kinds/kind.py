@@ -12,7 +12,7 @@ from lesson.model import SourceSpec
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
-    from media.packets import Feed  # brings av: settings and commands only read addresses
+    from media.feeds.packets import Feed  # brings av: settings and commands only read addresses
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from lesson.errors import ConfigError
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
-    from media.packets import Feed
+    from media.feeds.packets import Feed
 
 _TIMEOUT_US = 4_000_000
-"""Below `media.live_feed.STALL_S`: a silent camera ends by itself. libav's own: PyAV's follow the wall clock."""
+"""Below `media.feeds.live_feed.STALL_S`: a silent camera ends by itself. libav's own: PyAV's follow the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class NetworkCamera:
 
     def open(self, login: Login) -> Feed:
         """Over TCP: UDP loses packets without anyone noticing."""
-        from media.live_feed import Device, LiveFeed
+        from media.feeds.live_feed import Device, LiveFeed
 
         options = {
             "rtsp_transport": "tcp",

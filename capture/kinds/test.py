@@ -11,7 +11,7 @@ from lesson.errors import ConfigError
 from lesson.time import TICKS_PER_SECOND, ticks_from_seconds
 
 if TYPE_CHECKING:
-    from media.packets import Feed
+    from media.feeds.packets import Feed
 
 _FPS = {"teacher": 25, "students": 15, "board": 10, "pattern": 25}
 _ORIGIN_S = {"teacher": 1.0, "students": 7.4, "board": 3.2, "tone": 2.5}
@@ -37,8 +37,8 @@ class SimulatedSource:
         return self._scene()
 
     def _scene(self) -> Feed:
-        from media.scene import make_scene  # OpenCV, which no recording of a real camera needs
-        from media.scene_feed import SceneToneFeed, SceneVideoFeed
+        from media.simulated.scene import make_scene  # OpenCV, which no recording of a real camera needs
+        from media.simulated.scene_feed import SceneToneFeed, SceneVideoFeed
 
         origin = ticks_from_seconds(_ORIGIN_S[self.scene])
         if self.scene == "tone":
@@ -48,7 +48,7 @@ class SimulatedSource:
 
 def _graph(name: str, graph: str) -> Feed:
     """What libavfilter makes, in real time."""
-    from media.live_feed import Device, LiveFeed
+    from media.feeds.live_feed import Device, LiveFeed
 
     return LiveFeed(Device(name=name, url=graph, format="lavfi", options={}, timeless=True))
 

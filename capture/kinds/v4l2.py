@@ -10,7 +10,7 @@ from lesson.errors import MediaError
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
-    from media.packets import Feed
+    from media.feeds.packets import Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class UsbCamera:
         return self._open("")
 
     def _open(self, pixel_format: str) -> Feed:
-        from media.live_feed import Device, LiveFeed
+        from media.feeds.live_feed import Device, LiveFeed
 
         options = picture_options(self.size, self.fps) | ({"input_format": pixel_format} if pixel_format else {})
         return LiveFeed(Device(name=self.path, url=self.path, format="video4linux2", options=options))

@@ -9,7 +9,7 @@ from capture.kinds.kind import Login, SourceKind, named, picture_options, target
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
-    from media.packets import Feed
+    from media.feeds.packets import Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Screen:
     fps: int = 10
 
     def open(self, _login: Login) -> Feed:
-        from media.live_feed import Device, LiveFeed
+        from media.feeds.live_feed import Device, LiveFeed
 
         options = {"fpsprobesize": "0", **picture_options(self.size, self.fps)}
         name = f"screen {self.display}"

@@ -18,8 +18,8 @@ from lesson.loss import Loss
 from lesson.model import Kind, Role
 from lesson.records import SourceLost, StreamAccount
 from lesson.source_fault import SourceFault
-from media.audio import sound
-from media.segment import file_digest
+from media.decode.sound import sound
+from media.feeds.segment import file_digest
 from process.stage import EXIT_RETRY
 from tests.kit.capturing import (
     Capture,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lesson.errors import IntegrityError
 from lesson.time import Ticks
-from media.fmp4 import Sample, find_box
+from media.output.fmp4 import Sample, find_box
 
 _FIRST_FLAGS, _DURATION, _SIZE, _FLAGS, _OFFSET = 0x000004, 0x000100, 0x000200, 0x000400, 0x000800  # in `trun`
 _IS_NO_SYNC_SAMPLE = 0x00010000

@@ -12,8 +12,8 @@ import capture.kinds
 from capture.__main__ import main
 from capture.kinds.kind import Login, SourceKind, named, target_and_options
 from lesson.source_fault import SourceFault
-from media.live_feed import Device, LiveFeed
-from media.packets import Feed
+from media.feeds.live_feed import Device, LiveFeed
+from media.feeds.packets import Feed
 
 _TIMEOUT_US = 4_000_000
 
