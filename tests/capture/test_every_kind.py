@@ -13,7 +13,7 @@ import pytest
 
 import capture.kinds
 from capture.kinds import KINDS, remedy
-from classroom.settings import SourceSettings
+from capture.settings import SourceSettings
 from lesson.loss import Loss
 from lesson.model import Kind, Role
 from lesson.records import SourceLost, StreamAccount

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from capture.kinds import remedy
+from capture.settings import SourceSettings
 from classroom.checks import run_checks
 from classroom.feed_check import check_feed
-from classroom.settings import Settings, SourceSettings, StoreSettings
+from classroom.settings import Settings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
 from lesson.source_fault import SourceFault
+from publish.settings import StoreSettings
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.devices import file_microphone, usb_camera
 from tests.kit.lessons import source

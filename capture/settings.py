@@ -1,0 +1,51 @@
+"""What the settings say of a feed: `[[sources]]` in `classroom.toml`. Its capture process reads it in the lesson."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from capture.kinds import parse_source, rtsp, source_kind
+from lesson.errors import ConfigError
+from lesson.folder import is_name
+from lesson.model import Role, SourceSpec
+from process.section import Section
+
+
+def _plain_name(text: str) -> str:
+    """The id of a source: it becomes a folder name and part of object keys."""
+    if not is_name(text):
+        raise ValueError(f"{text!r} is no name: use a-z, 0-9, _ and -")
+    return text
+
+
+def _uri(uri: str) -> str:
+    """What a feed is: kind, device or address, and every option of it."""
+    try:
+        parse_source(uri)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return uri
+
+
+def _substream(uri: str) -> str:
+    """A second, smaller stream of the same network camera."""
+    if source_kind(uri) is not rtsp.KIND:
+        raise ValueError("write the address of the camera's smaller stream, for example rtsp://10.0.0.11/sub")
+    return _uri(uri)
+
+
+class SourceSettings(Section):
+    """One feed."""
+
+    id: Annotated[str, AfterValidator(_plain_name)]
+    role: Role
+    uri: Annotated[str, AfterValidator(_uri)]
+    user_env: str | None = None
+    password_env: str | None = None
+    substream: Annotated[str, AfterValidator(_substream)] | None = None
+    required: bool = False
+
+    def spec(self) -> SourceSpec:
+        return SourceSpec(**self.model_dump())
