@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capture.kinds.kind import Login, SourceKind
-from lesson.errors import ConfigError
+from lesson.errors import ConfigError, SourceLostError, UnusableMediaError
+from lesson.loss import Loss
 from lesson.source_fault import SourceFault
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ class MediaFile:
     def open(self, _login: Login) -> Feed:
         from media.feeds.file_feed import FileFeed  # decoders and OpenCV: a third of the start of a camera's process
 
-        return FileFeed(self.path, paced=self.paced, loop=self.loop)
+        try:
+            return FileFeed(self.path, paced=self.paced, loop=self.loop)
+        except UnusableMediaError as error:
+            if self.paced and error.fault is not SourceFault.UNUSABLE:  # it may come back, as a camera does
+                raise SourceLostError(str(error), Loss.NO_SIGNAL, error.fault) from error
+            raise
 
 
 def imported_file(uri: str) -> MediaFile:

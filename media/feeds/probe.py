@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from lesson.errors import MediaError, UnusableMediaError
 from lesson.loss import Loss
 from lesson.model import Kind, StreamInfo
+from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
 from media.decode.streams import candidates, heard_together, is_track, open_media, stream_start
 from media.feeds.packets import Announced
@@ -70,7 +71,8 @@ def probe(path: Path) -> Probe:
     try:
         container = open_media(path)
     except MediaError as error:
-        raise UnusableMediaError(f"{path}: {_why_unreadable(path, error)}") from error
+        fault = SourceFault.UNUSABLE if _is_of_content(error) else error.fault
+        raise UnusableMediaError(f"{path}: {_why_unreadable(path, error)}", fault) from error
     with closing(container):
         if _is_still(container):
             raise UnusableMediaError(f"{path}: a still picture or a text, not a recording")
@@ -114,7 +116,7 @@ def _refuse_endless(path: Path) -> None:
 
 def _why_unreadable(path: Path, error: MediaError) -> str:
     """What a person can make something of, where libavformat just says "invalid data"."""
-    if not isinstance(error.__cause__, (av.error.InvalidDataError, av.error.EOFError)):
+    if not _is_of_content(error):
         return str(error).removeprefix(f"{path}: ")
     with suppress(OSError):
         if not path.stat().st_size:
@@ -122,6 +124,11 @@ def _why_unreadable(path: Path, error: MediaError) -> str:
         if _lacks_index(path):
             return "its index (moov) is missing; the recording was cut off before it was finished"
     return "not a media file, or damaged from its start"
+
+
+def _is_of_content(error: MediaError) -> bool:
+    """Whether the file was read, and what it holds makes no sense."""
+    return isinstance(error.__cause__, (av.error.InvalidDataError, av.error.EOFError))
 
 
 def _lacks_index(path: Path) -> bool:
