@@ -11,7 +11,7 @@ import numpy as np
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
-from media.audio import sound
+from media.decode.sound import sound
 from process.stage import EXIT_RETRY
 from tests.kit.camera_content import FRAME, marked_luma
 from tests.kit.capturing import (
