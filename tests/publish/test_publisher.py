@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -29,6 +30,12 @@ def made(root: Path, number: int) -> LessonFolder:
     plan_all(folder)
     encode_all(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked here is no question of the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
 
 
 @pytest.fixture
@@ -104,8 +111,8 @@ def run(root: Path, store: MemoryStore, time: Time | None = None, *, until: list
     if wanted is None:
         publishing.run()
         return
-    for _ in range(10_000):
-        if all(load_state(folder).verified for folder in wanted):
+    for step in range(10_000):
+        if step % 20 == 0 and all(load_state(folder).verified for folder in wanted):  # to look costs more than a step
             break
         publishing._step()
     else:
