@@ -89,6 +89,8 @@ def rotate(log: Path) -> None:
 def last_error(log: Path) -> str | None:
     """The newest error a stage process logged, as one line."""
     try:
+        if not log.is_file():  # a pipe would keep us waiting
+            return None
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from lesson.durable import make_folder
+from lesson.errors import StorageError
 from process.backoff import Backoff
 from process.job import Job
 from process.launcher import Child, ExecLauncher, Launcher
@@ -99,7 +100,14 @@ class Supervisor:
     _look_at_logs: float = 0.0
 
     def __post_init__(self) -> None:
-        make_folder(self.logs)
+        self.make_log_folder()
+
+    def make_log_folder(self) -> None:
+        """Make it, where it can be made: without it processes work, and log into our own stderr."""
+        try:
+            make_folder(self.logs)
+        except StorageError as error:
+            _log.warning("logs cannot be kept", error=str(error))
 
     @property
     def troubles(self) -> dict[str, Trouble]:
