@@ -47,6 +47,7 @@ def lesson_out(box: Box, lesson_id: str) -> LessonOut:
 )
 def start(box: BoxDep, wanted: StartDep, form: FormDep) -> Response:
     """Start a lesson, or give the running one."""
+    box.look.demand()
     folder, is_new = start_lesson(box.root, box.template, title=wanted.title, catalogue=box.library.catalogue)
     if form:
         return RedirectResponse("/", 303)
@@ -65,6 +66,7 @@ def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
     started, _ = window(folder)
     if started is None or folder.header.imported:
         raise HTTPException(409, "This lesson is not being recorded here.")
+    box.look.demand()
     stop_lesson(box.root, folder)
     if form:
         return RedirectResponse("/", 303)

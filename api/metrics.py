@@ -94,10 +94,10 @@ class RoomCollector(Collector):
     def _newest(self) -> list[Metric]:
         """Figures of the newest lesson; none where there is none, or it cannot be read."""
         library = self._box.library
-        newest = library.running() or library.catalogue.newest()
-        if newest is None:
-            return []
         try:
+            newest = library.running() or library.catalogue.newest()
+            if newest is None:
+                return []
             with library.reading(newest.id) as lesson:
                 return _progress(lesson)
         except ClassreelError:  # the other figures must not go with it

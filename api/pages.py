@@ -117,26 +117,25 @@ class _Room:
 
 
 def _room(box: Box) -> _Room:
-    disk_low = _disk_low(box)
-    try:
-        running = box.library.running()
-        last = None if running else next(map(SummaryOut.of, box.library.summaries(limit=1)), None)
-    except StorageError:  # the button must stay; pressing it will say what is wrong
-        running = last = None
+    disk_low, running = box.disk().low, box.running()
+    last = None if running else _last(box)
     if running is None:
-        return _Room(light=Light.IDLE, lesson_id=None, title=None, started=None, elapsed_s=0, elapsed=clock_text(0),
-                     cards=idle_cards(box.template.sources), last=last, disk_low=disk_low,
-                     faults=_faults(box))  # fmt: skip
+        faults = box.faults.open()
+        return _Room(light=room_health(None, Moment.now(), faults=faults).light, lesson_id=None, title=None,
+                     started=None, elapsed_s=0, elapsed=clock_text(0), cards=idle_cards(box.template.sources),
+                     last=last, disk_low=disk_low, faults=_shown(faults))  # fmt: skip
     try:
         return _live(box, running.id, disk_low=disk_low)
     except ClassreelError:  # the Stop button must be there even then
         return _Room(light=Light.TROUBLE, lesson_id=running.id, title=running.id, started=None, elapsed_s=0,
-                     elapsed=clock_text(0), cards=[], last=None, disk_low=disk_low, faults=_faults(box))  # fmt: skip
+                     elapsed=clock_text(0), cards=[], last=None, disk_low=disk_low,
+                     faults=_shown(box.faults.open()))  # fmt: skip
 
 
 def _live(box: Box, lesson_id: str, *, disk_low: bool) -> _Room:
+    faults = box.faults.open()
     with box.library.reading(lesson_id) as state:
-        health = room_health(state, Moment.now())
+        health = room_health(state, Moment.now(), faults=faults)
         elapsed = int(health.elapsed_s or 0)
         return _Room(
             light=health.light,
@@ -148,20 +147,20 @@ def _live(box: Box, lesson_id: str, *, disk_low: bool) -> _Room:
             cards=live_cards(state, health),
             last=None,
             disk_low=disk_low,
-            faults=_faults(box),
+            faults=_shown(faults),
         )
 
 
-def _disk_low(box: Box) -> bool:
+def _last(box: Box) -> SummaryOut | None:
     try:
-        return box.disk().low
+        return next(map(SummaryOut.of, box.library.summaries(limit=1)), None)
     except StorageError:  # the button must stay; pressing it will say what is wrong
-        return True
+        return None
 
 
-def _faults(box: Box) -> list[FaultRaised]:
-    """What is wrong with the box, but for the full disk, which has a line of its own."""
-    return [fault for fault in box.faults.open() if fault.code != Fault.DISK_LOW]
+def _shown(faults: list[FaultRaised]) -> list[FaultRaised]:
+    """All but the full disk, which has a line of its own."""
+    return [fault for fault in faults if fault.code != Fault.DISK_LOW]
 
 
 @router.get("/", response_class=HTMLResponse)

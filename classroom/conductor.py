@@ -7,35 +7,35 @@ tried again for ever.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
+from api.settings import Conducted
 from classroom.faults import DiskWatch, Faults, clock_faults, job_faults
 from classroom.jobs import web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
+from classroom.root_lock import RootLock
 from classroom.settings import Settings
 from classroom.start import PRELOAD
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
-from lesson.durable import make_folder
-from lesson.errors import ClassreelError, ConfigError, storage_errors
+from lesson.errors import ClassreelError, StorageError
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
-from lesson.records import JobEnded, JobStarted
+from lesson.records import JobEnded, JobStarted, encode_line
 from lesson.state import Phase
+from process.bulletin import BulletinWriter
 from process.fork_launcher import best_launcher
 from process.job import Job
 from process.launcher import Launcher
 from process.logs import redacted
+from process.service_manager import READY, WATCHDOG, notify
 from process.supervisor import Supervisor
 
 POLL_S = 0.25
@@ -55,30 +55,25 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def lock_root(root: Path) -> int:
-    """A descriptor that keeps other boxes from this root. Raises `ConfigError` when there is one, `StorageError`."""
-    make_folder(root)
-    with storage_errors(root):
-        lock = os.open(root / ".box", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ConfigError(f"{root}: another classreel serves these lessons: end it, or set another root") from error
-    return lock
-
-
 class Conductor:
-    """`serve`: the API, the running lesson, and one unfinished older lesson at a time."""
+    """`serve`: the API, the running lesson, and one unfinished older lesson at a time.
+
+    A disk that is not there or refuses keeps nothing from starting: it is a fault, shown by the pages, and is tried
+    again every second. Raises `ConfigError` when another box has the root.
+    """
 
     def __init__(self, settings: Settings, *, launcher: Launcher | None = None, clock: Clock | None = None) -> None:
         self._settings = settings
-        self._root_lock = lock_root(settings.root)
+        self._log = structlog.get_logger()
+        self._root_lock = RootLock(settings.root)
+        self._root_trouble: str | None = None
+        self._bulletin = BulletinWriter()
+        self._take_root()
         self._clock = clock or Clock()
         self._launcher = launcher or best_launcher(PRELOAD)
         self._catalogue = Catalogue(settings.root)
         self._box = BoxLog(settings.root)
-        self._disk = DiskWatch(settings.root)
+        self._disk = DiskWatch(settings.root, self._root_lock)
         self._api = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
@@ -86,7 +81,8 @@ class Conductor:
         self._done: set[str] = set()
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
-        self._log = structlog.get_logger()
+        self._box.wait(self._root_trouble is not None)
+        notify(READY)
 
     def serve(self, until: Callable[[], bool] = lambda: False) -> None:
         """Work until `until` says so or a signal ends the process; children are ended gently."""
@@ -94,12 +90,14 @@ class Conductor:
         try:
             while not until():
                 now = self._clock.monotonic()
+                self._go_on()
                 if now >= next_look:
-                    self._take_up_safely()
+                    self._look_at_root()
                     next_look = now + LOOK_S
-                for lesson_id in list(self._runs):
-                    self._advance_safely(lesson_id)
-                self._api.reconcile([web_job(self._settings)])  # after the recording, which comes first
+                if self._root_trouble is None:
+                    for lesson_id in list(self._runs):
+                        self._advance_safely(lesson_id)
+                self._api.reconcile([self._web_job()])  # after the recording, which comes first
                 self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
                 self._clock.sleep(POLL_S)
         finally:
@@ -109,7 +107,36 @@ class Conductor:
             self._disk.close()
             self._box.close()
             self._launcher.close()
-            os.close(self._root_lock)
+            self._root_lock.close()
+            self._bulletin.close()
+
+    def _go_on(self) -> None:
+        """Say that this loop goes round, and what is wrong, where no disk is needed for it."""
+        self._bulletin.write(encode_line(fault) for fault in self._box.state.faults.values())
+        notify(WATCHDOG)
+
+    def _web_job(self) -> Job:
+        return web_job(self._settings, Conducted(bulletin=self._bulletin.path, identity=self._root_lock.identity))
+
+    def _take_root(self) -> None:
+        """Lock the root, or know why not."""
+        try:
+            self._root_lock.take()
+            self._root_trouble = None
+        except StorageError as error:
+            if self._root_trouble is None:
+                self._log.warning("the disk is not there", error=str(error))
+            self._root_trouble = str(error)
+
+    def _look_at_root(self) -> None:
+        """Take lessons up while the root is ours; nothing is touched where it was while it is gone."""
+        was = self._root_trouble
+        self._take_root()
+        self._box.wait(self._root_trouble is not None)
+        if self._root_trouble is None:
+            if was is not None:
+                self._api.make_log_folder()
+            self._take_up_safely()
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""
@@ -191,6 +218,8 @@ class Conductor:
     def _faults(self) -> Faults:
         """Everything that is wrong now."""
         found = {**self._disk.faults(), **clock_faults(self._clock.now(), self._began)}
+        if self._root_trouble is not None:
+            found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
         found |= job_faults("", self._api.troubles.values())
         for lesson_id, run in self._runs.items():
             found |= job_faults(lesson_id, run.troubles.values())

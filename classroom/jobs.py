@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.settings import Conducted
 from classroom.settings import Settings
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
@@ -61,12 +62,13 @@ def _stage(stage: str, *arguments: str, niceness: int) -> Job:
     return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
 
 
-def web_job(settings: Settings) -> Job:
-    """The process that serves the pages."""
+def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:
+    """The process that serves the pages, and what its conductor tells it."""
+    pages = settings.pages.model_copy(update={"conductor": conductor or Conducted()})
     return Job(
         stage=API,
         module=API,
-        arguments=(settings.pages.argument(),),
+        arguments=(pages.argument(),),
         vital=True,
         silence_s=API_SILENCE_S,
     )

@@ -46,6 +46,7 @@ class Fault(StrEnum):
     DISK_SLOW = "disk_slow"
     DISK_REFUSES = "disk_refuses"
     CLOCK_UNTRUSTED = "clock_untrusted"
+    CONDUCTOR_HANGS = "conductor_hangs"
 
 
 _REMEDIES: dict[str, str] = {
@@ -58,6 +59,7 @@ _REMEDIES: dict[str, str] = {
     Fault.DISK_LOW: "free some space: remove lessons that are stored safely",
     Fault.DISK_SLOW: "the disk answers slowly: replace a worn card, or let nothing else write to it",
     Fault.DISK_REFUSES: "the disk takes nothing more: free space, or look whether it is mounted read-only or failing",
+    Fault.CONDUCTOR_HANGS: "what is being recorded goes on, Start and Stop wait; restart the recorder if this stays",
     Fault.CLOCK_UNTRUSTED: "the box's clock is wrong: set it, or connect the box to a time server",
 }
 
@@ -121,6 +123,7 @@ class BoxLog:
         self._writer: JournalWriter | None = None
         self._unwritten: deque[Record] = deque(maxlen=_UNWRITTEN)
         self._written: dict[tuple[Fault, str], float] = {}
+        self._waits = False
         self.state = BoxState()
         with suppress(StorageError):
             for record in JournalReader(self._path).poll():
@@ -131,6 +134,8 @@ class BoxLog:
         """Fold a record in and append it, with what could not be written before."""
         self.state.apply(record)
         self._unwritten.append(record)
+        if self._waits:
+            return
         try:
             writer = self._writer = self._writer or self._open()
             writer.append(*self._unwritten)
@@ -138,6 +143,12 @@ class BoxLog:
             self._bound(writer)
         except (StorageError, JournalError) as error:
             _log.warning("box journal cannot be written", error=str(error))
+            self.close()
+
+    def wait(self, waits: bool) -> None:
+        """Keep what is written from now on, as the disk is not there; or go on writing, from the next record on."""
+        self._waits = waits
+        if waits:
             self.close()
 
     def _open(self) -> JournalWriter:

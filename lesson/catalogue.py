@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-from lesson.errors import ClassreelError, StorageError, storage_errors
+from lesson.errors import ClassreelError, DiskFailsError, StorageError, storage_errors
 from lesson.folder import LessonFolder, is_name
 from lesson.glance import LessonEntry, Window, control_window, glance, sealed
 from lesson.model import LessonHeader
@@ -184,11 +184,13 @@ class _Look(Generic[T]):
         """What is there now, or the error that reading it raised: a disk that refused is asked again each time."""
         signature = _signature(self._path)
         if isinstance(self._found, StorageError) or signature != self._signature:
-            self._signature, self._since = signature, time.monotonic()
             try:
-                self._found = self._read(self._path)
+                found: T | ClassreelError = self._read(self._path)
             except ClassreelError as error:
-                self._found = error
+                if isinstance(error, DiskFailsError) and not isinstance(self._found, ClassreelError):
+                    return self._found  # what was known stands; the disk is asked again each time
+                found = error
+            self._signature, self._since, self._found = signature, time.monotonic(), found
         return self._found
 
     @property

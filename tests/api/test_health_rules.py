@@ -5,9 +5,10 @@ from fractions import Fraction
 import pytest
 
 from api.health import FRESH_S, GRACE_S, Feed, Light, room_health, segment_age_s
+from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec
-from lesson.records import SegmentCommitted, SourceFinished, SourceLost, Start, Stop
+from lesson.records import FaultRaised, SegmentCommitted, SourceFinished, SourceLost, Start, Stop
 from lesson.state import LessonState
 from tests.kit.lessons import epoch_started, header, moment, source
 
@@ -138,6 +139,34 @@ def test_a_lost_source_comes_back_with_a_new_epoch() -> None:
     assert feeds(state, moment(41)) == {"teacher": Feed.WAITING}
     deliver(state, TEACHER, until_s=45, epoch=1, seq=1)
     assert feeds(state, moment(46)) == {"teacher": Feed.RECORDING}
+
+
+def test_a_new_epoch_is_recorded_only_when_something_of_it_is_durable() -> None:
+    """What was committed before says nothing of now: on a full disk one epoch after the other comes to nothing."""
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    state.apply(SourceLost(source="teacher", epoch=0, at=moment(11), reason="no space"))
+    for epoch in range(1, 12):
+        state.apply(epoch_started(TEACHER, epoch, at=moment(11 + 2 * epoch)))
+        now = moment(11.5 + 2 * epoch)
+        assert feeds(state, now)["teacher"] is (Feed.WAITING if now.seconds_since(moment(13)) < GRACE_S else Feed.LATE)
+        assert room_health(state, now).light is not Light.RECORDING
+    deliver(state, TEACHER, until_s=40, epoch=11, seq=1)
+    assert feeds(state, moment(41)) == {"teacher": Feed.RECORDING}
+
+
+@pytest.mark.parametrize("code", [Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS])
+def test_nothing_is_promised_while_the_disk_refuses_or_nobody_conducts(code: Fault) -> None:
+    fault = FaultRaised(code=code, about="disk", at=moment(5), detail="")
+    assert room_health(None, moment(6), standby=[TEACHER], faults=[fault]).light is Light.TROUBLE
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    assert room_health(state, moment(11)).light is Light.RECORDING
+    health = room_health(state, moment(11), faults=[fault])
+    assert health.light is Light.TROUBLE
+    assert health.sources[0].state is (Feed.LATE if code is Fault.DISK_REFUSES else Feed.RECORDING)
+    low = FaultRaised(code=Fault.DISK_LOW, about="disk", at=moment(5), detail="")
+    assert room_health(state, moment(11), faults=[low]).light is Light.RECORDING
 
 
 def test_an_epoch_that_never_delivers_is_late_again() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -8,9 +10,16 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api import box
 from api.app import create_app
+from api.settings import Conducted
+from lesson.box import Fault
+from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
+from lesson.records import FaultRaised, encode_line
+from process.bulletin import BulletinWriter
+from process.disk import LOCK, identity_of
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
 from tests.kit.room import MIC, TEACHER, deliver, lost, template
 from tests.kit.waiting import wait_until
@@ -117,6 +126,77 @@ def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:
         page = client.get("/", headers=PAGE)
         assert page.status_code == 200  # the button stays
         assert "Start recording" in page.text
+
+
+def test_what_the_conductor_says_needs_no_disk_and_its_silence_is_said(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BulletinWriter()
+    fault = FaultRaised(code=Fault.CAPTURE_FAILS, about="x/capture-mic", at=Moment.now(), detail="unplugged")
+    writer.write([encode_line(fault)])
+    app = create_app(root, template(), conductor=Conducted(bulletin=writer.path))
+    with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        said = client.get("/health").json()
+        assert [one["code"] for one in said["faults"]] == ["capture_fails"]
+        assert said["status"] == "idle"
+        monkeypatch.setattr(box, "CONDUCTOR_SILENCE_S", -1.0)
+        said = client.get("/health").json()
+        assert (said["status"], said["ok"]) == ("trouble", False)
+        assert [one["code"] for one in said["faults"]] == ["capture_fails", "conductor_hangs"]
+        assert said["faults"][1]["remedy"]
+        assert client.get("/health").json()["faults"][1]["since"] == said["faults"][1]["since"]
+        page = client.get("/", headers=PAGE).text
+        assert "does not answer the button" in page
+        assert "Press the button" not in page
+        monkeypatch.setattr(box, "CONDUCTOR_SILENCE_S", 60.0)
+        writer.write([])
+        assert client.get("/health").json()["faults"] == []
+    writer.close()
+
+
+def test_a_disk_that_is_gone_is_trouble_and_nothing_is_made_where_it_was(root: Path) -> None:
+    root.mkdir()
+    (root / LOCK).touch()
+    app = create_app(root, template(), conductor=Conducted(identity=identity_of(root)))
+    away = root.with_name("away")
+    with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        lesson_id = client.post("/lessons").json()["lesson_id"]
+        root.rename(away)
+        root.mkdir()  # the bare folder below a disk that was pulled
+        for path in ("/lessons", f"/lessons/{lesson_id}/stop"):
+            answer = client.post(path)
+            assert answer.status_code in {404, 503}, path
+        assert client.post("/lessons").status_code == 503
+        wait_until(lambda: client.get("/health").json()["status"] == "trouble", 5)
+        said = client.get("/health").json()
+        assert [one["code"] for one in said["faults"]] == ["disk_refuses"]
+        assert "the disk is gone" in said["faults"][0]["detail"]
+        page = client.get("/", headers=PAGE).text
+        assert "Nothing can be recorded now" in page
+        assert list(root.iterdir()) == []
+        root.rmdir()
+        away.rename(root)
+        wait_until(lambda: client.get("/health").json()["status"] == "starting", 10)
+
+
+def test_a_disk_that_answers_nothing_still_has_pages(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson_id = client.post("/lessons").json()["lesson_id"]
+    assert client.get("/health").json()["status"] == "starting"
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        for name in ("open", "scandir", "pwrite", "statvfs"):
+            patched.setattr(os, name, fails)
+        patched.setattr(Path, "open", fails)
+        wait_until(lambda: client.get("/health").json()["status"] == "trouble", 5)
+        said = client.get("/health").json()
+        assert "disk_refuses" in {one["code"] for one in said["faults"]}
+        assert said["disk_free_bytes"] == 0
+        assert said["lesson"] in {lesson_id, None}
+        assert client.get("/metrics").status_code == 200
+    wait_until(lambda: client.get("/health").json()["status"] == "starting", 10)
 
 
 def test_an_unforeseen_error_is_a_problem_too(

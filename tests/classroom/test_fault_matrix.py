@@ -6,6 +6,7 @@ Every cell of {store, encode, tracking, publish, farm, api} × {given up, crashe
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from classroom.recording import stop_reason
 from classroom.settings import Settings
 from lesson.box import BoxView, Fault
 from lesson.clock import Moment
-from lesson.errors import ConfigError
+from lesson.errors import ConfigError, StorageError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.lifecycle import window
@@ -205,6 +206,80 @@ def test_two_boxes_do_not_share_a_root(tmp_path: Path) -> None:
     Conductor(world.settings, launcher=world.launcher, clock=Clock(world.clock, world.now, world._sleep)).serve(
         lambda: True
     )
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_a_disk_that_is_pulled_and_comes_back(tmp_path: Path) -> None:
+    """Nothing is made where it was; what records is left alone, and the box goes on when the disk is there again."""
+    root, away = tmp_path / "root", tmp_path / "away"
+    world = World(root, {}, step=0.5)
+    seen: list[tuple[list[str], set[str]]] = []
+    locked: list[bool] = []
+
+    def pulled() -> None:
+        root.rename(away)
+        root.mkdir()
+
+    def look() -> None:
+        faults = world.conductor._box.state.faults
+        seen.append((sorted(path.name for path in root.iterdir()), {code for code, _ in faults}))
+
+    def back() -> None:
+        root.rmdir()
+        away.rename(root)
+
+    world.at(10, pulled)
+    world.at(14, look)
+    world.at(15, back)
+    world.at(40, lambda: locked.append(is_locked(root / ".box")))
+    world.run(60)
+    assert locked == [True]
+    assert seen == [([], {"disk_refuses"})]
+    assert len(world.launcher.of("capture-teacher")) == 1
+    assert not BoxView(root).poll().faults.keys() & {("disk_refuses", "disk")}
+
+
+def is_locked(path: Path) -> bool:
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("refused", ["root", "log"])
+def test_a_box_whose_disk_refuses_comes_up_and_serves_its_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    root = tmp_path / "root"
+    make_lesson(root)
+    if refused == "root":
+        monkeypatch.setattr("classroom.root_lock.make_folder", _refuses)
+    else:
+        (root / "log").touch()
+    clock = FakeClock()
+    launcher = FakeLauncher(clock, lambda _job, _nth: {})
+    settings = SETTINGS.model_copy(update={"root": root})
+    said: list[set[str]] = []
+
+    def sleep(_seconds: float) -> None:
+        clock.now += 0.5
+        said.append({code for code, _ in conductor._box.state.faults})
+        if clock.now > 10:
+            monkeypatch.undo()
+
+    conductor = Conductor(settings, launcher=launcher, clock=Clock(clock, lambda: moment_on(clock), sleep))
+    end = clock.now + 20
+    conductor.serve(lambda: clock.now >= end)
+    assert len(launcher.of("api")) == 1
+    assert ("disk_refuses" in said[0]) is (refused == "root")
+    assert "disk_refuses" not in said[-1]
+
+
+def _refuses(path: Path) -> None:
+    raise StorageError(f"{path}: Input/output error")
 
 
 @pytest.mark.usefixtures("quick_disk")
