@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,22 @@ def test_a_box_whose_disk_refuses_comes_up_and_serves_its_pages(
     assert len(launcher.of("api")) == 1
     assert ("disk_refuses" in said[0]) is (refused == "root")
     assert "disk_refuses" not in said[-1]
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_a_lesson_records_without_its_logs_and_the_service_manager_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        world = World(tmp_path / "root", {}, step=0.5)
+        (world.folder.path / "log").write_text("here is no folder")
+        world.run(4)
+        assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    assert len(world.launcher.of("capture-teacher")) == 1
+    assert not BoxView(tmp_path / "root").poll().faults.keys() & {("lesson_stuck", world.folder.id)}
 
 
 def _refuses(path: Path) -> None:

@@ -85,6 +85,7 @@ def test_a_full_disk_is_said_and_recording_goes_on_when_there_is_space(tmp_path:
         ballast = where.fill(leave=LEFT)
         box.fault("disk_low", "disk_refuses", within_s=PROBED_WITHIN_S)
         wait_until(lambda: box.health().get("status") != "recording", AGAIN_WITHIN_S, what="no claim to record")
+        assert not waited(lambda: box.health().get("status") == "recording", 12), "epochs that come to nothing"
         assert box.get("/").status == 200
         assert all_damaged(lesson) == []
         assert stopped(lesson) is None, "a full disk does not end a lesson"
