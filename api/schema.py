@@ -12,11 +12,11 @@ from lesson.loss import loss_words, public_code
 from lesson.model import Kind, Rendition, StreamInfo
 from lesson.state import Gap, LessonState, SourceState
 from lesson.time import seconds_from_ticks
-from lesson.titles import MAX_TITLE, checked_title
+from lesson.titles import MAX_TITLE, one_line
 
 
 def _title(value: object) -> object:
-    return checked_title(value) if isinstance(value, str) else value
+    return one_line(value) if isinstance(value, str) else value
 
 
 class StartRequest(BaseModel):

@@ -20,6 +20,7 @@ from lesson.durable import reserve, write_atomic
 from lesson.errors import JournalError, StorageError, storage_errors
 from lesson.journal import JournalReader, JournalWriter
 from lesson.records import FaultCleared, FaultRaised, JobEnded, JobStarted, Record, encode_line
+from lesson.translatable import gettext_noop
 
 RESERVED_BYTES = 2_000_000
 """Room on the disk that is kept for the journal: that the disk is full must be written though it is."""
@@ -49,16 +50,26 @@ class Fault(StrEnum):
 
 
 _REMEDIES: dict[str, str] = {
-    Fault.CAPTURE_FAILS: "look at this feed with `classreel check`; the recorder goes on trying",
-    Fault.STAGE_GIVEN_UP: "recording goes on; the recorder tries again every minute, its log says what happened",
-    Fault.STORE_REFUSES: "recording goes on; correct [store], its keys and permissions, then wait a minute",
-    Fault.STORE_UNREACHABLE: "recording goes on, lessons wait here; look at the line, and at the address in [store]",
-    Fault.LESSON_STUCK: "recording goes on; `classreel process LESSON` says what this lesson lacks",
-    Fault.LESSON_DAMAGED: "copy the folder away and look at its lesson.json; other lessons are not touched",
-    Fault.DISK_LOW: "free some space: remove lessons that are stored safely",
-    Fault.DISK_SLOW: "the disk answers slowly: replace a worn card, or let nothing else write to it",
-    Fault.DISK_REFUSES: "the disk takes nothing more: free space, or look whether it is mounted read-only or failing",
-    Fault.CLOCK_UNTRUSTED: "the box's clock is wrong: set it, or connect the box to a time server",
+    Fault.CAPTURE_FAILS: gettext_noop("look at this feed with `classreel check`; the recorder goes on trying"),
+    Fault.STAGE_GIVEN_UP: gettext_noop(
+        "recording goes on; the recorder tries again every minute, its log says what happened"
+    ),
+    Fault.STORE_REFUSES: gettext_noop(
+        "recording goes on; correct [store], its keys and permissions, then wait a minute"
+    ),
+    Fault.STORE_UNREACHABLE: gettext_noop(
+        "recording goes on, lessons wait here; look at the line, and at the address in [store]"
+    ),
+    Fault.LESSON_STUCK: gettext_noop("recording goes on; `classreel process LESSON` says what this lesson lacks"),
+    Fault.LESSON_DAMAGED: gettext_noop(
+        "copy the folder away and look at its lesson.json; other lessons are not touched"
+    ),
+    Fault.DISK_LOW: gettext_noop("free some space: remove lessons that are stored safely"),
+    Fault.DISK_SLOW: gettext_noop("the disk answers slowly: replace a worn card, or let nothing else write to it"),
+    Fault.DISK_REFUSES: gettext_noop(
+        "the disk takes nothing more: free space, or look whether it is mounted read-only or failing"
+    ),
+    Fault.CLOCK_UNTRUSTED: gettext_noop("the box's clock is wrong: set it, or connect the box to a time server"),
 }
 
 

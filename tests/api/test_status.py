@@ -103,7 +103,7 @@ def test_people_get_a_page_instead(client: httpx.Client) -> None:
     answer = client.get("/nowhere", headers=PAGE)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "That did not work" in answer.text
+    assert "There is no such page" in answer.text
 
 
 def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:
