@@ -80,24 +80,36 @@ def remedy(code: str) -> str:
 
 @dataclass(slots=True)
 class BoxState:
-    """What the box's journal amounts to. `faults`: by code and what they are about, oldest first."""
+    """What the box's journal amounts to. `faults`: by code and what they are about, oldest first.
+
+    Counted since the journal was begun: by stage `starts`, `failures` and `restarts` (starts after a failure), by code
+    the faults `raised`. `down`: what has failed and was not started again.
+    """
 
     faults: dict[tuple[str, str], FaultRaised] = field(default_factory=dict)
     starts: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    restarts: Counter[str] = field(default_factory=Counter)
+    raised: Counter[str] = field(default_factory=Counter)
+    down: set[tuple[str, str, str | None]] = field(default_factory=set)
 
     def apply(self, record: Record) -> None:
         """Fold one record in; records of lessons mean nothing here."""
         match record:
             case FaultRaised():
                 known = self.faults.get((record.code, record.about))
+                self.raised[record.code] += known is None
                 self.faults[record.code, record.about] = replace(record, at=known.at) if known else record
             case FaultCleared():
                 self.faults.pop((record.code, record.about), None)
             case JobStarted():
                 self.starts[record.stage] += 1
+                job = (record.lesson, record.stage, record.source)
+                self.restarts[record.stage] += job in self.down
+                self.down.discard(job)
             case JobEnded():
                 self.failures[record.stage] += 1
+                self.down.add((record.lesson, record.stage, record.source))
 
 
 class BoxView:
