@@ -160,7 +160,7 @@ class BoxLog:
             self._unwritten.clear()
             self._bound(writer)
         except (StorageError, JournalError) as error:
-            _log.warning("box journal cannot be written", error=str(error))
+            _log.warning("box_journal_failed", error=str(error))
             self.close()
 
     def _open(self) -> JournalWriter:

@@ -109,7 +109,7 @@ class Observer:
         except ClassreelError as error:
             problem = str(error)
         if problem is not None:
-            self._log.warning("segment not observed", path=segment.path, problem=problem)
+            self._log.warning("segment_skipped", path=segment.path, error=problem)
         return SegmentObserved(
             source=pending.source,
             epoch=segment.epoch,
@@ -147,6 +147,6 @@ class Observer:
                 for picture in pictures([self._path(before)], min_interval=SAMPLE):
                     eye.look(picture)
             except MediaError:
-                self._log.warning("cannot warm up", path=before.path)
+                self._log.warning("warm_up_failed", path=before.path)
         self._eyes[pending.source] = eye
         return eye

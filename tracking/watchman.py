@@ -71,7 +71,7 @@ class Watchman:
             return
         self._deaths += 1
         self._in_vain += 1
-        self._log.warning("observer ended", code=code, path=first.segment.path, times=self._deaths)
+        self._log.warning("observer_ended", code=code, path=first.segment.path, times=self._deaths)
         if self._deaths >= LIVES:
             self._give_up(first, code)
 
