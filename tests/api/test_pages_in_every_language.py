@@ -26,7 +26,7 @@ from tests.kit.web import serving
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 SPOKEN_ATTRIBUTES = {"alt", "aria-label", "title", "placeholder"}
-ROOM = replace(template(*(source(role.value, role=role) for role in Role)), room="3")
+ROOM = replace(template(*(source(role.value) for role in Role)), room="3")
 
 
 class Texts(HTMLParser):
@@ -67,7 +67,7 @@ def pages(root: Path) -> Iterator[tuple[str, str]]:
     """Addresses one after the other, with the state of the room that each is to be looked at in."""
     yield "/lessons", "no lesson yet"
     yield "/", "idle"
-    over = make_lesson(root, "20260101-080000-aaaa", title="1", sources=(TEACHER, MIC))
+    over = make_lesson(root, "20260101-080000-aaaa", title="1", room="3", sources=(TEACHER, MIC))
     record_all(over)
     yield "/lessons/20260101-080000-aaaa", "nothing encoded yet"
     plan_all(over)
