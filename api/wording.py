@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.health import Feed, Light
-from api.library import DAMAGED
 from lesson.box import Fault
+from lesson.listing import DAMAGED
 from lesson.model import Role
 from lesson.state import Phase
 from lesson.translatable import gettext_noop

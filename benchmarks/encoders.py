@@ -34,9 +34,9 @@ def recorded(source: Path, root: Path, ladder: tuple[Rendition, ...]) -> LessonF
     return folder
 
 
-def our_stage(folder: LessonFolder, out: Path, *options: str) -> Cost:
+def our_stage(folder: LessonFolder, out: Path) -> Cost:
     """Run the encode stage; each rendition is then one file in `out`. Raises `CommandError`."""
-    cost = measured([sys.executable, "-m", "encode", str(folder.path), *options])
+    cost = measured([sys.executable, "-m", "encode", str(folder.path)])
     for rendition in folder.header.ladder:
         chunks = sorted(folder.rendition_folder(rendition.name).glob("*.m4s"))
         parts = [folder.init_path(rendition.name), *chunks]

@@ -15,10 +15,10 @@ from babel.messages.pofile import read_po
 
 from api.health import Feed, Light
 from api.languages import LANGUAGES
-from api.library import DAMAGED
 from api.translation import DOMAIN, catalogue_path, translation
 from api.wording import FAULTS, FEEDS, HINTS, LIGHTS, ROLES, STATES
 from lesson.box import Fault, remedy
+from lesson.listing import DAMAGED
 from lesson.loss import Loss, loss_words
 from lesson.model import Role
 from lesson.state import Phase

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.causes import CAUSES
 from api.languages import LANGUAGES
 from lesson.box import Fault, box_journal

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.causes import CAUSES, DISK_REASONS, Cause
 from api.languages import LANGUAGES
 from lesson.errors import DiskFullError, JournalBusyError, LessonFormatError, MediaError, StorageError, storage_errors

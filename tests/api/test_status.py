@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api import create_app
+from api.app import create_app
 from lesson.box import box_journal
 from lesson.clock import Moment
 from lesson.folder import LessonFolder
