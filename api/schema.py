@@ -22,7 +22,7 @@ def _title(value: object) -> object:
 class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
-    title: Annotated[str, BeforeValidator(_title), Field(max_length=MAX_TITLE)] | None = None
+    title: Annotated[str, Field(max_length=MAX_TITLE), BeforeValidator(_title)] | None = None
 
 
 class SummaryOut(BaseModel):
