@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
+from api import causes
 from api.box import BoxDep
+from api.causes import RefusedError
 from api.problems import problem_docs
 from api.thumbnails import newest_picture, picture_tag
 from lesson.folder import LessonFolder
@@ -24,7 +25,6 @@ from lesson.state import LessonState
 router = APIRouter(tags=["playback"])
 _REVALIDATE = "no-cache"  # playlists and thumbnails grow: ask each time, get 304 when nothing is new
 _FOR_EVER = "public, max-age=31536000, immutable"  # a chunk a journal names never changes
-_NOTHING_YET = "There is nothing to play yet."
 SnapshotQuery = Annotated[
     bool, Query(description="what there is now as a finished lesson, for players that cannot follow a running one")
 ]
@@ -66,7 +66,7 @@ def multivariant(box: BoxDep, request: Request, lesson_id: str, snapshot: Snapsh
         try:
             text = multivariant_playlist(state, final=state.encoded)
         except ValueError as error:
-            raise HTTPException(404, _NOTHING_YET) from error
+            raise RefusedError(causes.NOTHING_TO_PLAY) from error
     return _playlist(request, text.replace(f"/{INDEX}", f"/{INDEX}?snapshot=true") if snapshot else text)
 
 
@@ -85,9 +85,9 @@ def media(box: BoxDep, request: Request, lesson_id: str, rendition: str, snapsho
 def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     progress = state.renditions.get(rendition)
     if progress is None:
-        raise HTTPException(404, "There is no such rendition.")
+        raise RefusedError(causes.RENDITION_NOT_FOUND)
     if progress.started is None or progress.leading == 0:
-        raise HTTPException(404, _NOTHING_YET)
+        raise RefusedError(causes.NOTHING_TO_PLAY)
     if snapshot:  # sound and pictures must end together
         common = min(state.renditions[one.name].leading for one in playable(state))
         return media_playlist(state, rendition, chunks=common, final=True)
@@ -122,13 +122,13 @@ def _find_piece(state: LessonState, rendition: str, name: str) -> _Piece:
         chunk = progress.chunks.get(int(stem)) if stem.isascii() and stem.isdigit() and len(stem) < 10 else None
         if chunk is not None and name == PurePosixPath(chunk.path).name:
             return _Piece(chunk.path, chunk.sha256, kind)
-    raise HTTPException(404, "No journal names such a file.")
+    raise RefusedError(causes.FILE_NOT_FOUND)
 
 
 def _existing(folder: LessonFolder, relative: str) -> Path:
     path = folder.absolute(relative)
     if not path.is_file():
-        raise HTTPException(404, "This file is no longer on this box.")
+        raise RefusedError(causes.FILE_GONE)
     return path
 
 
@@ -143,14 +143,14 @@ def thumb(box: BoxDep, request: Request, lesson_id: str, source: str) -> Respons
         feed = state.sources.get(source)
         segment = newest_picture(feed) if feed else None
     if feed is None:
-        raise HTTPException(404, "There is no such source.")
+        raise RefusedError(causes.SOURCE_NOT_FOUND)
     if segment is None:
-        raise HTTPException(404, "This source has no picture yet.")
+        raise RefusedError(causes.PICTURE_NOT_YET)
     etag = f'"{picture_tag(segment)}"'
     if _unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag, "Cache-Control": _REVALIDATE})
     folder = box.library.folder(lesson_id)
     picture = box.thumbnails.get(lesson_id, segment, _existing(folder, segment.path))
     if picture is None:
-        raise HTTPException(404, "This source has no picture yet.")
+        raise RefusedError(causes.PICTURE_NOT_YET)
     return _cached(request, picture.jpeg, etag, "image/jpeg")

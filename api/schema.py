@@ -12,17 +12,17 @@ from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
 from lesson.state import LessonState, SourceState
 from lesson.summary import GapSummary, RenditionSummary, gap_summary, rendition_summary, rounded_s
-from lesson.titles import MAX_TITLE, checked_title
+from lesson.titles import MAX_TITLE, one_line
 
 
 def _title(value: object) -> object:
-    return checked_title(value) if isinstance(value, str) else value
+    return one_line(value) if isinstance(value, str) else value
 
 
 class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
-    title: Annotated[str, BeforeValidator(_title), Field(max_length=MAX_TITLE)] | None = None
+    title: Annotated[str, Field(max_length=MAX_TITLE), BeforeValidator(_title)] | None = None
 
 
 class SummaryOut(BaseModel):

@@ -67,7 +67,7 @@ class Pool:
     def submit(self, job: ChunkJob) -> None:
         executor = self._executor = self._executor or self._open()
         if any(index in self._deaths and self._deaths[index] >= MAX_DEATHS for index in job.indices):
-            _log.error("chunk cannot be made from its feeds", chunk=job.first, deaths=self._deaths[job.first])
+            _log.error("chunk_failed", chunk=job.first, deaths=self._deaths[job.first])
             job = without_feeds(job)
         if not self._running:
             self._quiet_since = time.monotonic()
@@ -113,7 +113,7 @@ class Pool:
         """A worker died or hangs, and the pool with it: forget its jobs, whose chunks are then missing as before."""
         for job in jobs:
             self._deaths.update(job.indices)
-        _log.warning("encode worker died", chunks=sorted(index for job in jobs for index in job.indices))
+        _log.warning("encode_worker_died", chunks=sorted(index for job in jobs for index in job.indices))
         self.close()
         if max(self._deaths.values()) >= 2 * MAX_DEATHS:
             raise MediaError("encode workers keep dying, even over chunks without pictures")

@@ -66,7 +66,7 @@ class EncodeStage:
     def _commit(self, chunk: EncodedChunk) -> None:
         inputs = f"{chunk.rendition.digest}-{chunk.inputs}"
         self._store.commit(chunk.rendition, chunk.index, chunk.span, chunk.data, inputs)
-        _log.info("chunk", rendition=chunk.rendition.name, index=chunk.index, bytes=len(chunk.data))
+        _log.info("chunk_encoded", rendition=chunk.rendition.name, index=chunk.index, bytes=len(chunk.data))
 
     def close(self) -> None:
         self._pool.close()

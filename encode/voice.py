@@ -130,7 +130,7 @@ class _Track:
             try:
                 block = next(self._blocks, None)
             except MediaError as error:
-                _log.warning("sound cannot be read on", error=str(error))
+                _log.warning("sound_read_failed", error=str(error))
                 block = None
             if block is None:
                 self._blocks = None  # segments that come later need a new start

@@ -75,7 +75,7 @@ class Uploader:
         if self._view.state.publish_url == url:
             return True
         self._commit(PublishStarted(url=url))
-        _log.info("publishing", lesson=self._folder.id, url=url)
+        _log.info("publish_started", lesson=self._folder.id, url=url)
         return False
 
     def _step(self) -> bool:
@@ -137,13 +137,13 @@ class Uploader:
             if not wrong:
                 break
             for item, problem in wrong:
-                _log.warning("the store has lost or changed an object, sending it again", problem=problem)
+                _log.warning("object_lost", error=problem)
                 self._put(item.key, read_expected(self._folder, item), item.content_type, item.cache_control)
         else:
             raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
         total = sum(item.bytes for item in expected)
         self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url))
-        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+        _log.info("lesson_verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
 
     def _commit(self, record: Record) -> None:
         self._journal.append(record)
@@ -153,7 +153,5 @@ class Uploader:
         seconds = self._backoff.pause_s()
         if self._backoff.failures >= COMPLAIN_AFTER:
             complain(str(error))
-        _log.warning(
-            "store failed, trying again", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1)
-        )
+        _log.warning("store_failed", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1))
         self._sleep(seconds)

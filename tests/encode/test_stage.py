@@ -205,7 +205,7 @@ def test_a_worker_that_dies_takes_nothing_with_it(lesson: LessonFolder) -> None:
         os.kill(wait_until(workers, 60)[0], signal.SIGKILL)
         _, log = process.communicate(timeout=120)
         assert process.returncode == 0, log
-        assert "encode worker died" in log
+        assert "encode_worker_died" in log
     assert_whole(lesson)
 
 

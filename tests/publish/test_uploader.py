@@ -141,7 +141,7 @@ def test_what_the_store_loses_before_the_seal_is_sent_again(
 
     Uploader(folder, store, sleep=heal).run()
     assert len(pauses) == 1
-    assert "sending it again" in caplog.text
+    assert "object_lost" in caplog.text
     assert verify_remote(folder, store, deep=True) == []
 
 
