@@ -6,8 +6,7 @@ Only what a journal names is served; a path in a request is never turned into a 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -19,24 +18,15 @@ from api.problems import problem_docs
 from api.thumbnails import newest_picture, picture_tag
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist, playable
+from lesson.package import CHANGING, media_file
 from lesson.state import LessonState
 
 router = APIRouter(tags=["playback"])
-_REVALIDATE = "no-cache"  # playlists and thumbnails grow: ask each time, get 304 when nothing is new
-_FOR_EVER = "public, max-age=31536000, immutable"  # a chunk a journal names never changes
+_REVALIDATE = CHANGING  # playlists and thumbnails grow: ask each time, get 304 when nothing is new
 _NOTHING_YET = "There is nothing to play yet."
 SnapshotQuery = Annotated[
     bool, Query(description="what there is now as a finished lesson, for players that cannot follow a running one")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A file a journal names."""
-
-    path: str
-    sha256: str
-    media_type: str
 
 
 def _unchanged(request: Request, etag: str) -> bool:
@@ -103,26 +93,15 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
 def piece(box: BoxDep, request: Request, lesson_id: str, rendition: str, name: str) -> Response:
     """An initialisation segment or a chunk; ranges are served."""
     with box.library.reading(lesson_id) as state:
-        found = _find_piece(state, rendition, name)
+        found = media_file(state, f"{rendition}/{name}")
+    if found is None or found.path is None:
+        raise HTTPException(404, "No journal names such a file.")
     etag = f'"{found.sha256}"'
-    headers = {"ETag": etag, "Cache-Control": _FOR_EVER}
+    headers = {"ETag": etag, "Cache-Control": found.cache_control}
     if _unchanged(request, etag):
         return Response(status_code=304, headers=headers)
     path = _existing(box.library.folder(lesson_id), found.path)
-    return FileResponse(path, headers=headers, media_type=found.media_type)
-
-
-def _find_piece(state: LessonState, rendition: str, name: str) -> _Piece:
-    progress = state.renditions.get(rendition)
-    if progress is not None and progress.started is not None:
-        kind = MEDIA_TYPES[state.header.rendition(rendition).kind]
-        if name == PurePosixPath(progress.started.init_path).name:
-            return _Piece(progress.started.init_path, progress.started.init_sha256, kind)
-        stem = name.partition(".")[0]
-        chunk = progress.chunks.get(int(stem)) if stem.isascii() and stem.isdigit() and len(stem) < 10 else None
-        if chunk is not None and name == PurePosixPath(chunk.path).name:
-            return _Piece(chunk.path, chunk.sha256, kind)
-    raise HTTPException(404, "No journal names such a file.")
+    return FileResponse(path, headers=headers, media_type=found.content_type)
 
 
 def _existing(folder: LessonFolder, relative: str) -> Path:

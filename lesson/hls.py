@@ -28,6 +28,16 @@ _AUDIO_GROUP = "audio"
 _LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*")  # as RFC 5646 shapes tags: needs no quoting
 
 
+def playlist_key(rendition: str) -> str:
+    """Key of the media playlist of a rendition."""
+    return f"{rendition}/{INDEX}"
+
+
+def file_key(rendition: str, path: str) -> str:
+    """Key of a file of a rendition that lies at `path` in the lesson folder: beside its playlist."""
+    return f"{rendition}/{PurePosixPath(path).name}"
+
+
 def playable(state: LessonState) -> list[Rendition]:
     """Renditions a player can start on (initialisation segment and first chunk are there): audio first, then video
     ascending, as the multivariant playlist names them.
@@ -84,7 +94,7 @@ def multivariant_playlist(state: LessonState, *, names: Collection[str] | None =
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [_audio_media(state, sound, default=sound is sounds[0]) for sound in sounds]
     for variant in sorted(variants, key=lambda v: (v.rendition.kind is not Kind.AUDIO, v.peak)):
-        lines += [variant.tag(), f"{variant.rendition.name}/{INDEX}"]
+        lines += [variant.tag(), playlist_key(variant.rendition.name)]
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +120,7 @@ def _audio_media(state: LessonState, sound: Rendition, *, default: bool) -> str:
     languages = state.header.languages
     if len(languages) == 1 and _LANGUAGE.fullmatch(languages[0]):  # of several nobody knows which is spoken when
         attributes.append(f'LANGUAGE="{languages[0]}"')
-    attributes += [f'CHANNELS="{sound.channels}"', f'URI="{sound.name}/{INDEX}"']
+    attributes += [f'CHANNELS="{sound.channels}"', f'URI="{playlist_key(sound.name)}"']
     return "#EXT-X-MEDIA:" + ",".join(attributes)
 
 

@@ -16,15 +16,16 @@ from lesson.durable import write_atomic
 from lesson.errors import ClassreelError, IntegrityError, ObjectNotFoundError, StoreError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
-from lesson.manifest import MANIFEST, manifest
+from lesson.manifest import manifest
+from lesson.package import MANIFEST, Object, manifest_object, published
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
 from lesson.state import LessonView
 from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat
-from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
+from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import ObjectStore, md5_hex
-from publish.verify import differing, expected_objects, read_committed, read_expected
+from publish.verify import differing, read_object
 
 _log = structlog.get_logger()
 COMPLAIN_AFTER = 3
@@ -94,20 +95,20 @@ class Uploader:
 
     def _carry_out(self, step: Step) -> None:
         match step:
-            case PutFile():
-                self._put_file(step)
-            case PutPlaylist():
-                self._put(step.key, step.text.encode(), step.content_type, step.cache_control)
-                self._commit(PlaylistPublished(key=step.key, chunks=step.chunks, final=step.final, sha256=step.sha256))
+            case Put():
+                self._put_object(step.object)
+            case PutPlaylist(object=item):
+                self._put(item, read_object(self._folder, item))
+                self._commit(PlaylistPublished(key=item.key, chunks=step.chunks, final=step.final, sha256=item.sha256))
             case Seal():
                 self._seal()
 
-    def _put_file(self, step: PutFile) -> None:
-        data = read_committed(self._folder, step.path, step.sha256)
-        if not (self._unsure and self._is_there(step.key, data)):
-            self._put(step.key, data, step.content_type, step.cache_control)
+    def _put_object(self, item: Object) -> None:
+        data = read_object(self._folder, item)
+        if not (self._unsure and self._is_there(item.key, data)):
+            self._put(item, data)
         self._unsure = False
-        self._commit(ObjectStored(key=step.key, bytes=step.bytes, sha256=step.sha256))
+        self._commit(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
 
     def _is_there(self, key: str, data: bytes) -> bool:
         try:
@@ -116,9 +117,10 @@ class Uploader:
             return False
         return info.bytes == len(data) and info.md5 == md5_hex(data)
 
-    def _put(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:
+    def _put(self, item: Object, data: bytes) -> None:
+        key = f"{self._prefix}/{item.key}"
         try:
-            self._store.put(f"{self._prefix}/{key}", data, content_type=content_type, cache_control=cache_control)
+            self._store.put(key, data, content_type=item.content_type, cache_control=item.cache_control)
         except IntegrityError as error:  # damaged on the way: as good a reason to send it again as a broken line
             raise StoreError(str(error)) from error
 
@@ -129,16 +131,16 @@ class Uploader:
         digest = hashlib.sha256(document).hexdigest()
         stored = state.objects.get(MANIFEST)
         if stored is None or stored.sha256 != digest:
-            self._put(MANIFEST, document, "application/json", CHANGING)
+            self._put(manifest_object(bytes=len(document), sha256=digest), document)
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
-        expected = expected_objects(state)
+        expected = published(state)
         for _ in range(MAX_REPAIRS):
             wrong = differing(self._folder, self._store, expected)
             if not wrong:
                 break
             for item, problem in wrong:
                 _log.warning("the store has lost or changed an object, sending it again", problem=problem)
-                self._put(item.key, read_expected(self._folder, item), item.content_type, item.cache_control)
+                self._put(item, read_object(self._folder, item))
         else:
             raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
         total = sum(item.bytes for item in expected)
