@@ -6,7 +6,7 @@ Only what a journal names is served; a path in a request is never turned into a 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -17,7 +17,7 @@ from api.box import BoxDep
 from api.problems import problem_docs
 from api.thumbnails import newest_picture, picture_tag
 from lesson.folder import LessonFolder
-from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist, playable
+from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist, playable, playlist_key
 from lesson.package import CHANGING, media_file
 from lesson.state import LessonState
 
@@ -54,7 +54,8 @@ def multivariant(box: BoxDep, request: Request, lesson_id: str, snapshot: Snapsh
     """The playlist to open in a player."""
     with box.library.reading(lesson_id) as state:
         try:
-            text = multivariant_playlist(state, final=state.encoded)
+            shown = state.seen_as(state.shown)
+            text = multivariant_playlist(shown, final=shown.encoded)
         except ValueError as error:
             raise HTTPException(404, _NOTHING_YET) from error
     return _playlist(request, text.replace(f"/{INDEX}", f"/{INDEX}?snapshot=true") if snapshot else text)
@@ -68,7 +69,7 @@ def multivariant(box: BoxDep, request: Request, lesson_id: str, snapshot: Snapsh
 def media(box: BoxDep, request: Request, lesson_id: str, rendition: str, snapshot: SnapshotQuery = False) -> Response:
     """The playlist of one rendition: it grows while the lesson runs and ends with it."""
     with box.library.reading(lesson_id) as state:
-        text = _media_text(state, rendition, snapshot=snapshot)
+        text = _media_text(state.seen_as(0), rendition, snapshot=snapshot)
     return _playlist(request, text)
 
 
@@ -81,7 +82,7 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     if snapshot:  # sound and pictures must end together
         common = min(state.renditions[one.name].leading for one in playable(state))
         return media_playlist(state, rendition, chunks=common, final=True)
-    whole = state.final and progress.leading >= state.header.grid.chunks(state.frozen_until)
+    whole = state.final and progress.leading >= len(state.edition.chunks)
     return media_playlist(state, rendition, chunks=progress.leading, final=whole)
 
 
@@ -91,8 +92,14 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **problem_docs(404, 416)},
 )
 def piece(box: BoxDep, request: Request, lesson_id: str, rendition: str, name: str) -> Response:
-    """An initialisation segment or a chunk; ranges are served."""
+    """An initialisation segment or a chunk, of which ranges are served; or the playlist of a later edition.
+
+    Whoever began to play an edition plays it to its end.
+    """
     with box.library.reading(lesson_id) as state:
+        for edition in state.editions:
+            if name == PurePosixPath(playlist_key(rendition, edition)).name:
+                return _playlist(request, _media_text(state.seen_as(edition), rendition, snapshot=False))
         found = media_file(state, f"{rendition}/{name}")
     if found is None or found.path is None:
         raise HTTPException(404, "No journal names such a file.")

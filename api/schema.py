@@ -200,7 +200,7 @@ class LessonOut(SummaryOut):
             encoded=state.encoded,
             objects_stored=len(state.objects),
             sources=[SourceOut.of(header.id, source) for source in state.sources.values()],
-            renditions=[RenditionOut.of(state, rendition) for rendition in header.ladder],
+            renditions=[RenditionOut.of(state, rendition) for rendition in state.ladder],
             gaps=[GapOut.of(gap) for gap in state.gaps()],
             problems=damage,
             hls=hls_path(header.id) if summary.playable else None,

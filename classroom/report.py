@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lesson.edition_state import skipped_rungs
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.hls import published_url
@@ -21,10 +22,10 @@ def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -
         "lesson_dir": str(folder.path),
         "published_url": published_url(state),
         "duration_s": round(seconds_from_ticks(state.duration), 3),
-        "renditions": [rendition_summary(state, rendition) for rendition in state.header.ladder],
+        "renditions": [rendition_summary(state, rendition) for rendition in state.ladder],
         "gaps": [gap_summary(gap) for gap in state.gaps()],
         "streams": [_stream_entry(summary) for summary in stream_summaries(state)],
-        "problems": [*view.damage, *problems, *ledger_problems(state)],
+        "problems": [*view.damage, *problems, *skipped_rungs(state.edition), *ledger_problems(state)],
     }
 
 

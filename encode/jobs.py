@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from encode.inputs import digest_of
 from encode.programme import Feed, Piece, programme
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Rendition, SegmentRecord
@@ -40,7 +39,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkJob:
-    """Consecutive chunks to be made by `encode.chunk.run`: frozen, picklable, safe to repeat.
+    """Consecutive chunks of an edition to be made by `encode.chunk.run`: frozen, picklable, safe to repeat.
 
     `canvas`: size the programme is composed at. `inputs`: for each chunk the digest of everything that decides its
     pictures, but for the rendition.
@@ -55,6 +54,7 @@ class ChunkJob:
     pieces: tuple[Piece, ...]
     clips: tuple[Clip, ...]
     crops: tuple[CropPath, ...]
+    edition: int = 0
 
     @property
     def indices(self) -> range:
@@ -68,17 +68,24 @@ def make_job(
     whole = Span(min(s.start for s in spans.values()), max(s.end for s in spans.values()))
     plan = programme(state, whole)
     pieces, clips, crops = _material(folder, state, plan, whole)
+    canvas = canvas_of(state.header.ladder)
     return ChunkJob(
         grid=state.header.grid,
         first=min(spans),
         spans=tuple(spans[index] for index in sorted(spans)),
-        inputs=tuple(_digest(*_material(folder, state, plan, spans[index])) for index in sorted(spans)),
-        canvas=canvas_of(state.header.ladder),
+        inputs=tuple(_digest(canvas, *_material(folder, state, plan, spans[index])) for index in sorted(spans)),
+        canvas=canvas,
         renditions=tuple(renditions),
         pieces=pieces,
         clips=clips,
         crops=crops,
+        edition=state.edition.number,
     )
+
+
+def picture_inputs(folder: LessonFolder, state: LessonState, span: Span) -> str:
+    """The digest of everything that decides the pictures of a chunk, but for the rendition."""
+    return _digest(canvas_of(state.header.ladder), *_material(folder, state, programme(state, span), span))
 
 
 def canvas_of(ladder: Iterable[Rendition]) -> tuple[int, int]:
@@ -128,14 +135,13 @@ def _decodable_from(segment: SegmentRecord, kind: Kind) -> Ticks:
     return ticks_from_pts(packets.key, segment.time_base)
 
 
-def _digest(pieces: tuple[Piece, ...], clips: tuple[Clip, ...], crops: tuple[CropPath, ...]) -> str:
+def _digest(
+    canvas: tuple[int, int], pieces: tuple[Piece, ...], clips: tuple[Clip, ...], crops: tuple[CropPath, ...]
+) -> str:
     """Names the inputs of a chunk without naming places on this machine."""
-    text = json.dumps(
-        [
-            [(p.span.start, p.span.end, p.look.layout, [f.source for f in p.look.main], p.look.inset) for p in pieces],
-            [(c.feed.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
-            [encode_line(crop).decode() for crop in crops],
-        ],
-        default=repr,
+    return digest_of(
+        canvas,
+        [(p.span.start, p.span.end, p.look.layout, [f.source for f in p.look.main], p.look.inset) for p in pieces],
+        [(c.feed.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
+        [encode_line(crop).decode() for crop in crops],
     )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

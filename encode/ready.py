@@ -28,7 +28,7 @@ class Batch:
 
 
 def ready_chunks(state: LessonState, *, beyond: Ticks = 0) -> int:
-    """How many chunks, from the first on, are frozen together with `beyond` ticks after them."""
+    """The number of the first chunk that is not frozen together with `beyond` ticks after it."""
     grid = state.header.grid
     if state.final:
         return grid.chunks(state.frozen_until)
@@ -36,24 +36,25 @@ def ready_chunks(state: LessonState, *, beyond: Ticks = 0) -> int:
 
 
 def chunk_span(state: LessonState, index: int) -> Span:
-    """Lesson ticks of a ready chunk; the last one of a lesson may be shorter."""
+    """Lesson ticks of a ready chunk; the first and the last one of an edition may be shorter."""
     span = state.header.grid.span(index)
-    return Span(span.start, min(span.end, state.frozen_until)) if state.final else span
+    start = max(span.start, state.edition.start)
+    return Span(start, min(span.end, state.frozen_until)) if state.final else Span(start, span.end)
 
 
 def lacking(state: LessonState, index: int) -> tuple[str, ...]:
     """Video renditions that have no chunk `index` yet."""
     return tuple(
         rendition.name
-        for rendition in state.header.ladder
+        for rendition in state.ladder
         if rendition.kind is Kind.VIDEO and index not in state.renditions[rendition.name].chunks
     )
 
 
 def _all_there(state: LessonState) -> int:
-    """How many chunks, from the first on, no video rendition lacks."""
-    video = (rendition.name for rendition in state.header.ladder if rendition.kind is Kind.VIDEO)
-    return min((state.renditions[name].leading for name in video), default=0)
+    """The number of the first chunk that a video rendition lacks."""
+    video = (rendition.name for rendition in state.ladder if rendition.kind is Kind.VIDEO)
+    return min((state.renditions[name].next for name in video), default=0)
 
 
 def next_batch(state: LessonState, busy: Collection[int], *, workers: int, alone: Collection[int] = ()) -> Batch | None:

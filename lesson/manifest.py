@@ -43,10 +43,11 @@ def manifest(state: LessonState) -> bytes:
         "created_wall": header.created_wall,
         "timezone": header.timezone,
         "languages": list(header.languages),
+        "edition": state.edition.number,
         "duration_s": _seconds(state.duration),
         "sources": [_source(source) for source in state.sources.values()],
         "gaps": [gap_summary(gap) for gap in state.gaps()],
-        "renditions": [rendition_summary(state, rendition) for rendition in header.ladder],
+        "renditions": [rendition_summary(state, rendition) for rendition in state.ladder],
         "objects": [{"key": one.key, "bytes": one.bytes, "sha256": one.sha256} for one in objects(state)],
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"

@@ -81,8 +81,8 @@ def text_object(key: str, text: str, content_type: str, cache_control: str, *, t
 
 def tiers(state: LessonState) -> list[list[Rendition]]:
     """Renditions by importance: the base layer (audio and lowest rung), then one tier for each higher rung."""
-    audio = [r for r in state.header.ladder if r.kind is Kind.AUDIO]
-    video = [r for r in state.header.ladder if r.kind is Kind.VIDEO]
+    audio = [r for r in state.ladder if r.kind is Kind.AUDIO]
+    video = [r for r in state.ladder if r.kind is Kind.VIDEO]
     video.sort(key=lambda r: (r.width * r.height, r.maxrate))
     return [audio + video[:1], *([rung] for rung in video[1:])]
 
@@ -103,7 +103,9 @@ def chunk_object(rendition: Rendition, chunk: ChunkRecord, tier: int = 0) -> Obj
 def media_object(state: LessonState, rendition: str, *, chunks: int, final: bool, tier: int = 0) -> Object:
     """The playlist of a rendition that names `chunks` chunks. Raises as `lesson.hls.media_playlist`."""
     text = media_playlist(state, rendition, chunks=chunks, final=final)
-    return text_object(playlist_key(rendition), text, PLAYLIST_TYPE, SETTLED if final else CHANGING, tier=tier)
+    return text_object(
+        playlist_key(rendition, state.edition.number), text, PLAYLIST_TYPE, SETTLED if final else CHANGING, tier=tier
+    )
 
 
 def index_object(state: LessonState, *, names: Collection[str] | None = None, final: bool) -> Object:
@@ -113,16 +115,19 @@ def index_object(state: LessonState, *, names: Collection[str] | None = None, fi
 
 
 def media_file(state: LessonState, key: str) -> Object | None:
-    """The initialisation segment or chunk of this key, if a journal names it. Looks nothing up on the disk."""
+    """The initialisation segment or chunk of this key, of any edition, if a journal names it."""
     name, _, file = key.partition("/")
-    progress = state.renditions.get(name)
-    if progress is None:
+    if name not in state.renditions:
         return None
     rendition = state.header.rendition(name)
-    stem = file.partition(".")[0]
-    chunk = progress.chunks.get(int(stem)) if stem.isascii() and stem.isdigit() and len(stem) < _DIGITS else None
-    found = [init_object(state, rendition), chunk_object(rendition, chunk) if chunk else None]
-    return next((one for one in found if one and one.key == key), None)
+    number = file.partition(".")[0].partition("-")[0]
+    index = int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else -1
+    for edition in map(state.seen_as, state.editions):
+        chunk = edition.renditions[name].chunks.get(index)
+        found = [init_object(edition, rendition), chunk_object(rendition, chunk) if chunk else None]
+        if match := next((one for one in found if one and one.key == key), None):
+            return match
+    return None
 
 
 _DIGITS = 10
@@ -131,12 +136,12 @@ _DIGITS = 10
 
 def _files(state: LessonState) -> Iterator[Object]:
     tier_of = {rendition.name: tier for tier, group in enumerate(tiers(state)) for rendition in group}
-    for rendition in state.header.ladder:
+    for rendition in state.ladder:
         progress, tier = state.renditions[rendition.name], tier_of[rendition.name]
         if init := init_object(state, rendition, tier):
             yield init
-        for index in range(progress.leading):
-            yield chunk_object(rendition, progress.chunks[index], tier)
+        for chunk in progress.named(progress.leading):
+            yield chunk_object(rendition, chunk, tier)
 
 
 def _playlists(state: LessonState) -> Iterator[Object]:

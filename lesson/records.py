@@ -19,7 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 from lesson.errors import LessonFormatError
 from lesson.record_types import (
     ChunkEncoded,
+    ChunksKept,
     CropPath,
+    EditionStarted,
     EpochStarted,
     FaultCleared,
     FaultRaised,
@@ -29,9 +31,11 @@ from lesson.record_types import (
     Mapped,
     ObjectStored,
     Origin,
+    Planning,
     PlaylistPublished,
     PublishStarted,
     RenditionStarted,
+    RungSkipped,
     SegmentCommitted,
     SegmentObserved,
     Shot,
@@ -50,8 +54,10 @@ _TAIL_LENGTH = len(_CRC_FIELD) + 8 + len(b'"}')
 __all__ = [
     "RECORD_TYPES",
     "ChunkEncoded",
+    "ChunksKept",
     "CropPath",
     "DamagedLineError",
+    "EditionStarted",
     "EpochStarted",
     "FaultCleared",
     "FaultRaised",
@@ -61,10 +67,12 @@ __all__ = [
     "Mapped",
     "ObjectStored",
     "Origin",
+    "Planning",
     "PlaylistPublished",
     "PublishStarted",
     "Record",
     "RenditionStarted",
+    "RungSkipped",
     "SegmentCommitted",
     "SegmentObserved",
     "Shot",
@@ -82,6 +90,8 @@ __all__ = [
 Record: TypeAlias = (
     Start
     | Stop
+    | EditionStarted
+    | RungSkipped
     | EpochStarted
     | SegmentCommitted
     | SourceLost
@@ -95,6 +105,7 @@ Record: TypeAlias = (
     | FrozenUntil
     | RenditionStarted
     | ChunkEncoded
+    | ChunksKept
     | PublishStarted
     | ObjectStored
     | PlaylistPublished

@@ -9,6 +9,9 @@ Order, so that a thin line carries what matters first:
    64 kbit/s line as the voice);
 4. `index.m3u8` when the base layer can be played, and again when a rung joins, catches up or falls behind;
 5. once everything is encoded and sent: VOD playlists with measured bit rates, then the seal.
+
+An edition but the first is no live one: its playlists go once it is whole, and `index.m3u8` changes with the seal, when
+all else was compared with the store.
 """
 
 from __future__ import annotations
@@ -93,17 +96,17 @@ def next_step(state: LessonState) -> Step | None:
     playlist = next(_playlists(state, ladder, waiting=media), None)
     if playlist or media:
         return playlist or media
-    return (next(_others(state), None) or Seal()) if _all_settled(state) else None
+    return (next(_others(state), None) or Seal()) if _all_settled(state, ladder) else None
 
 
 def _progress(state: LessonState, rendition: Rendition, tier: int) -> _Progress:
     progress = state.renditions[rendition.name]
-    playlist = state.playlists.get(playlist_key(rendition.name))
+    playlist = state.playlists.get(playlist_key(rendition.name, state.edition.number))
     published = playlist.chunks if playlist else 0
     encoded = progress.leading if progress.started else 0
     stored = published  # what a playlist names is stored
     if progress.started and file_key(rendition.name, progress.started.init_path) in state.objects:
-        while stored < encoded and file_key(rendition.name, progress.chunks[stored].path) in state.objects:
+        while stored < encoded and file_key(rendition.name, progress.leads_with(stored).path) in state.objects:
             stored += 1
     return _Progress(rendition, tier, encoded, stored, published, playlist is not None and playlist.final)
 
@@ -117,13 +120,15 @@ def _media(state: LessonState, ladder: _Tiers) -> Iterator[Put]:
             init = init_object(state, rendition, progress.tier)
             if init and init.key not in state.objects:
                 yield Put(init)
-            yield Put(chunk_object(rendition, state.renditions[rendition.name].chunks[stored], progress.tier))
+            yield Put(chunk_object(rendition, state.renditions[rendition.name].leads_with(stored), progress.tier))
 
 
 def _playlists(state: LessonState, ladder: _Tiers, *, waiting: Put | None) -> Iterator[PutPlaylist]:
     """Playlists that are due, most important first."""
     for progress in (progress for group in ladder for progress in group):
         complete = state.encoded and progress.stored == progress.encoded
+        if not complete and state.edition.number:  # players have the edition before until this one is whole
+            continue
         if progress.settled or not progress.stored or (progress.published == progress.stored and not complete):
             continue
         if complete or waiting is None or not progress.published or _worth(state, progress):
@@ -134,14 +139,14 @@ def _playlists(state: LessonState, ladder: _Tiers, *, waiting: Put | None) -> It
 
 
 def _worth(state: LessonState, progress: _Progress) -> bool:
-    chunks = state.renditions[progress.rendition.name].chunks
-    media = sum(chunks[index].bytes for index in range(progress.published, progress.stored))
+    chunks = state.renditions[progress.rendition.name].named(progress.stored)
+    media = sum(chunk.bytes for chunk in chunks[progress.published :])
     return (PLAYLIST_HEAD_BYTES + PLAYLIST_ENTRY_BYTES * progress.stored) * PLAYLIST_SHARE <= media
 
 
 def _index(state: LessonState, ladder: _Tiers) -> Iterator[PutPlaylist]:
     base = ladder[0]
-    if not all(progress.published for progress in base):
+    if state.edition.number or not all(progress.published for progress in base):
         return
     edge = min(progress.published for progress in base)
     every = [progress for group in ladder for progress in group]
@@ -153,14 +158,17 @@ def _index(state: LessonState, ladder: _Tiers) -> Iterator[PutPlaylist]:
         yield PutPlaylist(object=index, chunks=len(named), final=final)
 
 
-def _all_settled(state: LessonState) -> bool:
+def _all_settled(state: LessonState, ladder: _Tiers) -> bool:
+    """Whether only the seal is left: of edition 0 its final `index.m3u8` is stored, of others the seal switches it."""
+    if state.edition.number:
+        return state.encoded and all(progress.settled for group in ladder for progress in group)
     index = state.playlists.get(INDEX)
     return state.encoded and index is not None and index.final
 
 
 def _others(state: LessonState) -> Iterator[Put]:
     """What the inventory names besides media and playlists."""
-    for found in objects(state):
+    for found in (found for found in objects(state) if found.key != INDEX):
         stored = state.objects.get(found.key) or state.playlists.get(found.key)
         if stored is None or stored.sha256 != found.sha256:
             yield Put(found)

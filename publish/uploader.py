@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from lesson.durable import write_atomic
 from lesson.errors import ClassreelError, IntegrityError, ObjectNotFoundError, StoreError
 from lesson.folder import LessonFolder
+from lesson.hls import INDEX
 from lesson.journal import JournalWriter
 from lesson.manifest import manifest
-from lesson.package import MANIFEST, Object, manifest_object, published
+from lesson.package import MANIFEST, Object, index_object, manifest_object, published
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
-from lesson.state import LessonView
+from lesson.state import LessonState, LessonView
 from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat
@@ -126,6 +127,27 @@ class Uploader:
 
     def _seal(self) -> None:
         state = self._view.state
+        if state.edition.number:  # nobody is sent to this edition before it is whole
+            self._compare([item for item in published(state) if item.key not in {INDEX, MANIFEST}])
+        digest = self._put_manifest(state)
+        self._put_index(state)
+        expected = published(state)
+        self._compare(expected)
+        total, number = sum(item.bytes for item in expected), state.edition.number
+        self._commit(
+            Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url, edition=number)
+        )
+        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+
+    def _put_index(self, state: LessonState) -> None:
+        """Store the `index.m3u8` of the finished edition unless it is."""
+        item, sent = index_object(state, final=True), state.playlists.get(INDEX)
+        if sent is None or sent.sha256 != item.sha256:
+            self._put(item, read_object(self._folder, item))
+            self._commit(PlaylistPublished(key=INDEX, chunks=len(state.ladder), final=True, sha256=item.sha256))
+
+    def _put_manifest(self, state: LessonState) -> str:
+        """Write the manifest and store it unless it is; its SHA-256."""
         document = manifest(state)
         write_atomic(self._folder.manifest_path, document)
         digest = hashlib.sha256(document).hexdigest()
@@ -133,19 +155,18 @@ class Uploader:
         if stored is None or stored.sha256 != digest:
             self._put(manifest_object(bytes=len(document), sha256=digest), document)
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
-        expected = published(state)
+        return digest
+
+    def _compare(self, expected: Sequence[Object]) -> None:
+        """Compare objects with the store, and send again what differs. Raises `StoreError` if that does not help."""
         for _ in range(MAX_REPAIRS):
             wrong = differing(self._folder, self._store, expected)
             if not wrong:
-                break
+                return
             for item, problem in wrong:
                 _log.warning("the store has lost or changed an object, sending it again", problem=problem)
                 self._put(item, read_object(self._folder, item))
-        else:
-            raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
-        total = sum(item.bytes for item in expected)
-        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url))
-        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+        raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
 
     def _commit(self, record: Record) -> None:
         self._journal.append(record)

@@ -33,12 +33,16 @@ RAGGED: Ticks = TICKS_PER_SECOND // 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """The rules of one lesson's plan. `blind`: no analysis at all, the safe wide shot throughout."""
+    """The rules of one lesson's plan. `blind`: no analysis at all, the safe wide shot throughout.
+
+    `end`: where the lesson ends, if that was found before.
+    """
 
     state: LessonState
     clock: LessonClock
     evidence: Evidence
     blind: bool = False
+    end: Ticks | None = None
 
     @property
     def rules(self) -> Rules:
@@ -58,11 +62,12 @@ class Planner:
         maps = self.clock.due_maps()
         if maps:
             return [Mapped(map=found) for found in maps]
-        return self._frozen_stretch(now)
+        return self.frozen_stretch(now)
 
-    def _frozen_stretch(self, now: Moment) -> list[Record]:
+    def frozen_stretch(self, now: Moment) -> list[Record]:
+        """Shots and crops of the next chunks that can be decided, and that they are frozen; empty if there are none."""
         state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
-        end = lesson_end(state, self.clock) if state.captured else None
+        end = (self.end or lesson_end(state, self.clock)) if state.captured else None
         observed = None if self.blind else self._observed_until()
         if end is not None and (observed is None or observed >= end):
             target = end
@@ -96,7 +101,7 @@ class Planner:
             return []
         running = self.state.running
         shots = direct(self._feeds(span), self.rules, span, running, end=end)
-        return [*shots, *self._crops(shots, running)]
+        return [*shots, *self.crops(shots, running)]
 
     def _feeds(self, span: Span) -> list[Feed]:
         rules = self.rules
@@ -112,7 +117,8 @@ class Planner:
             feeds.append(feed)
         return feeds
 
-    def _crops(self, shots: list[Shot], running: Shot | None) -> list[CropPath]:
+    def crops(self, shots: list[Shot], running: Shot | None) -> list[CropPath]:
+        """The virtual cameras of `shots`, the first of which may go on with `running`."""
         if self.blind:
             return []
         found: list[CropPath] = []
