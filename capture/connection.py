@@ -14,7 +14,7 @@ from capture.disk import Disk
 from capture.feeds import open_feed
 from capture.intake import FileIntake, Intake, LiveIntake
 from capture.losses import loss_code
-from capture.reader import LIVE_BYTES, Ended, Opened, Reader
+from capture.reader import BATCH_S, LIVE_BYTES, Ended, Opened, Reader
 from capture.recorder import Recorder
 from capture.spare import Spare
 from lesson.errors import MediaError, UnusableMediaError
@@ -125,27 +125,30 @@ class Connection:
         return outcome
 
     def _step(self, recorder: Recorder) -> Outcome | None:
-        """Take one event, if there is one soon."""
-        event = self._reader.next_event(POLL_S)
-        if isinstance(event, Ended):
-            return self._ended(event.error)
-        self._take(event, recorder)
+        """Take what happened, if anything does soon."""
+        if self._intake is not None and not self._spec.imported:
+            time.sleep(BATCH_S)
+        for event in self._reader.next_events(POLL_S):
+            if isinstance(event, Ended):
+                return self._ended(event.error)
+            self._take(event, recorder)
         return None
 
-    def _take(self, event: Opened | FeedPacket | None, recorder: Recorder) -> None:
+    def _take(self, event: Opened | FeedPacket, recorder: Recorder) -> None:
         if isinstance(event, Opened):
             self._feed = event.feed
             intake = FileIntake if self._spec.imported else LiveIntake
             self._intake = intake(self._spec, event.feed, recorder)
-        elif event is not None and self._intake is not None:
+        elif self._intake is not None:
             self._began = self._began or time.monotonic()
             self._intake.take(event)
 
     def _drain(self, recorder: Recorder) -> None:
         """Record what had arrived when the wish to end was noticed."""
         if not self._spec.imported:
-            while isinstance(event := self._reader.next_event(0), Opened | FeedPacket):
-                self._take(event, recorder)
+            for event in self._reader.next_events(0):
+                if not isinstance(event, Ended):
+                    self._take(event, recorder)
 
     def _ended(self, error: BaseException | None) -> Outcome:
         if error is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from capture.rules import Continuity
 from lesson.model import Kind
@@ -55,7 +55,7 @@ class Placing:
         if reason is not None and self._mend(packet):
             reason = None
         shift = self._shifts[packet.kind]
-        return Placed(replace(packet, pts=packet.pts + shift, dts=packet.dts + shift), reason)
+        return Placed(packet.shifted(shift), reason)
 
     def _joining(self, packet: FeedPacket) -> Ticks:
         """The shift of a stream that is new: that of the other, unless its arrival gives the lie to its time stamps."""

@@ -13,6 +13,8 @@ from media.packets import Feed, FeedPacket
 
 LIVE_BYTES = 64_000_000
 """Packets that may wait in memory: more than a minute of a 6 Mbit/s camera."""
+BATCH_S = 0.05
+"""Packets of a live feed are handed on so much later, many at once: waking up for each costs more than its handling."""
 _POLL_S = 0.2
 _ABANDONED_S = 60.0
 
@@ -35,7 +37,7 @@ Event = Opened | FeedPacket | Ended
 
 
 class Reader:
-    """Opens a feed and reads it in a thread of its own; `next_event` gives what happened, in order.
+    """Opens a feed and reads it in a thread of its own; `next_events` gives what happened, in order.
 
     When packets of more than `most_bytes` wait, the feed is read no further until some were taken.
     """
@@ -57,15 +59,15 @@ class Reader:
         """When the newest packet of each stream arrived (CLOCK_MONOTONIC, ns), taken by now or not."""
         return dict(self._heard)
 
-    def next_event(self, timeout_s: float) -> Event | None:
-        """The next event, or None if there was none in time."""
+    def next_events(self, timeout_s: float) -> list[Event]:
+        """What happened since the last call, in order; where nothing did, what does within `timeout_s`, if anything."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._events, timeout_s):
-                return None
-            event = self._events.popleft()
-            self._bytes -= _size(event)
+            self._changed.wait_for(lambda: self._events, timeout_s)
+            events = list(self._events)
+            self._events.clear()
+            self._bytes = 0
             self._changed.notify_all()
-            return event
+            return events
 
     def close(self, patience_s: float) -> bool:
         """Stop reading and close the feed; False when libav did not come back in time (the thread is left behind)."""
@@ -91,7 +93,8 @@ class Reader:
                 self._still_heard()
             self._events.append(event)
             self._bytes += _size(event)
-            self._changed.notify_all()
+            if len(self._events) == 1:
+                self._changed.notify_all()
 
     def _still_heard(self) -> None:
         """While this thread waits for room, it is not the feed that is silent."""

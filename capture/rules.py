@@ -34,39 +34,55 @@ HOLE: Ticks = TICKS_PER_SECOND // 2
 """A pause of a stream from here on is a gap that records must show: no segment reaches over it."""
 
 
+@dataclass(slots=True)
+class _Pace:
+    """One stream: its latest time stamp, the usual step between two (unknown before the second), how far it reaches."""
+
+    last: Ticks
+    usual: Ticks | None
+    reach: Ticks | None
+
+
 class Paces:
     """How far each stream has come and how long its steps usually are, to tell a pause from a slow pace."""
 
     def __init__(self) -> None:
-        self._reach: dict[Kind, Ticks] = {}
-        self._last: dict[Kind, Ticks] = {}
-        self._usual: dict[Kind, Ticks] = {}
+        self._paces: dict[Kind, _Pace] = {}
 
     def add(self, packet: FeedPacket) -> None:
         """Take a packet into account. A new pace is learnt within a few packets."""
-        last = self._last.get(packet.kind)
-        if last is not None and packet.pts > last:
-            usual = self._usual.get(packet.kind, packet.pts - last)
-            self._usual[packet.kind] = usual + (packet.pts - last - usual) // 4
-        self._last[packet.kind] = packet.pts if last is None else max(last, packet.pts)
-        self._reach[packet.kind] = max(packet.end, self._reach.get(packet.kind, packet.end))
+        pts, end = packet.pts, packet.end
+        pace = self._paces.get(packet.kind)
+        if pace is None:
+            self._paces[packet.kind] = _Pace(pts, None, end)
+            return
+        step = pts - pace.last
+        if step > 0:
+            pace.usual = step if pace.usual is None else pace.usual + (step - pace.usual) // 4
+            pace.last = pts
+        if pace.reach is None or end > pace.reach:
+            pace.reach = end
 
     def pause_before(self, packet: FeedPacket) -> Ticks:
         """How long the stream of `packet` paused before it; 0 where that is its pace."""
-        return self._pause(packet.kind, packet.pts)
+        pace = self._paces.get(packet.kind)
+        return _pause(pace, packet.pts) if pace else 0
 
     def paused_at(self, at: Ticks) -> bool:
         """Whether any stream had paused by then."""
-        return any(self._pause(kind, at) for kind in self._reach)
+        return any(_pause(pace, at) for pace in self._paces.values())
 
     def forget_reach(self) -> None:
         """Count pauses from the next packet of each stream on."""
-        self._reach.clear()
+        for pace in self._paces.values():
+            pace.reach = None
 
-    def _pause(self, kind: Kind, at: Ticks) -> Ticks:
-        pause = at - self._reach.get(kind, at)
-        usual = self._usual.get(kind)
-        return pause if usual is not None and pause >= HOLE and pause > 4 * usual else 0
+
+def _pause(pace: _Pace, at: Ticks) -> Ticks:
+    if pace.reach is None or pace.usual is None:
+        return 0
+    pause = at - pace.reach
+    return pause if pause >= HOLE and pause > 4 * pace.usual else 0
 
 
 class Cutter:

@@ -31,7 +31,8 @@ from lesson.model import SourceSpec
 from lesson.source_state import SourceState
 from process.backoff import Backoff
 from process.beat import beat
-from process.stage import EXIT_RETRY, EXIT_TERMINATED
+from process.parentage import EXIT_TERMINATED
+from process.stage import EXIT_RETRY
 
 FAREWELL_S = 20.0
 """How long a disk that has refused something is waited for."""

@@ -58,16 +58,18 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial
     feed: Feed | None = None
     times: dict[Kind, list[int]] = {kind: [] for kind in Kind}
     deadline = time.monotonic() + OPEN_S
-    while time.monotonic() < deadline:
-        match reader.next_event(_POLL_S):
-            case Opened(feed=opened):
-                feed, deadline = opened, time.monotonic() + WATCH_S
-            case FeedPacket() as packet:
-                times[packet.kind].append(packet.pts)
-            case Ended(error=error):
-                if error is not None:
-                    raise error
-                break
+    over = False
+    while not over and time.monotonic() < deadline:
+        for event in reader.next_events(_POLL_S):
+            match event:
+                case Opened(feed=opened):
+                    feed, deadline = opened, time.monotonic() + WATCH_S
+                case FeedPacket() as packet:
+                    times[packet.kind].append(packet.pts)
+                case Ended(error=error):
+                    if error is not None:
+                        raise error
+                    over = True
     if feed is None:
         raise MediaError(f"{spec.uri}: timed out, no answer within {OPEN_S:g} s")
     if not any(times.values()):

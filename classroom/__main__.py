@@ -1,3 +1,3 @@
-from classroom.cli import main
+from classroom.start import main
 
 main()

@@ -29,8 +29,8 @@ from lesson.errors import ClassreelError, ConfigError
 from lesson.folder import LessonFolder, find_lesson
 from lesson.titles import checked_title, one_line
 from process.logs import configure_logging
+from process.parentage import EXIT_TERMINATED
 from process.share import share_with
-from process.stage import EXIT_TERMINATED
 
 app = typer.Typer(
     help="Automatic lecture recorder for classrooms far from any technician.",

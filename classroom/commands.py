@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from classroom.conductor import Conductor
-from classroom.jobs import PRELOAD
 from classroom.lesson_run import LessonBusyError, LessonRun, at_work
 from classroom.progress import LessonProgress
 from classroom.recording import recorded_s, stop_reason
 from classroom.report import lesson_report
 from classroom.settings import Settings, SourceSettings, StoreSettings
+from classroom.start import PRELOAD
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
 from lesson.elapsed import seconds_between

@@ -17,10 +17,11 @@ from pathlib import Path
 import structlog
 
 from classroom.faults import DiskWatch, Faults, clock_faults, job_faults
-from classroom.jobs import PRELOAD, web_job
+from classroom.jobs import web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.settings import Settings
+from classroom.start import PRELOAD
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment

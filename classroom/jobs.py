@@ -11,9 +11,6 @@ API = "api"
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
-PRELOAD = ("capture.session",)
-"""What the fork server imports: recording is to be there at once, and its processes to share their pages."""
-
 CAPTURE_SILENCE_S = 10.0
 """Without a sign of life for so long a recording process is replaced. Its loop never waits for the disk."""
 CAPTURE_NICENESS = -10

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from classroom.jobs import BLIND_AFTER, PRELOAD, wanted_jobs
+from classroom.jobs import BLIND_AFTER, wanted_jobs
 from classroom.settings import Settings
+from classroom.start import PRELOAD
 from lesson.errors import ClassreelError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import NOTHING

@@ -19,8 +19,8 @@ from lesson.ladders import ladder
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Role, SourceSpec
 from process.beat import BEAT_ENV
+from process.parentage import SUPERVISOR_ENV
 from process.share import Share
-from process.stage import SUPERVISOR_ENV
 
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
 _ENV_PREFIX = "CLASSREEL_"

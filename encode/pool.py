@@ -21,7 +21,7 @@ from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
 from lesson.time import seconds_from_ticks
 from process.logs import configure_logging
-from process.stage import die_with_parent
+from process.parentage import die_with_parent
 
 MAX_DEATHS = 3
 """Worker deaths over one chunk after which it is made without its feeds: one bad file must not stop a lesson."""

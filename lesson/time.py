@@ -18,8 +18,10 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 def ticks_from_pts(pts: int, time_base: Fraction) -> Ticks:
-    """The tick nearest to `pts` units of `time_base` seconds."""
-    return round(pts * time_base * TICKS_PER_SECOND)
+    """The tick nearest to `pts` units of `time_base` seconds; half-way, the even one, as `round` has it."""
+    divisor = time_base.denominator
+    ticks, rest = divmod(pts * time_base.numerator * TICKS_PER_SECOND, divisor)  # in integers: for each packet
+    return ticks + (2 * rest > divisor or (2 * rest == divisor and ticks % 2))
 
 
 def ticks_from_seconds(seconds: float) -> Ticks:

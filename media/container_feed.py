@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from av.container import InputContainer
 from av.packet import Packet
@@ -43,9 +42,3 @@ def coded_packets(container: InputContainer, streams: Sequence[Stream]) -> Itera
 def headroom_shift(start: Ticks) -> Ticks:
     """What to add to a timeline that starts at `start` so that nothing lies below zero."""
     return max(0, HEADROOM - start)
-
-
-def shifted(packet: FeedPacket, by: Ticks, arrival_ns: int | None = None) -> FeedPacket:
-    """The packet `by` ticks later, perhaps with another arrival."""
-    arrival = packet.arrival_ns if arrival_ns is None else arrival_ns
-    return replace(packet, pts=packet.pts + by, dts=packet.dts + by, arrival_ns=arrival)

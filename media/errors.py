@@ -20,16 +20,21 @@ def reason_of(error: BaseException) -> str:
     return redacted(" ".join(str(text).split()))
 
 
+FOREIGN = (av.FFmpegError, OSError, ValueError)
+"""What libav, PyAV and the system raise."""
+
+
+def error_of(what: str, error: BaseException) -> MediaError | DiskFullError:
+    """The error to raise for one of `FOREIGN`: "`what`: reason"; `DiskFullError` for a full disk."""
+    if getattr(error, "errno", None) in _FULL:
+        return DiskFullError(f"{redacted(what)}: no space left on the disk; free some and start again")
+    return MediaError(f"{redacted(what)}: {reason_of(error)}")
+
+
 @contextmanager
 def media_errors(what: str) -> Iterator[None]:
-    """Map errors of libav and of the system to `MediaError` "`what`: reason"; a full disk to `DiskFullError`.
-
-    Errors of our own pass unchanged, as does `SystemExit`.
-    """
+    """Map errors of libav and of the system by `error_of`. Errors of our own pass unchanged, as does `SystemExit`."""
     try:
         yield
-    except (av.FFmpegError, OSError, ValueError) as error:
-        line = f"{redacted(what)}: {reason_of(error)}"
-        if getattr(error, "errno", None) in _FULL:
-            raise DiskFullError(f"{redacted(what)}: no space left on the disk; free some and start again") from error
-        raise MediaError(line) from error
+    except FOREIGN as error:
+        raise error_of(what, error) from error

@@ -24,7 +24,7 @@ from lesson.errors import MediaError
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks
 from media.audio import sound
-from media.container_feed import ContainerPackets, headroom_shift, shifted
+from media.container_feed import ContainerPackets, headroom_shift
 from media.decode import pictures
 from media.errors import media_errors
 from media.file_order import decodable, needed_start
@@ -196,7 +196,7 @@ class FileFeed:
         one_pass = self._first_pass
         while not self._closed:
             for packet in one_pass:
-                moved = shifted(packet, shift)
+                moved = packet.shifted(shift)
                 if moved.pts >= 0:
                     end = max(end, moved.end)
                     yield moved
@@ -221,4 +221,4 @@ def _paced(packets: Iterator[FeedPacket]) -> Iterator[FeedPacket]:
         if start is None:
             start = time.monotonic_ns() - due_ns
         time.sleep(max(0, start + due_ns - time.monotonic_ns()) / NANOSECONDS_PER_SECOND)
-        yield shifted(packet, 0, time.monotonic_ns())
+        yield packet.shifted(0, time.monotonic_ns())

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -27,7 +28,9 @@ from media.packets import Announced, FeedPacket, Track
 from media.segment import stream_info
 from media.stamping import Stamper
 from media.streams import best_stream
-from media.transcoder import transcoder
+
+if TYPE_CHECKING:
+    from media.transcoder import AudioTranscoder, VideoTranscoder
 
 STALL_S = 4.5
 """Silence after which a live stream counts as lost: longer than a network needs to send a lost packet again."""
@@ -159,7 +162,7 @@ class LiveFeed:
         if not self._streams:
             self._container.close()
             raise SourceLostError(f"{device.name}: delivers neither video nor audio")
-        self._transcoders = {s.index: transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
+        self._transcoders = {s.index: _transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
         self.tracks: Mapping[Kind, Track] = {Kind(s.type): self._track(s) for s in self._streams}
         self.announced: Sequence[Announced] = tuple(self._announced())
 
@@ -222,6 +225,13 @@ def _described(stream: Stream) -> bool:
     if isinstance(stream, VideoStream):
         return stream.codec_context.width > 0 and stream.codec_context.height > 0
     return isinstance(stream, AudioStream) and stream.codec_context.sample_rate > 0
+
+
+def _transcoder(stream: Stream) -> VideoTranscoder | AudioTranscoder:
+    """Imported when one is needed: it takes numpy along, and a box that copies records the sooner without."""
+    from media.transcoder import transcoder
+
+    return transcoder(stream)
 
 
 def _storable(stream: Stream) -> bool:

@@ -49,6 +49,13 @@ class FeedPacket:
     def end(self) -> Ticks:
         return self.pts + self.duration
 
+    def shifted(self, by: Ticks, arrival_ns: int | None = None) -> FeedPacket:
+        """The packet `by` ticks later, perhaps with another arrival."""
+        arrival = self.arrival_ns if arrival_ns is None else arrival_ns
+        return FeedPacket(
+            self.kind, self.pts + by, self.dts + by, self.duration, self.key, arrival, self.coded, self.shown
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:

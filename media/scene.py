@@ -8,7 +8,7 @@ that is white for 80 ms from each even second; a click of 1 kHz for 20 ms starts
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -216,16 +216,29 @@ def make_scene(name: str, width: int, height: int) -> Scene:
     return Scene(source, width, height, paint)
 
 
+@cache
+def _hum() -> npt.NDArray[np.float32]:
+    """One second of the hum; every partial and the syllables come round in it."""
+    seconds = np.arange(TICKS_PER_SECOND) / TICKS_PER_SECOND
+    syllable = 0.5 - 0.5 * np.cos(2 * np.pi * 4.0 * seconds)
+    voice = sum(np.sin(2 * np.pi * 140.0 * k * seconds) / k for k in range(1, 5))
+    return (0.05 * syllable * voice).astype(np.float32)
+
+
+@cache
+def _click() -> npt.NDArray[np.float32]:
+    seconds = np.arange(CLICK_LENGTH) / TICKS_PER_SECOND
+    return (0.5 * np.sin(2 * np.pi * CLICK_HZ * seconds)).astype(np.float32)
+
+
 def tone(first: Ticks, count: int) -> npt.NDArray[np.float32]:
     """Sound of the classroom, `count` samples from scene tick `first`: a voice-like hum, and the clicks over it.
 
     The hum has four partials of 140 Hz in syllables of a quarter second; it stays 14 dB under the clicks.
     """
-    ticks = first + np.arange(count, dtype=np.int64)
-    seconds = ticks / TICKS_PER_SECOND
-    syllable = 0.5 - 0.5 * np.cos(2 * np.pi * 4.0 * seconds)
-    voice = sum(np.sin(2 * np.pi * 140.0 * k * seconds) / k for k in range(1, 5))
-    sound = 0.05 * syllable * voice
-    within = ticks % MARK_PERIOD
-    click = 0.5 * np.sin(2 * np.pi * CLICK_HZ * within / TICKS_PER_SECOND)
-    return np.where(within < CLICK_LENGTH, click, sound).astype(np.float32)
+    sound = _hum()[np.arange(first, first + count) % TICKS_PER_SECOND]
+    for start in range(first // MARK_PERIOD * MARK_PERIOD, first + count, MARK_PERIOD):
+        begin, end = max(start, first), min(start + CLICK_LENGTH, first + count)
+        if begin < end:
+            sound[begin - first : end - first] = _click()[begin - start : end - start]
+    return sound

@@ -25,7 +25,7 @@ from lesson.errors import MediaError, StorageError, storage_errors
 from lesson.model import Anchor, Kind, PtsRange, StreamInfo
 from lesson.stretches import MIN_GAP, RARE
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
-from media.errors import media_errors, reason_of
+from media.errors import FOREIGN, error_of, media_errors, reason_of
 from media.packets import FeedPacket, Track
 
 TIME_BASE = Fraction(1, 1000)
@@ -66,16 +66,19 @@ class SegmentSink(Protocol):
 _DISK_ERRNOS = frozenset({errno.EIO, errno.EFBIG, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM})
 
 
+def _refusal(path: Path, error: BaseException) -> MediaError | StorageError:
+    """What to raise for an error of the muxer: `StorageError` if it is the disk, `DiskFullError`, `MediaError`."""
+    if isinstance(error, av.FFmpegError) and error.errno in _DISK_ERRNOS:
+        return StorageError(f"{path}: {reason_of(error)}")
+    return error_of(str(path), error)
+
+
 @contextmanager
 def _storing(path: Path) -> Iterator[None]:
-    """Errors of the muxer: those of the disk become `StorageError` (`DiskFullError`), the others `MediaError`."""
-    with media_errors(str(path)):
-        try:
-            yield
-        except av.FFmpegError as error:
-            if error.errno in _DISK_ERRNOS:
-                raise StorageError(f"{path}: {reason_of(error)}") from error
-            raise
+    try:
+        yield
+    except FOREIGN as error:
+        raise _refusal(path, error) from error
 
 
 class RangeCounter:
@@ -176,8 +179,10 @@ class SegmentWriter:
         coded.stream = self._streams[packet.kind]
         coded.time_base = _TICK
         coded.pts, coded.dts, coded.duration = packet.pts, dts, packet.duration
-        with _storing(self.path):
+        try:  # no context manager: this is done for each packet
             self._container.mux_one(coded)  # leaves the packet in the time base of the file
+        except FOREIGN as error:
+            raise _refusal(self.path, error) from error
         self._ranges[packet.kind].add(coded.pts, coded.duration or 0, key=packet.key, shown=packet.shown)
         self._remember_prompt_arrival(packet)
         return True

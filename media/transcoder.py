@@ -15,7 +15,6 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lesson.time import Ticks
-from media.container_feed import shifted
 from media.mixing import PromptMixer, channels_of, resampler
 from media.packets import FeedPacket
 from media.raw_encoder import KEY_INTERVAL, RawAudioEncoder, RawVideoEncoder
@@ -70,7 +69,7 @@ class VideoTranscoder:
             if isinstance(frame, VideoFrame):
                 plain = frame.reformat(width=width, height=height, format="yuv420p")
                 for coded in self._encoder.encode(plain, self._time.steady(at), arrival_ns):
-                    yield shifted(coded, -self._time.shift)
+                    yield coded.shifted(-self._time.shift)
 
 
 class AudioTranscoder:

@@ -7,24 +7,21 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from process.fork_server import MESSAGE_BYTES
-from process.job import PYTHON, Job
+from process.job import Job
 from process.launcher import Child, ExecLauncher, Launcher, Pulse, log_output
-from process.stage import child_environment
+from process.share import current_umask
+from process.warm import Preload, Warm, start, take
 
 ANSWER_S = 15.0
 """The server answers when its imports are done; on a starved machine that takes some seconds."""
 TELL_S = 3.0
 """A server that has not told for so long that a child of its has ended hangs itself, and is replaced."""
-_PADDING = "-" * 4000
-"""Room for the arguments of its children, which are written over its own."""
 _KILLED = -signal.SIGKILL
 
 _log = structlog.get_logger()
@@ -33,14 +30,8 @@ _log = structlog.get_logger()
 class _Server:
     """One life of the server process, and what it said of its children."""
 
-    def __init__(self, preload: Sequence[str]) -> None:
-        self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self.process = subprocess.Popen(
-                (*PYTHON, "-m", "process.fork_server", str(theirs.fileno()), ",".join(preload), _PADDING),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(),),
-                env={**child_environment(), "OPENBLAS_NUM_THREADS": "1"},
-            )  # fmt: skip
+    def __init__(self, warm: Warm) -> None:
+        self.process, self.link = warm.process, warm.link
         self.ended: dict[int, int] = {}
         self.gone = False
 
@@ -114,26 +105,27 @@ class _Forked:
 
 
 class ForkLauncher:
-    """Forks jobs from a server that has imported the modules `preload`; a server that dies is started anew.
+    """Forks jobs from a server that has imported the modules of `preload`; a server that dies is started anew.
 
-    The server is started at once, so that it imports while its owner does.
+    The server is there at once, perhaps since its owner's process began (`process.warm`): it imports meanwhile.
     """
 
-    def __init__(self, preload: Sequence[str]) -> None:
-        self._preload = tuple(preload)
-        self._server = _Server(self._preload)
+    def __init__(self, preload: Preload) -> None:
+        self._preload = preload
+        self._server = _Server(take(preload))
 
     def start(self, job: Job, log: Path) -> Child:
         """Fork a job. Raises `OSError` when it cannot be forked now."""
         if self._server.gone or self._server.process.poll() is not None:
             _log.warning("fork server is gone, starting another", error=f"ended with {self._server.process.poll()}")
             self._server.close()
-            self._server = _Server(self._preload)
+            self._server = _Server(start(self._preload))
         asked = {
             "module": job.module,
             "arguments": job.arguments,
             "niceness": job.niceness,
             "environment": dict(os.environ),
+            "umask": current_umask(),
             "shown": job.argv,
         }
         pulse = Pulse()
@@ -152,7 +144,7 @@ class ForkLauncher:
         self._server.close()
 
 
-def best_launcher(preload: Sequence[str]) -> Launcher:
+def best_launcher(preload: Preload) -> Launcher:
     """The fork server where the system has what it needs (Linux), else plain execution."""
     if hasattr(os, "pidfd_open"):
         return ForkLauncher(preload)

@@ -1,4 +1,4 @@
-"""`python -P -m process.fork_server FD MODULES PADDING`: a warm process from which stages are forked.
+"""`python -P -m process.fork_server FD MODULES LATER PADDING`: a warm process from which stages are forked.
 
 It has imported what every stage needs, so that a stage is there in some milliseconds instead of a second, and shares
 those pages with its siblings. It does nothing else, and has one thread: forking a process with threads would copy
@@ -22,11 +22,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from process.beat import BEAT_ENV
-from process.stage import SUPERVISOR_ENV, die_with_parent
+from process.parentage import SUPERVISOR_ENV, die_with_parent
 from process.title import show_command
 
 MESSAGE_BYTES = 1 << 18
 """Longest message; the environment is most of it."""
+PEACE_S = 2.0
+"""When nothing was asked for so long, what few stages need is imported too: none has to wait for it."""
 
 
 @dataclass(slots=True)
@@ -37,19 +39,25 @@ class _Stage:
     arguments: list[str]
     niceness: int
     environment: dict[str, str]
+    umask: int
     shown: list[str]
 
 
 @dataclass(slots=True)
 class _Server:
     link: socket.socket
+    later: list[str]
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def serve(self) -> _Stage | None:
         """Fork what is asked for until the link is closed. In a child this returns what the child is to do."""
         self.selector.register(self.link, selectors.EVENT_READ)
         while True:
-            for key, _ in self.selector.select():
+            ready = self.selector.select(PEACE_S if self.later else None)
+            if not ready:
+                _import(self.later)
+                self.later = []
+            for key, _ in ready:
                 if key.data is not None:
                     self._buried(key.fd, key.data)
                     continue
@@ -80,7 +88,9 @@ class _Server:
         if pid == 0:
             self._leave(log)
             environment = {**asked["environment"], BEAT_ENV: str(pulse), SUPERVISOR_ENV: str(os.getppid())}
-            return _Stage(asked["module"], asked["arguments"], asked["niceness"], environment, asked["shown"])
+            return _Stage(
+                asked["module"], asked["arguments"], asked["niceness"], environment, asked["umask"], asked["shown"]
+            )
         os.close(log)
         os.close(pulse)
         if pid > 0:
@@ -100,9 +110,17 @@ class _Server:
         os.close(log)
 
 
+def _import(modules: list[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # what is there stays untouched by collections, so that its pages stay shared
+
+
 def _become(stage: _Stage) -> None:
     os.environ.clear()
     os.environ.update(stage.environment)
+    os.umask(stage.umask)
     with contextlib.suppress(PermissionError):  # who may not raise the priority goes on with the usual one
         os.nice(stage.niceness)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -116,11 +134,9 @@ def main() -> None:
     link = socket.socket(fileno=int(sys.argv[1]))
     die_with_parent(int(os.environ[SUPERVISOR_ENV]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the conductor's to interpret
-    for module in filter(None, sys.argv[2].split(",")):
-        importlib.import_module(module)
-    gc.collect()
-    gc.freeze()  # what is there stays untouched by collections, so that its pages stay shared
-    stage = _Server(link).serve()
+    first, later = (list(filter(None, modules.split(","))) for modules in sys.argv[2:4])
+    _import(first)
+    stage = _Server(link, later).serve()
     if stage is not None:
         _become(stage)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from process.beat import BEAT_ENV
 from process.job import Job
-from process.stage import child_environment
+from process.parentage import child_environment
 
 _PIPE_BYTES = 65_536
 

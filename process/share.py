@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 
 
 class Share(StrEnum):
@@ -28,3 +29,9 @@ def share_with(share: Share) -> None:
     by hand has the umask of the shell. Whatever umask the command line was started with is replaced.
     """
     os.umask(share.umask)
+
+
+def current_umask() -> int:
+    """The umask of this process (Linux): asking the system call for it would change it for all threads meanwhile."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(next(line for line in status.splitlines() if line.startswith("Umask:")).split()[1], 8)

@@ -6,10 +6,8 @@ will not help (bad input); 143 told to end by SIGTERM.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -19,32 +17,13 @@ import structlog
 from lesson.errors import ClassreelError, ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError
 from process.beat import beat
 from process.logs import configure_logging
+from process.parentage import EXIT_TERMINATED, SUPERVISOR_ENV, die_with_parent
 
 EXIT_DONE = 0
 EXIT_RETRY = 1
 EXIT_FATAL = 2
-EXIT_TERMINATED = 128 + signal.SIGTERM
 POLL_S = 0.2
-SUPERVISOR_ENV = "CLASSREEL_SUPERVISED"
-"""Holds the process id of the process that started this stage and keeps it alive, if one does."""
-_PR_SET_PDEATHSIG = 1
 _FATAL = (ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError)
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel send SIGTERM to this process when `parent` ends (Linux; elsewhere nothing).
-
-    The process id is compared, as the parent may have ended before the call; in a container it may rightly be 1.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            sys.exit(EXIT_TERMINATED)
-
-
-def child_environment() -> dict[str, str]:
-    """The environment for a stage process that this process starts and that is to end with it."""
-    return {**os.environ, SUPERVISOR_ENV: str(os.getpid())}
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:

@@ -22,7 +22,7 @@ from process.logs import last_error, rotate
 from process.stage import EXIT_DONE, EXIT_FATAL
 
 GIVE_UP_AFTER = 3
-"""Failures in a row that are trouble: some 4 s after the first, as pauses are 0.5 and 1 s."""
+"""Failures in a row that are trouble: some 4 s after the first, as pauses are 0.5 and 1 s at most."""
 RETRY_S = 60.0
 """What was given up is tried again after so long."""
 HEALTHY_S = 60.0
@@ -30,8 +30,11 @@ HEALTHY_S = 60.0
 PROVEN_S = 15.0
 """A process that was in trouble and now lives this long is over it (if it hung, after the time that took besides):
 refusals come within seconds."""
-VITAL_PAUSE_S = 5.0
-"""Longest pause before a vital process is started again."""
+VITAL_FIRST_S, VITAL_PAUSE_S = 0.1, 5.0
+"""Shortest and longest pause before a vital process is started again: every one of them is lost for good."""
+VITAL_HELD_S = 5.0
+"""A vital process that lived this long had come to work: what ended it may have passed, and the shortest pause is due,
+though it is a failure in a row. Starting it costs a third of a second of CPU."""
 DONE_PAUSE_S = 1.0
 """Between a process ending well and the journals saying so to the conductor."""
 RETIRE_GRACE_S = 5.0
@@ -65,6 +68,7 @@ class _Kept:
     job: Job
     log: Path
     backoff: Backoff
+    failures: int = 0
     child: Child | None = None
     started: float = 0.0
     stirred: float | None = None
@@ -72,6 +76,11 @@ class _Kept:
     trouble: Trouble | None = None
     unwanted_since: float | None = None
     hung: str | None = None
+
+    def pause_s(self, lived_s: float) -> float:
+        """Count one more failure, of a process that had worked for so long; the pause that is due."""
+        self.failures = 1 if lived_s >= HEALTHY_S else self.failures + 1
+        return self.backoff.pause_s(lived_s)
 
 
 @dataclass(slots=True)
@@ -101,7 +110,7 @@ class Supervisor:
     def failures(self, name: str) -> int:
         """Failures in a row of a job."""
         kept = self._kept.get(name)
-        return kept.backoff.failures if kept else 0
+        return kept.failures if kept else 0
 
     def pid(self, name: str) -> int | None:
         """Process id of a running job."""
@@ -112,6 +121,7 @@ class Supervisor:
         """Forget a job's failures: it has shown that it works."""
         if kept := self._kept.get(name):
             kept.backoff.reset()
+            kept.failures = 0
             kept.trouble = None
 
     def reconcile(self, wanted: Sequence[Job]) -> None:
@@ -186,8 +196,8 @@ class Supervisor:
         try:
             kept.child = self.launcher.start(kept.job, kept.log)
         except OSError as error:  # out of memory or processes: a pause may help
-            kept.next_start = now + kept.backoff.pause_s()
-            if kept.backoff.failures >= GIVE_UP_AFTER and kept.trouble is None:
+            kept.next_start = now + kept.pause_s(0.0)
+            if kept.failures >= GIVE_UP_AFTER and kept.trouble is None:
                 kept.trouble = Trouble(kept.job, f"cannot be started: {error}", now, refused=False)
             _log.warning("process cannot be started", job=kept.job.name, error=str(error))
         else:
@@ -199,14 +209,14 @@ class Supervisor:
             return
         done = code == EXIT_DONE
         worked_until = now if kept.hung is None or kept.stirred is None else kept.stirred
-        pause = max(DONE_PAUSE_S if done else 0.0, kept.backoff.pause_s(worked_until - kept.started))
-        if done and kept.backoff.failures < 2 * GIVE_UP_AFTER:
+        pause = max(DONE_PAUSE_S if done else 0.0, kept.pause_s(worked_until - kept.started))
+        if done and kept.failures < 2 * GIVE_UP_AFTER:
             kept.next_start = now + pause
             kept.trouble = None
             return  # its journal will soon say so; if not, it is as if it had failed
         said = "ends as if its work were done, again and again" if done else kept.hung or last_error(kept.log)
         reason = said or f"ended with code {code}"
-        given_up = code == EXIT_FATAL or kept.backoff.failures >= GIVE_UP_AFTER
+        given_up = code == EXIT_FATAL or kept.failures >= GIVE_UP_AFTER
         if given_up or kept.hung:
             since = kept.trouble.since if kept.trouble else now
             silence = (kept.job.silence_s or 0.0) if kept.hung else 0.0
@@ -214,7 +224,7 @@ class Supervisor:
             pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
         kept.next_start = now + pause
         _log.warning(
-            "process ended", job=kept.job.name, code=code, failures=kept.backoff.failures, error=reason,
+            "process ended", job=kept.job.name, code=code, failures=kept.failures, error=reason,
             next_start_s=round(pause, 1),
         )  # fmt: skip
         self.told(kept.job, code, reason)
@@ -241,4 +251,6 @@ def _complaint(kept: _Kept) -> Trouble | None:
 
 
 def _backoff(job: Job) -> Backoff:
-    return Backoff(longest_s=VITAL_PAUSE_S if job.vital else 30.0, held_s=HEALTHY_S)
+    if job.vital:
+        return Backoff(first_s=VITAL_FIRST_S, longest_s=VITAL_PAUSE_S, held_s=VITAL_HELD_S)
+    return Backoff(longest_s=30.0, held_s=HEALTHY_S)

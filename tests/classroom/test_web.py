@@ -16,7 +16,7 @@ import pytest
 
 from classroom.settings import Settings
 from process.beat import BEAT_ENV
-from process.stage import EXIT_TERMINATED
+from process.parentage import EXIT_TERMINATED
 from tests.kit.programme import environment
 from tests.kit.s3_servers import free_ports
 from tests.kit.waiting import wait_until

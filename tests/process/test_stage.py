@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY, EXIT_TERMINATED, SUPERVISOR_ENV, repeat
+from process.parentage import EXIT_TERMINATED, SUPERVISOR_ENV
+from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY, repeat
 from tests.kit.waiting import wait_until
 
 _STAGE = """
@@ -70,7 +71,7 @@ def test_sigterm_runs_finally_clauses_and_ends_with_143() -> None:
 
 _CONDUCTOR = """
 import os, subprocess, sys, time
-from process.stage import child_environment
+from process.parentage import child_environment
 child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], env=child_environment())
 time.sleep(600)
 """

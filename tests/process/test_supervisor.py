@@ -16,6 +16,7 @@ from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import MAX_LOG_BYTES, last_error, rotate
 from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY
 from process.supervisor import GIVE_UP_AFTER, HEALTHY_S, RETRY_S, START_PATIENCE_S, Supervisor
+from process.warm import Preload
 from tests.kit.fake_processes import FakeClock, FakeLauncher, Fate
 from tests.kit.processes import alive, command_line
 from tests.kit.waiting import wait_until
@@ -168,7 +169,7 @@ SLEEPER = "import signal; signal.pause()"
 
 @pytest.fixture(params=["exec", "fork"])
 def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
-    made: Launcher = ExecLauncher() if request.param == "exec" else ForkLauncher(["process.stage"])
+    made: Launcher = ExecLauncher() if request.param == "exec" else ForkLauncher(Preload(("process.stage",)))
     yield made
     made.close()
 
@@ -247,7 +248,7 @@ while True:
 
 
 def test_a_hung_fork_server_is_replaced(tmp_path: Path) -> None:
-    launcher = ForkLauncher(["process.stage"])
+    launcher = ForkLauncher(Preload(("process.stage",)))
     try:
         child = launcher.start(job(SLEEPER), tmp_path / "log")
         os.kill(launcher._server.process.pid, signal.SIGSTOP)
@@ -313,7 +314,7 @@ def test_a_stopped_process_is_replaced(launcher: Launcher, tmp_path: Path) -> No
 
 
 def test_a_killed_fork_server_is_replaced_and_takes_its_children_along(tmp_path: Path) -> None:
-    launcher = ForkLauncher(["process.stage"])
+    launcher = ForkLauncher(Preload(("process.stage",)))
     stage = "from process.stage import run_stage; import time; run_stage('trial', lambda: time.sleep(60))"
     try:
         child = launcher.start(job(stage), tmp_path / "log")
