@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from lesson.box_record_types import FaultCleared, FaultRaised, JobEnded, JobStarted
 from lesson.errors import LessonFormatError
 from lesson.record_types import (
     ChunkEncoded,
@@ -23,11 +24,7 @@ from lesson.record_types import (
     CropPath,
     EditionStarted,
     EpochStarted,
-    FaultCleared,
-    FaultRaised,
     FrozenUntil,
-    JobEnded,
-    JobStarted,
     Mapped,
     ObjectStored,
     Origin,
