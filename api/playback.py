@@ -17,7 +17,16 @@ from api.box import BoxDep
 from api.problems import problem_docs
 from api.thumbnails import newest_picture, picture_tag
 from lesson.folder import LessonFolder
-from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist, playable, playlist_key
+from lesson.hls import (
+    INDEX,
+    MEDIA_TYPES,
+    PLAYLIST_TYPE,
+    media_playlist,
+    multivariant_playlist,
+    playable,
+    playlist_key,
+    reached,
+)
 from lesson.package import CHANGING, media_file
 from lesson.state import LessonState
 
@@ -80,9 +89,11 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     if progress.started is None or progress.leading == 0:
         raise HTTPException(404, _NOTHING_YET)
     if snapshot:  # sound and pictures must end together
-        common = min(state.renditions[one.name].leading for one in playable(state))
-        return media_playlist(state, rendition, chunks=common, final=True)
-    whole = state.final and progress.leading >= len(state.edition.chunks)
+        common = min(reached(state, one, state.renditions[one.name].leading) for one in playable(state))
+        rung = state.header.rendition(rendition)
+        chunks = sum(reached(state, rung, count) <= common for count in range(1, progress.leading + 1))
+        return media_playlist(state, rendition, chunks=max(1, chunks), final=True)
+    whole = state.final and progress.leading >= len(state.edition.chunks_of(state.header.rendition(rendition)))
     return media_playlist(state, rendition, chunks=progress.leading, final=whole)
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from encode.inputs import digest_of
 from encode.programme import Feed, Piece, programme
@@ -15,6 +16,8 @@ from lesson.records import CropPath, encode_line
 from lesson.state import LessonState
 from lesson.time import ClockMap, Grid, Span, Ticks, merged, source_tick, ticks_from_pts
 
+Slot: TypeAlias = tuple[int, int]
+"""A chunk: how long it is, in chunks of the lesson's grid, and its number among those."""
 BRIDGE: Ticks = 4 * 48_000
 """A feed that is away for less than this is decoded through; else its decoder is opened anew where it returns."""
 
@@ -55,22 +58,28 @@ class ChunkJob:
     clips: tuple[Clip, ...]
     crops: tuple[CropPath, ...]
     edition: int = 0
+    multiple: int = 1
 
     @property
     def indices(self) -> range:
         return range(self.first, self.first + len(self.spans))
 
+    @property
+    def slots(self) -> set[Slot]:
+        """Which chunks these are."""
+        return {(self.multiple, index) for index in self.indices}
+
 
 def make_job(
-    folder: LessonFolder, state: LessonState, spans: dict[int, Span], renditions: Iterable[Rendition]
+    folder: LessonFolder, state: LessonState, spans: dict[int, Span], renditions: Sequence[Rendition]
 ) -> ChunkJob:
-    """The job for consecutive chunks, by index; the plan must be frozen over them."""
+    """The job for consecutive chunks, by index, all of one length; the plan must be frozen over them."""
     whole = Span(min(s.start for s in spans.values()), max(s.end for s in spans.values()))
     plan = programme(state, whole)
     pieces, clips, crops = _material(folder, state, plan, whole)
-    canvas = canvas_of(state.header.ladder)
+    canvas, multiple = canvas_of(state.header.ladder), renditions[0].grid_multiple
     return ChunkJob(
-        grid=state.header.grid,
+        grid=state.header.grid_of(multiple),
         first=min(spans),
         spans=tuple(spans[index] for index in sorted(spans)),
         inputs=tuple(_digest(canvas, *_material(folder, state, plan, spans[index])) for index in sorted(spans)),
@@ -80,6 +89,7 @@ def make_job(
         clips=clips,
         crops=crops,
         edition=state.edition.number,
+        multiple=multiple,
     )
 
 

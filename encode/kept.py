@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
 from encode.inputs import chunk_inputs
-from encode.jobs import picture_inputs
+from encode.jobs import Slot, picture_inputs
 from encode.ready import chunk_span, ready_chunks
 from encode.voice import voice_inputs
 from lesson.folder import LessonFolder
 from lesson.model import ChunkRecord, Kind, Rendition
 from lesson.records import ChunksKept
 from lesson.state import LessonState
+from lesson.time import Span
 
 
 class Keeper:
@@ -22,9 +23,9 @@ class Keeper:
         self._folder = folder
         self._edition = 0
         self._looked: set[tuple[str, int]] = set()
-        self._pictures: dict[tuple[int, int], str] = {}  # edition and index to the digest of what is shown
+        self._pictures: dict[tuple[int, Span], str] = {}  # edition and span to the digest of what is shown
 
-    def kept(self, state: LessonState, busy: Collection[int]) -> list[ChunksKept]:
+    def kept(self, state: LessonState, busy: Collection[Slot]) -> list[ChunksKept]:
         """What the newest edition takes over, as far as it was not looked at before."""
         number = state.edition.number
         if number == 0:
@@ -33,11 +34,12 @@ class Keeper:
             self._edition, self._looked, self._pictures = number, set(), {}
         return [record for rung in state.ladder for record in self._runs(rung, self._of_rung(state, rung, busy))]
 
-    def _of_rung(self, state: LessonState, rung: Rendition, busy: Collection[int]) -> Iterator[tuple[int, int]]:
+    def _of_rung(self, state: LessonState, rung: Rendition, busy: Collection[Slot]) -> Iterator[tuple[int, int]]:
         """Numbers of chunks to be kept, each with the edition that has it."""
         progress = state.renditions[rung.name]
-        for index in range(progress.next, ready_chunks(state)):
-            if index in progress.chunks or index in busy or (rung.name, index) in self._looked:
+        for index in range(progress.next, ready_chunks(state, rung.grid_multiple)):
+            made = index in progress.chunks or (rung.grid_multiple, index) in busy
+            if made or (rung.name, index) in self._looked:
                 continue
             self._looked.add((rung.name, index))
             if (of := self._holder(state, rung, index)) is not None:
@@ -59,7 +61,7 @@ class Keeper:
         wanted = None
         for number in sorted((n for n in state.editions if n < self._edition), reverse=True):
             chunk = state.editions[number].renditions[rung.name].chunks.get(index)
-            if chunk is not None and chunk.span == chunk_span(state, index):
+            if chunk is not None and chunk.span == chunk_span(state, index, rung.grid_multiple):
                 wanted = wanted or self._inputs(state, rung, index)
                 if self._held(state.seen_as(number), rung, chunk) == wanted:
                     return number
@@ -72,11 +74,11 @@ class Keeper:
         return self._inputs(state, rung, chunk.index)
 
     def _inputs(self, state: LessonState, rung: Rendition, index: int) -> str:
-        started, span = state.renditions[rung.name].started, chunk_span(state, index)
+        started, span = state.renditions[rung.name].started, chunk_span(state, index, rung.grid_multiple)
         init = started.init_sha256 if started else ""
         if rung.kind is Kind.AUDIO:
             return chunk_inputs(rung, init, voice_inputs(state, span))
-        key = state.edition.number, index
+        key = state.edition.number, span
         if key not in self._pictures:
             self._pictures[key] = picture_inputs(self._folder, state, span)
         return chunk_inputs(rung, init, self._pictures[key])

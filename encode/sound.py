@@ -38,10 +38,14 @@ class SoundEncoder:
     def step(self, state: LessonState, store: ChunkStore) -> bool:
         """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
         progress, edition = state.renditions[self.rendition.name], state.edition.number
-        index = progress.next
-        if self.rendition not in state.ladder or not progress.started or index >= ready_chunks(state, beyond=BEYOND):
+        index, multiple = progress.next, self.rendition.grid_multiple
+        if (
+            self.rendition not in state.ladder
+            or not progress.started
+            or index >= ready_chunks(state, multiple, beyond=BEYOND)
+        ):
             return False
-        span = chunk_span(state, index)
+        span = chunk_span(state, index, multiple)
         first = span.start // BLOCK
         if self._encoder is None or (edition, index) != self._next:
             self._encoder, self._samples = AudioEncoder(self.rendition, first=first), []

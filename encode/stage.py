@@ -12,7 +12,7 @@ from encode.inputs import chunk_inputs
 from encode.jobs import make_job
 from encode.kept import Keeper
 from encode.pool import Pool
-from encode.ready import chunk_span, next_batch
+from encode.ready import Batch, chunk_span, multiples, next_batch
 from encode.sound import SoundEncoder
 from encode.store import ChunkStore
 from lesson.folder import LessonFolder
@@ -67,14 +67,19 @@ class EncodeStage:
     def _submit(self) -> bool:
         state, submitted = self.view.state, False
         while not self._pool.full:
-            batch = next_batch(state, self._pool.busy, workers=self._pool.workers, alone=self._pool.alone)
+            batch = next(filter(None, map(self._next_batch, multiples(state))), None)
             if batch is None:
                 break
-            spans = {index: chunk_span(state, index) for index in batch.indices}
+            spans = {index: chunk_span(state, index, batch.multiple) for index in batch.indices}
             renditions = [r for r in self._folder.header.ladder if r.name in batch.renditions]
             self._pool.submit(make_job(self._folder, state, spans, renditions))
             submitted = True
         return submitted
+
+    def _next_batch(self, multiple: int) -> Batch | None:
+        busy = {index for length, index in self._pool.busy if length == multiple}
+        alone = {index for length, index in self._pool.alone if length == multiple}
+        return next_batch(self.view.state, busy, workers=self._pool.workers, alone=alone, multiple=multiple)
 
     def _commit(self, chunk: EncodedChunk) -> None:
         started = self.view.state.editions[chunk.edition].renditions[chunk.rendition.name].started

@@ -50,7 +50,7 @@ class ChunkStore:
         """
         self._paths = _paths(state)
         for rendition in state.ladder:
-            init = init_segment(rendition, self._folder.header.grid)
+            init = init_segment(rendition, self._folder.header.grid_of(rendition.grid_multiple))
             digest = hashlib.sha256(init).hexdigest()
             started = state.renditions[rendition.name].started
             if started is None:

@@ -22,7 +22,7 @@ from lesson.records import (
 )
 from lesson.rendition_state import RenditionState
 from lesson.spans import SpanIndex
-from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
+from lesson.time import TICKS_PER_SECOND, Span, Ticks
 
 AAC_FRAME: Ticks = 1_024
 _WHOLE: Ticks = 1 << 62
@@ -51,9 +51,10 @@ class EditionState:
     _crops_by_time: SpanIndex[CropPath] = field(default_factory=SpanIndex, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        target_s = target_duration(self.header.grid)
-        first = self.header.grid.index(self.start)
-        self.renditions = {rung.name: RenditionState(target_s, first) for rung in self.header.ladder}
+        target_s, start = target_duration(self.header), self.start
+        for rung in self.header.ladder:
+            first = self.header.grid_of(rung.grid_multiple).index(start)
+            self.renditions[rung.name] = RenditionState(target_s, first)
 
     @property
     def overrides(self) -> tuple[Override, ...]:
@@ -94,17 +95,17 @@ class EditionState:
         start = self.start
         return Span(start, max(start, self.frozen_until))
 
-    @property
-    def chunks(self) -> range:
-        """Numbers of the chunks that cover `window`."""
-        grid, window = self.header.grid, self.window
+    def chunks_of(self, rendition: Rendition) -> range:
+        """Numbers of the chunks of a rendition that cover `window`."""
+        grid, window = self.header.grid_of(rendition.grid_multiple), self.window
         return range(grid.index(window.start), grid.chunks(window.end) if not window.empty else 0)
 
     @property
     def encoded(self) -> bool:
         """Whether every chunk of every wanted rendition of the finished plan is there."""
-        wanted = len(self.chunks)
-        return self.final and all(self.renditions[rung.name].leading >= wanted for rung in self.ladder)
+        return self.final and all(
+            self.renditions[rung.name].leading >= len(self.chunks_of(rung)) for rung in self.ladder
+        )
 
     def apply_plan(self, record: Shot | CropPath | FrozenUntil) -> None:
         """Fold one line of its plan in. Repeating it changes nothing."""
@@ -144,9 +145,13 @@ class EditionState:
         return [crop for _, crop in self._crops_by_time.overlapping(span)]
 
 
-def target_duration(grid: Grid) -> int:
-    """EXT-X-TARGETDURATION of every media playlist of a lesson, in whole seconds: the grid's chunk rounded up."""
-    return -(-grid.chunk // TICKS_PER_SECOND)
+def target_duration(header: LessonHeader) -> int:
+    """EXT-X-TARGETDURATION of every media playlist of a lesson, in whole seconds: its longest chunk rounded up.
+
+    All have the same, as RFC 8216 section 6.2.4 wants it.
+    """
+    longest = max((header.grid_of(rung.grid_multiple).chunk for rung in header.ladder), default=header.grid.chunk)
+    return -(-longest // TICKS_PER_SECOND)
 
 
 def trim_step(header: LessonHeader) -> Ticks:

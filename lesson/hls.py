@@ -47,6 +47,11 @@ def playable(state: LessonState) -> list[Rendition]:
     return sorted(ready, key=lambda r: (r.kind is not Kind.AUDIO, r.width * r.height, r.maxrate, r.bitrate))
 
 
+def reached(state: LessonState, rendition: Rendition, chunks: int) -> Ticks:
+    """The lesson tick at which the first `chunks` chunks of a rendition end."""
+    return state.renditions[rendition.name].leads_with(chunks - 1).span.end if chunks else state.edition.start
+
+
 def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bool) -> str:
     """The playlist of one rendition naming its first `chunks` chunks of the edition: EVENT while live, else VOD.
 
@@ -61,7 +66,7 @@ def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bo
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
-        f"#EXT-X-TARGETDURATION:{target_duration(state.header.grid)}",
+        f"#EXT-X-TARGETDURATION:{target_duration(state.header)}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         f"#EXT-X-PLAYLIST-TYPE:{'VOD' if final else 'EVENT'}",
         "#EXT-X-INDEPENDENT-SEGMENTS",

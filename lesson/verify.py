@@ -113,9 +113,13 @@ def _torn_bytes(path: Path) -> int:
 def _missing_chunks(state: LessonState) -> list[str]:
     """Holes, and once the plan is final everything up to its end."""
     problems: list[str] = []
-    for name in (rung.name for rung in state.ladder):
-        progress = state.renditions[name]
-        wanted = state.edition.chunks if state.final else range(progress.first, max(progress.chunks, default=-1) + 1)
+    for rung in state.ladder:
+        name, progress = rung.name, state.renditions[rung.name]
+        wanted = (
+            state.edition.chunks_of(rung)
+            if state.final
+            else range(progress.first, max(progress.chunks, default=-1) + 1)
+        )
         missing = [index for index in wanted if index not in progress.chunks]
         if missing:
             problems.append(f"{name}: {len(missing)} of {len(wanted)} chunks missing, first {missing[0]}")

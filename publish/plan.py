@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lesson.errors import UnusableMediaError
-from lesson.hls import INDEX, file_key, playlist_key
+from lesson.hls import INDEX, file_key, playlist_key, reached
 from lesson.model import Rendition
 from lesson.package import Object, chunk_object, index_object, init_object, media_object, objects, tiers
 from lesson.state import LessonState
@@ -148,10 +148,12 @@ def _index(state: LessonState, ladder: _Tiers) -> Iterator[PutPlaylist]:
     base = ladder[0]
     if state.edition.number or not all(progress.published for progress in base):
         return
-    edge = min(progress.published for progress in base)
+    ends = {p.rendition.name: reached(state, p.rendition, p.published) for group in ladder for p in group}
+    oldest = min(ends[progress.rendition.name] for progress in base) - MAX_LAG_CHUNKS * state.header.grid.chunk
     every = [progress for group in ladder for progress in group]
     final = all(progress.settled for progress in every)
-    named = [p.rendition.name for p in every if p.settled or (p.published and p.published >= edge - MAX_LAG_CHUNKS)]
+    on_time = [p for p in every if p.settled or (p.published and ends[p.rendition.name] >= oldest)]
+    named = [progress.rendition.name for progress in on_time]
     index = index_object(state, names=named, final=final)
     sent = state.playlists.get(INDEX)
     if sent is None or sent.sha256 != index.sha256 or sent.final != final:

@@ -13,7 +13,7 @@ import pytest
 
 from encode.chunk import EncodedChunk
 from encode.inputs import chunk_inputs
-from encode.jobs import ChunkJob
+from encode.jobs import ChunkJob, Slot
 from encode.ready import chunk_span, ready_chunks
 from encode.stage import EncodeStage
 from encode.store import ChunkStore
@@ -52,7 +52,7 @@ class InstantPool:
 
     def __init__(self, workers: int, farm: str | None = None) -> None:
         assert farm is None
-        self.workers, self.busy, self.alone = workers, set[int](), set[int]()
+        self.workers, self.busy, self.alone = workers, set[Slot](), set[Slot]()
         self._made: list[EncodedChunk] = []
 
     @property
