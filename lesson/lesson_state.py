@@ -35,6 +35,7 @@ from lesson.records import (
 )
 from lesson.rendition_state import RenditionState
 from lesson.source_state import SourceState
+from lesson.stretches import MIN_GAP
 from lesson.time import Span, Ticks
 
 
@@ -271,7 +272,8 @@ class LessonState:
         gaps = [gap for source in self.sources.values() for gap in source_gaps(source, window, recording=recording)]
         if not self.edition.overrides:
             return gaps
-        return [replace(gap, span=left.shifted(-start)) for gap in gaps if (left := gap.span.intersection(window))]
+        left = [(gap, span) for gap in gaps if (span := gap.span.intersection(window)) and span.duration >= MIN_GAP]
+        return [replace(gap, span=span.shifted(-start)) for gap, span in left]
 
     def shots_over(self, span: Span) -> list[Shot]:
         """The shots planned for any of `span`, in the order they were planned."""
