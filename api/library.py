@@ -131,7 +131,7 @@ def summarise(state: LessonState) -> LessonSummary:
         stopped=state.stop.at.wall if state.stop else None,
         duration_s=round(seconds_from_ticks(state.duration), 3),
         gap_count=len(state.gaps()),
-        playable=any(rendition.leading for rendition in state.renditions.values()),
+        playable=any(rendition.leading for rendition in state.editions[state.shown].renditions.values()),
         verified=state.verified is not None,
         published_url=published_url(state),
     )

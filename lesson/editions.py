@@ -55,9 +55,14 @@ def start_edition(
             planning=planning,
         )
         _check(state, EditionState(state.header, number, started))
+        _ring(root, folder)  # before as well: a kill right after the next line leaves the edition noticed
         append_records(folder.control_journal, [started])
-        write_atomic(editions_bell(root), f"{folder.id} {number}\n".encode())
+        _ring(root, folder)
     return number
+
+
+def _ring(root: Path, folder: LessonFolder) -> None:
+    write_atomic(editions_bell(root), f"{folder.id}\n".encode())
 
 
 def skip_rung(root: Path, folder: LessonFolder, rendition: str, reason: str) -> None:

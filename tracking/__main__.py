@@ -29,9 +29,11 @@ def plan(folder: LessonFolder, *, blind: bool) -> None:
     view = LessonView(folder)
     view.poll()
     while not view.state.final:
-        number = view.state.newest
-        with JournalWriter(folder.plan_journal(number)) as journal, closing(_Planning(view, journal, blind)) as work:
-            repeat(work.step, lambda number=number: view.state.final or view.state.newest != number)
+        with (
+            JournalWriter(folder.plan_journal(view.state.newest)) as journal,
+            closing(_Planning(view, journal, blind)) as work,
+        ):
+            repeat(work.step, work.done)
 
 
 class _Planning:
@@ -39,6 +41,7 @@ class _Planning:
 
     def __init__(self, view: LessonView, journal: JournalWriter, blind: bool) -> None:
         self._view = view
+        self._number = view.state.newest
         self._journal = journal
         self._reader = EvidenceReader(view.folder)
         self._clock = LessonClock(view.state)
@@ -52,10 +55,16 @@ class _Planning:
         edition = self._view.state.edition
         return edition.number == 0 or edition.planning is Planning.HINDSIGHT
 
+    def done(self) -> bool:
+        """Whether its plan is final, or another edition has taken its place."""
+        return self._view.state.final or self._view.state.newest != self._number
+
     def step(self) -> bool:
         """Journal what is due; whether there was anything."""
         state, evidence = self._view.state, self._reader.evidence
         changed = self._view.poll() | self._reader.poll()
+        if self.done():  # what another edition wants is not for this journal
+            return False
         if self._watchman is not None:
             self._watchman.watch(state, evidence)
         if not changed and time.monotonic() - self._looked < _IDLE_S:
