@@ -2,7 +2,3 @@
 
 It starts nothing by itself: it appends to the control journal of a lesson and reads what the journals say.
 """
-
-from api.app import create_app
-
-__all__ = ["create_app"]

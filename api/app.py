@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
 from api.problems import Problem, install_problems, problem_docs
 from lesson.lifecycle import LessonTemplate
+from lesson.version import version
 
 STATIC = Path(__file__).parent / "static"
 
@@ -40,7 +40,7 @@ def create_app(
     app = FastAPI(
         title="classreel",
         summary="Start, stop, watch and find recorded lessons",
-        version=_version(),
+        version=version(),
         docs_url=None,  # the interactive pages load scripts from another host
         redoc_url=None,
     )
@@ -71,10 +71,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 operation["responses"].update({str(code): doc for code, doc in problem_docs(422).items()})
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def _version() -> str:
-    try:
-        return version("classreel")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"

@@ -12,37 +12,11 @@ from pathlib import Path
 from lesson.catalogue import Catalogue, is_lesson
 from lesson.errors import LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder, is_name
-from lesson.glance import LessonEntry
-from lesson.hls import published_url
-from lesson.state import LessonState, LessonView, Phase
-from lesson.time import seconds_from_ticks
+from lesson.listing import LessonSummary, listed_lesson
+from lesson.state import LessonState, LessonView
 
 VIEWS_KEPT = 8
 """Folded lessons kept in memory: the running one and those being watched; a folded 45 minutes takes a few MB."""
-
-DAMAGED = "damaged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LessonSummary:
-    """One line of the library. Times are ISO 8601 UTC; `state` is a `lesson.state.Phase`, or `damaged`.
-
-    `gap_count`: None where it is not known without folding the lesson.
-    """
-
-    lesson_id: str
-    title: str
-    state: str
-    room: str = ""
-    timezone: str = "UTC"
-    started: str | None = None
-    stopped: str | None = None
-    duration_s: float = 0.0
-    gap_count: int | None = None
-    playable: bool = False
-    verified: bool = False
-    published_url: str | None = None
-    problem: str | None = None
 
 
 @dataclass(slots=True)
@@ -105,7 +79,7 @@ class Library:
 
     def summaries(self, *, limit: int, before: str | None = None) -> list[LessonSummary]:
         """At most `limit` lessons, newest first, of ids below `before`. Raises `StorageError`."""
-        return [_summary(entry) for entry in self.catalogue.page(limit, before)]
+        return [listed_lesson(entry) for entry in self.catalogue.page(limit, before)]
 
     def _hold(self, lesson_id: str) -> _Held:
         with self._lock:
@@ -117,43 +91,3 @@ class Library:
                     self._held.popitem(last=False)
             self._held.move_to_end(lesson_id)
             return held
-
-
-def summarise(state: LessonState) -> LessonSummary:
-    """One line about a lesson."""
-    return LessonSummary(
-        lesson_id=state.header.id,
-        title=state.header.title,
-        state=state.phase.value,
-        room=state.header.room,
-        timezone=state.header.timezone,
-        started=state.start.at.wall if state.start else state.header.created_wall,
-        stopped=state.stop.at.wall if state.stop else None,
-        duration_s=round(seconds_from_ticks(state.duration), 3),
-        gap_count=len(state.gaps()),
-        playable=any(rendition.leading for rendition in state.editions[state.shown].renditions.values()),
-        verified=state.verified is not None,
-        published_url=published_url(state),
-    )
-
-
-def _summary(entry: LessonEntry) -> LessonSummary:
-    """One line about a lesson from the catalogue; a damaged one is named, not hidden."""
-    header, name = entry.header, entry.folder.id
-    if header is None or entry.phase is None:
-        title = header.title if header else name
-        return LessonSummary(lesson_id=name, title=title, state=DAMAGED, problem=entry.problem)
-    return LessonSummary(
-        lesson_id=name,
-        title=header.title,
-        state=entry.phase.value,
-        room=header.room,
-        timezone=header.timezone,
-        started=entry.start.at.wall if entry.start else header.created_wall,
-        stopped=entry.stop.at.wall if entry.stop else None,
-        duration_s=entry.duration_s,
-        gap_count=entry.gap_count,
-        playable=entry.playable,
-        verified=entry.phase is Phase.PUBLISHED,
-        published_url=entry.published_url,
-    )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from api.library import LessonSummary, summarise
 from lesson.hls import INDEX
-from lesson.loss import loss_words, public_code
-from lesson.model import Kind, Rendition, StreamInfo
-from lesson.state import Gap, LessonState, SourceState
-from lesson.time import seconds_from_ticks
+from lesson.listing import LessonSummary, lesson_summary
+from lesson.model import Kind, StreamInfo
+from lesson.state import LessonState, SourceState
+from lesson.summary import GapSummary, RenditionSummary, gap_summary, rendition_summary, rounded_s
 from lesson.titles import MAX_TITLE, checked_title
 
 
@@ -115,6 +115,11 @@ class SourceOut(BaseModel):
         )
 
 
+def _no_zero(value: object) -> object:
+    """Sound has no size and no frame rate."""
+    return value or None
+
+
 class RenditionOut(BaseModel):
     """One rendition as it is so far; bit rates are measured over the chunks, `codecs` is read from its bytes."""
 
@@ -122,54 +127,17 @@ class RenditionOut(BaseModel):
     kind: str
     codec: str
     codecs: str | None
-    width: int | None
-    height: int | None
-    fps: float | None
+    width: Annotated[int | None, BeforeValidator(_no_zero)]
+    height: Annotated[int | None, BeforeValidator(_no_zero)]
+    fps: Annotated[float | None, BeforeValidator(_no_zero)]
     chunks: int
     bytes: int
     avg_bps: int
     peak_bps: int
 
     @classmethod
-    def of(cls, state: LessonState, rendition: Rendition) -> RenditionOut:
-        progress = state.renditions[rendition.name]
-        fps = state.header.grid.fps / rendition.frame_divisor if rendition.kind is Kind.VIDEO else None
-        return cls(
-            name=rendition.name,
-            kind=rendition.kind.value,
-            codec=rendition.codec,
-            codecs=progress.started.codecs if progress.started else None,
-            width=rendition.width or None,
-            height=rendition.height or None,
-            fps=None if fps is None else round(float(fps), 3),
-            chunks=progress.leading,
-            bytes=progress.rate.bytes,
-            avg_bps=progress.rate.average_bps,
-            peak_bps=progress.rate.peak_bps,
-        )
-
-
-class GapOut(BaseModel):
-    """A stretch in which a source delivered nothing, in seconds of the lesson."""
-
-    source: str
-    kind: str
-    start_s: float
-    end_s: float
-    code: str
-    reason: str
-
-    @classmethod
-    def of(cls, gap: Gap) -> GapOut:
-        start, end = seconds_from_ticks(gap.span.start), seconds_from_ticks(gap.span.end)
-        return cls(
-            source=gap.source,
-            kind=gap.kind.value,
-            start_s=round(start, 3),
-            end_s=round(end, 3),
-            code=public_code(gap.code),
-            reason=loss_words(gap.code),  # the page is no place for a camera's address
-        )
+    def of(cls, summary: RenditionSummary, chunks: int) -> RenditionOut:
+        return cls.model_validate({**asdict(summary), "chunks": chunks})
 
 
 class LessonOut(SummaryOut):
@@ -183,25 +151,28 @@ class LessonOut(SummaryOut):
     objects_stored: int
     sources: list[SourceOut]
     renditions: list[RenditionOut]
-    gaps: list[GapOut]
+    gaps: list[GapSummary]
     problems: list[str]
     hls: str | None
 
     @classmethod
     def of_state(cls, state: LessonState, damage: list[str]) -> LessonOut:
         header = state.header
-        summary = summarise(state)
+        summary = lesson_summary(state)
         return cls(
             **SummaryOut.of(summary).model_dump(),
             created=header.created_wall,
             languages=list(header.languages),
             captured=state.captured,
-            planned_s=round(seconds_from_ticks(state.frozen_until), 3),
+            planned_s=rounded_s(state.frozen_until),
             encoded=state.encoded,
             objects_stored=len(state.objects),
             sources=[SourceOut.of(header.id, source) for source in state.sources.values()],
-            renditions=[RenditionOut.of(state, rendition) for rendition in state.ladder],
-            gaps=[GapOut.of(gap) for gap in state.gaps()],
+            renditions=[
+                RenditionOut.of(rendition_summary(state, rung), state.renditions[rung.name].leading)
+                for rung in state.ladder
+            ],
+            gaps=[gap_summary(gap) for gap in state.gaps()],
             problems=damage,
             hls=hls_path(header.id) if summary.playable else None,
         )

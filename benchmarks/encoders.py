@@ -35,9 +35,9 @@ def recorded(source: Path, root: Path, ladder: tuple[Rendition, ...]) -> LessonF
     return folder
 
 
-def our_stage(folder: LessonFolder, out: Path, *options: str) -> Cost:
+def our_stage(folder: LessonFolder, out: Path) -> Cost:
     """Run the encode stage; each rendition is then one file in `out`. Raises `CommandError`."""
-    cost = measured([sys.executable, "-m", "encode", str(folder.path), *options])
+    cost = measured([sys.executable, "-m", "encode", str(folder.path)])
     state = load_state(folder)
     for rendition in folder.header.ladder:
         progress = state.renditions[rendition.name]

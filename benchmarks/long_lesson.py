@@ -17,7 +17,6 @@ from lesson.journal import append_records
 from lesson.ladders import ladder
 from lesson.model import (
     Anchor,
-    Box,
     ChunkRecord,
     CropKey,
     Kind,
@@ -25,6 +24,7 @@ from lesson.model import (
     LessonHeader,
     Observation,
     PtsRange,
+    Rectangle,
     Role,
     SegmentRecord,
     SourceSpec,
@@ -47,6 +47,7 @@ from lesson.records import (
     Start,
 )
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, ClockMap, Grid, Span
+from tracking.detectors import DETECTORS
 
 SEGMENT_S = 4
 DRIFT_EVERY_S = 50
@@ -135,14 +136,19 @@ def _segment(spec: SourceSpec, seq: int, at_s: int) -> SegmentRecord:
 def _observed(spec: SourceSpec, seconds: int) -> Iterator[Record]:
     if spec.role is Role.MIC:
         return
-    body = Box(0.4, 0.3, 0.1, 0.4)
+    body = Rectangle(0.4, 0.3, 0.1, 0.4)
     for seq, at_s in enumerate(range(0, seconds, SEGMENT_S)):
         if _there(spec, at_s):
             times = range(at_s * TICKS_PER_SECOND, (at_s + SEGMENT_S) * TICKS_PER_SECOND, TICKS_PER_SECOND // 4)
             seen = tuple(Observation(at=at, motion=(body,), motion_level=0.02) for at in times)
-            yield SegmentObserved(
-                source=spec.id, epoch=_epoch_of(spec, at_s), seq=seq, detector="made up", observations=seen
-            )
+            for name in DETECTORS[spec.role]:
+                yield SegmentObserved(
+                    source=spec.id,
+                    epoch=_epoch_of(spec, at_s),
+                    seq=seq,
+                    detector=f"{name}/1",
+                    observations=seen if name == "motion" else (),
+                )
 
 
 def _planned(header: LessonHeader, end: int) -> Iterator[Record]:
@@ -153,7 +159,7 @@ def _planned(header: LessonHeader, end: int) -> Iterator[Record]:
             for epoch in (0, 1) if spec.role is Role.STUDENTS else (0,):
                 at = at_s * TICKS_PER_SECOND
                 yield Mapped(map=ClockMap(spec.id, epoch, Span(at, at + 4 * TICKS_PER_SECOND), drift))
-    camera = CropKey(at=0, box=Box(0.2, 0.2, 0.5, 0.5))
+    camera = CropKey(at=0, box=Rectangle(0.2, 0.2, 0.5, 0.5))
     for index, span in enumerate(header.grid.spans(end)):
         shown = ("board", "teacher") if index // 4 % 2 else ("teacher",)
         layout = Layout.PIP if len(shown) > 1 else Layout.FULL

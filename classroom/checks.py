@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from capture.settings import SourceSettings
 from classroom.feed_check import check_feed, remedy
-from classroom.settings import Settings, SourceSettings
+from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError
-from publish.store import StoreSpec, open_store
+from publish.store import open_store
 
 MIN_FREE_BYTES = 5 * 1024**3
 """About two lessons of three cameras at 6 Mbit/s together."""
@@ -90,20 +91,15 @@ def _disk(root: Path) -> str:
     return f"{root}: {free / 1024**3:.0f} GiB free"
 
 
-def store_spec(settings: Settings) -> StoreSpec:
-    """The store of the settings, secrets still by reference."""
-    return StoreSpec(url=settings.store_url, **settings.store.model_dump(exclude={"url"}))
-
-
 def _store(settings: Settings) -> str:
-    store = open_store(store_spec(settings))
+    store = open_store(settings.named_store)
     key = f".check/{uuid.uuid4().hex}"
     store.put(key, b"classreel", content_type="text/plain", cache_control="no-store")
     found = store.get(key)
     store.delete(key)
     if found != b"classreel":
-        raise OSError(f"{settings.store_url}: gives back other bytes than were stored")
-    return f"{settings.store_url}: stores and gives back"
+        raise OSError(f"{settings.named_store.url}: gives back other bytes than were stored")
+    return f"{settings.named_store.url}: stores and gives back"
 
 
 def _source(source: SourceSettings) -> Check:

@@ -1,7 +1,7 @@
 """The `classreel` command. Results go to stdout, everything else to stderr; exit status 0 only when it is true.
 
-Commands that need media or stores import them themselves: a box that wakes up from a power cut in the middle of a class
-records a second sooner without them.
+Commands import what they need themselves: a box that wakes up from a power cut in the middle of a class records a
+second sooner without the rest.
 """
 
 from __future__ import annotations
@@ -12,36 +12,34 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from classroom import commands
-from classroom.conductor import Conductor
-from classroom.durations import format_duration, parse_duration
-from classroom.jobs import web_url
-from classroom.report import lesson_entry
-from classroom.settings import Settings, load_settings, refuse_taken_port, with_farm
+from classroom import completion
+from classroom.listening import refuse_taken_port, with_port
+from classroom.settings import Settings, load_settings
 from classroom.terminal import say, tell, tell_json, tell_table
-from lesson.catalogue import Catalogue
+from lesson.durations import format_duration, parse_duration
 from lesson.errors import ClassreelError, ConfigError
 from lesson.folder import LessonFolder, find_lesson
 from lesson.titles import checked_title, one_line
+from lesson.version import version
 from process.logs import configure_logging
 from process.parentage import EXIT_TERMINATED
 from process.share import share_with
 
+if TYPE_CHECKING:
+    from classroom.commands import Outcome
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
 app = typer.Typer(
     help="Automatic lecture recorder for classrooms far from any technician.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Config = Annotated[Path | None, typer.Option(help="classroom.toml; default: ./classroom.toml, /etc/classreel/…")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the configured one.")]
 
 
 def _title(text: str) -> str:
@@ -51,11 +49,36 @@ def _title(text: str) -> str:
         raise ConfigError(f"--title: {error}") from error
 
 
+def _tell_version(value: bool) -> None:
+    if value:
+        tell(f"classreel {version()}")
+        raise typer.Exit
+
+
+# one name for one thing, whatever the command
+Config = Annotated[Path | None, typer.Option(help="classroom.toml; default: ./classroom.toml, /etc/classreel/…")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the configured one.")]
 Title = Annotated[str | None, typer.Option(parser=_title, metavar="TEXT", help="Title of the lesson.")]
-Port = Annotated[int, typer.Option(min=1, max=65_535, help="Port of the pages.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the pages; default: the configured one.")]
+Lesson = Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.", autocompletion=completion.lessons)]
+_LENGTH = "Length of the lesson: 90, 90s, 45m, 1h30m."
 
 
-def _tell(outcome: commands.Outcome, *, as_json: bool) -> None:
+@app.callback(invoke_without_command=True)
+def classreel(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Automatic lecture recorder for classrooms far from any technician."""
+    if context.invoked_subcommand is None:
+        tell(context.get_help())  # empty where Typer has drawn it itself
+        raise typer.Exit(EXIT_USAGE)
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
     """Print how a lesson ended, whether it is published or not."""
     report = outcome.report
     if as_json:
@@ -69,18 +92,27 @@ def _tell(outcome: commands.Outcome, *, as_json: bool) -> None:
         tell(f"  problem: {problem}")
 
 
+def _seconds(option: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from error
+
+
 @app.command()
 def demo(
-    seconds: Annotated[str, typer.Option(help="How long to record.")] = "60",
-    out: Annotated[Path, typer.Option(help="Folder for lessons and store.")] = Path("classreel-demo"),
+    for_: Annotated[str, typer.Option("--for", "--seconds", help=_LENGTH)] = "60",
+    out: Annotated[Path | None, typer.Option(help="Folder for lessons and store; default: ./classreel-demo.")] = None,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End when the lesson is published.")] = False,
-    port: Port = 8000,
+    port: Port = None,
     as_json: AsJson = False,
 ) -> None:
     """Record a simulated classroom in real time through the real stages."""
+    from classroom import commands
+
+    for_s = _seconds("--for", for_)
     settings = commands.demo_settings(out, port)
     share_with(settings.share)
-    for_s = parse_duration(seconds)
     if no_serve:
         outcome = commands.record(settings, for_s=for_s, title=commands.DEMO_TITLE, say=say)
         _tell(outcome, as_json=as_json)
@@ -88,40 +120,53 @@ def demo(
 
     refuse_taken_port(settings)
 
-    def published(outcome: commands.Outcome) -> None:
+    def published(outcome: Outcome) -> None:
         _tell(outcome, as_json=as_json)
-        say(f"watch it: {web_url(settings)}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
+        say(f"watch it: {settings.url}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
 
-    say(f"teacher's page: {web_url(settings)}   (Ctrl-C ends)")
+    say(f"teacher's page: {settings.url}   (Ctrl-C ends)")
     commands.demo_served(settings, for_s=for_s, tell=published)
 
 
 @app.command()
 def record(
-    for_: Annotated[str, typer.Option("--for", help="Length of the lesson: 90, 45m, 1h30m.")],
-    config: Config = None,
+    for_: Annotated[str, typer.Option("--for", help=_LENGTH)],
     title: Title = None,
+    root: Root = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Record one lesson until it is published; after a crash, go on with it."""
-    outcome = commands.record(_settings(config), for_s=parse_duration(for_), title=title, say=say)
+    from classroom import commands
+
+    for_s = _seconds("--for", for_)
+    outcome = commands.record(_settings(config, root), for_s=for_s, title=title, say=say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
 
 @app.command("import")
 def import_(
-    source: Annotated[list[str], typer.Option(help="ROLE=FILE, or ROLE=FILE+FILE… for parts that follow each other.")],
-    offset: Annotated[list[str] | None, typer.Option(help="ROLE=SECONDS: that file starts later.")] = None,
+    source: Annotated[
+        list[str],
+        typer.Option(
+            help="ROLE=FILE, or ROLE=FILE+FILE… for parts that follow each other.", autocompletion=completion.roles
+        ),
+    ],
+    offset: Annotated[
+        list[str] | None,
+        typer.Option(help="ROLE=DURATION: that file starts later (-1.5: earlier).", autocompletion=completion.roles),
+    ] = None,
     title: Title = None,
     root: Root = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a lesson of existing media, as fast as the machine can."""
+    from classroom import commands
     from classroom.importing import import_files, parse_files
 
-    settings = _settings(config, root=root)
+    settings = _settings(config, root)
     folder = import_files(parse_files(source, offset or []), settings, title)
     outcome = commands.finish(folder, settings, say)
     _tell(outcome, as_json=as_json)
@@ -130,42 +175,40 @@ def import_(
 
 @app.command()
 def process(
-    lesson: Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.")],
+    lesson: Lesson,
     farm: Annotated[str | None, typer.Option(help="Dask scheduler whose workers encode, tcp://host:8786.")] = None,
-    config: Config = None,
     root: Root = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Do whatever is missing of planning, encoding and publishing."""
-    folder, settings = _lesson(lesson, config, root)
-    if farm:
-        settings = with_farm(settings, farm)
+    from classroom import commands
+
+    folder, settings = _lesson(lesson, _settings(config, root, farm))
     outcome = commands.process(folder, settings, say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
 
 @app.command()
-def serve(
-    config: Config = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Instead of the configured port.")] = None,
-) -> None:
+def serve(port: Port = None, root: Root = None, config: Config = None) -> None:
     """Run the unattended box: recording on the button's press, processing, publishing, pages."""
+    from classroom.conductor import Conductor
+
     configure_logging("conductor")
-    settings = _settings(config)
-    if port is not None:
-        host = settings.listen.rpartition(":")[0]
-        settings = settings.model_copy(update={"listen": f"{host}:{port}"})
+    settings = with_port(_settings(config, root), port)
     refuse_taken_port(settings)
-    say(f"teacher's page: {web_url(settings)}")
+    say(f"teacher's page: {settings.url}")
     Conductor(settings).serve()
 
 
 @app.command()
-def lessons(config: Config = None, root: Root = None, as_json: AsJson = False) -> None:
+def lessons(root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
-    settings = _settings(config, root=root)
-    entries = [lesson_entry(entry) for entry in Catalogue(settings.root).page()]
+    from classroom.report import lesson_entry
+    from lesson.catalogue import Catalogue
+
+    entries = [lesson_entry(entry) for entry in Catalogue(_settings(config, root).root).page()]
     if as_json:
         tell_json({"lessons": entries})
         return
@@ -186,22 +229,21 @@ def _room_time(entry: dict[str, Any]) -> str:
 
 @app.command()
 def verify(
-    lesson: Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.")],
+    lesson: Lesson,
     remote: Annotated[bool, typer.Option("--remote", help="Compare the store too.")] = False,
-    config: Config = None,
     root: Root = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every file of a lesson against its checksum."""
-    from classroom.checks import store_spec
     from lesson.verify import verify_local
     from publish.store import open_store
     from publish.verify import verify_remote
 
-    folder, settings = _lesson(lesson, config, root)
+    folder, settings = _lesson(lesson, _settings(config, root))
     problems = verify_local(folder)
     if remote:
-        problems += verify_remote(folder, open_store(store_spec(settings)))
+        problems += verify_remote(folder, open_store(settings.named_store))
     if as_json:
         tell_json({"lesson_id": folder.id, "ok": not problems, "problems": problems})
     else:
@@ -210,11 +252,11 @@ def verify(
 
 
 @app.command()
-def check(config: Config = None, as_json: AsJson = False) -> None:
+def check(root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
     """Test the box before class."""
     from classroom.checks import run_checks
 
-    result = run_checks(_settings(config))
+    result = run_checks(_settings(config, root))
     if as_json:
         tell_json(result)
     else:
@@ -225,15 +267,14 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if result["ok"] else 1)
 
 
-def _settings(config: Path | None, **overrides: object) -> Settings:
+def _settings(config: Path | None, root: Path | None, farm: str | None = None) -> Settings:
     """The settings; from here on what is written is shared as they say."""
-    settings = load_settings(config, **overrides)
+    settings = load_settings(config, {("root",): root, ("encode", "farm"): farm})
     share_with(settings.share)
     return settings
 
 
-def _lesson(name: str, config: Path | None, root: Path | None) -> tuple[LessonFolder, Settings]:
-    settings = _settings(config, root=root)
+def _lesson(name: str, settings: Settings) -> tuple[LessonFolder, Settings]:
     folder = find_lesson(settings.root, name)
     if folder.path.parent != settings.root:  # named by its folder: it is processed where it lies
         settings = settings.model_copy(update={"root": folder.path.parent})
@@ -245,16 +286,26 @@ def _terminate(_signum: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; every expected error is one line on stderr and exit status 1."""
+    """Run the command line: an expected error is one line on stderr, exit status 1, or 2 where the command is wrong."""
     signal.signal(signal.SIGTERM, _terminate)
     configure_logging("classreel", level=logging.WARNING, readable=True)
     try:
-        app()
+        sys.exit(app(prog_name="classreel", standalone_mode=False))
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "classreel"
+        say(f"{command}: {_sentence(error)}; `{command} --help` says what there is")
+        sys.exit(error.exit_code)
     except ClassreelError as error:
         say(f"classreel: {' '.join(str(error).splitlines())}")  # one line
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _sentence(error: typer.TyperException) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".?")
+    return text[:1].lower() + text[1:]
 
 
 if __name__ == "__main__":

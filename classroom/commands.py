@@ -11,10 +11,11 @@ from typing import Any
 
 from classroom.conductor import Conductor
 from classroom.lesson_run import LessonBusyError, LessonRun, at_work
+from classroom.listening import with_port
 from classroom.progress import LessonProgress
 from classroom.recording import recorded_s, stop_reason
 from classroom.report import lesson_report
-from classroom.settings import Settings, SourceSettings, StoreSettings
+from classroom.settings import Settings, compose
 from classroom.start import PRELOAD
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
@@ -196,20 +197,14 @@ def _window_is_open(folder: LessonFolder, settings: Settings) -> bool:
     return stop_reason(load_state(folder), Moment.now(), max_lesson_s=settings.max_lesson) is None
 
 
-def demo_settings(out: Path, port: int) -> Settings:
-    """A simulated classroom below `out`."""
-    root = out.absolute() / "lessons"
-    sources = tuple(
-        SourceSettings.model_validate({"id": i, "role": role, "uri": uri, "required": True})
-        for i, role, uri in DEMO_SOURCES
-    )
-    return Settings(
-        root=root,
-        room="Demo classroom",
-        store=StoreSettings(url=(out.absolute() / "store").as_uri()),
-        sources=sources,
-        listen=f"127.0.0.1:{port}",
-    )
+def demo_settings(out: Path | None, port: int | None) -> Settings:
+    """A simulated classroom below `out`; None: below ./classreel-demo, unless the environment names another root."""
+    folder = (out or Path("classreel-demo")).absolute()
+    root, store = folder / "lessons", (folder / "store").as_uri()
+    sources = [{"id": i, "role": role, "uri": uri, "required": True} for i, role, uri in DEMO_SOURCES]
+    values = {"root": root, "store": {"url": store}, "room": "Demo classroom", "sources": sources}
+    settings = compose(values, options={("root",): root, ("store", "url"): store} if out else None)
+    return with_port(settings, port)
 
 
 def demo_served(settings: Settings, *, for_s: float, tell: Callable[[Outcome], None]) -> None:

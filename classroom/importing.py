@@ -16,6 +16,7 @@ from classroom.progress import CopyProgress
 from classroom.settings import Settings
 from lesson.clock import Moment
 from lesson.durable import make_folder, sync_folder
+from lesson.durations import parse_offset
 from lesson.errors import ConfigError, UnusableMediaError
 from lesson.folder import STAGING, LessonFolder
 from lesson.journal import append_records
@@ -46,7 +47,7 @@ class ImportFile:
 
 
 def parse_files(sources: Sequence[str], offsets: Sequence[str]) -> list[ImportFile]:
-    """`ROLE=FILE[+FILE…]` and `ROLE=SECONDS` arguments; an offset goes to every file of its role.
+    """`ROLE=FILE[+FILE…]` and `ROLE=DURATION` arguments; an offset goes to every file of its role.
 
     Raises:
         ConfigError: an argument makes no sense.
@@ -93,11 +94,11 @@ def _role(text: str) -> Role:
 
 def _seconds(text: str) -> Ticks:
     try:
-        seconds = float(text)
-    except ValueError:
-        raise ConfigError(f"--offset {text!r}: write seconds, for example -1.5") from None
-    if not abs(seconds) <= MAX_OFFSET_S:  # also what is no number
-        raise ConfigError(f"--offset {text!r}: write seconds, at most a day")
+        seconds = parse_offset(text)
+    except ConfigError as error:
+        raise ConfigError(f"--offset: {error}") from error
+    if abs(seconds) > MAX_OFFSET_S:
+        raise ConfigError(f"--offset: {text!r} is more than a day")
     return ticks_from_seconds(seconds)
 
 

@@ -50,10 +50,9 @@ def wanted_jobs(
         blind = ("--blind",) if tracking_crashes >= BLIND_AFTER else ()
         jobs.append(_stage("tracking", path, *blind, niceness=5))
     if not state.encoded:
-        farm = ("--farm", settings.encode.farm) if settings.encode.farm else ()
-        jobs.append(_stage("encode", path, "--workers", str(settings.encode.workers), *farm, niceness=10))
+        jobs.append(_stage("encode", path, settings.encode.argument(), niceness=10))
     if not state.verified:
-        jobs.append(_stage("publish", path, *store_arguments(settings), niceness=5))
+        jobs.append(_stage("publish", path, settings.named_store.argument(), niceness=5))
     return jobs
 
 
@@ -62,30 +61,12 @@ def _stage(stage: str, *arguments: str, niceness: int) -> Job:
     return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
 
 
-def store_arguments(settings: Settings) -> tuple[str, ...]:
-    """How the publish process is told its store: secrets by reference only."""
-    references = {
-        "--access-key-env": settings.store.access_key_env,
-        "--secret-key-env": settings.store.secret_key_env,
-        "--access-key-file": settings.store.access_key_file,
-        "--secret-key-file": settings.store.secret_key_file,
-    }
-    named = [str(part) for option, value in references.items() if value for part in (option, value)]
-    return ("--store", settings.store_url, *named)
-
-
 def web_job(settings: Settings) -> Job:
-    """The process that serves the pages. The settings hold no secrets, only references to them."""
+    """The process that serves the pages."""
     return Job(
         stage=API,
-        module="classroom.web",
-        arguments=(settings.model_dump_json(),),
+        module=API,
+        arguments=(settings.pages.argument(),),
         vital=True,
         silence_s=API_SILENCE_S,
     )
-
-
-def web_url(settings: Settings) -> str:
-    """Where a browser on this machine finds the teacher's page."""
-    host, _, port = settings.listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in {'0.0.0.0', '[::]'} else host}:{port}"  # noqa: S104 compared, not bound

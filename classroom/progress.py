@@ -9,8 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from classroom.durations import format_duration
 from classroom.terminal import plain, terminal
+from lesson.durations import format_duration
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 

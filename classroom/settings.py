@@ -1,30 +1,32 @@
-"""`classroom.toml` and `CLASSREEL_…`: parsed once, at the edge; every error names the file and the key."""
+"""`classroom.toml` and `CLASSREEL_…`: the sections of all rooms together, parsed once, at the edge.
+
+A setting is declared in one place, the section of the room that obeys it; its key in the file, its variable of the
+environment and its way to that room's processes follow from there. Every error names key and file (or variable).
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
-import socket
 import tomllib
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, Field, ValidationError
 
-from classroom import rules
+from api.settings import PagesOfRoom, PagesSettings
+from capture.settings import SourceSettings
+from classroom import environment, rules
+from encode.settings import EncodeSettings
 from lesson.errors import ConfigError
 from lesson.ladders import ladder
 from lesson.lifecycle import LessonTemplate
-from lesson.model import Role, SourceSpec
-from process.beat import BEAT_ENV
-from process.parentage import SUPERVISOR_ENV
+from process.section import Place, Seconds, first_problem
 from process.share import Share
+from publish.settings import StoreSettings
 
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
-_ENV_PREFIX = "CLASSREEL_"
-_OWN_ENV = {"CLASSREEL_CONFIG", SUPERVISOR_ENV, BEAT_ENV}
 
 
 def default_root() -> Path:
@@ -33,86 +35,33 @@ def default_root() -> Path:
     return (Path(data) if data else Path.home() / ".local" / "share") / "classreel"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StoreSettings(_Section):
-    """Where finished lessons go. Secrets are named by reference, never written here."""
-
-    url: Annotated[str, AfterValidator(rules.store_url)] | None = None
-    access_key_env: str | None = None
-    secret_key_env: str | None = None
-    access_key_file: Path | None = None
-    secret_key_file: Path | None = None
-
-
-class SourceSettings(_Section):
-    """One feed."""
-
-    id: Annotated[str, AfterValidator(rules.plain_name)]
-    role: Role
-    uri: Annotated[str, AfterValidator(rules.source_uri)]
-    user_env: str | None = None
-    password_env: str | None = None
-    substream: Annotated[str, AfterValidator(rules.substream)] | None = None
-    required: bool = False
-
-    def spec(self) -> SourceSpec:
-        return SourceSpec(**self.model_dump())
-
-
-def _default_workers() -> int:
-    """A worker keeps two cores busy with the threads of its rungs; more only cost memory."""
-    return max(1, (os.cpu_count() or 1) // 2)
-
-
-class EncodeSettings(_Section):
-    """How lessons are encoded."""
-
-    ladder: Annotated[str, AfterValidator(rules.known_ladder)] = "thin"
-    workers: int = Field(default_factory=_default_workers, ge=1, le=64)
-    farm: Annotated[str, AfterValidator(rules.farm_url)] | None = None
-
-
-class Settings(BaseSettings):
-    """Everything a box can be told."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=_ENV_PREFIX, env_nested_delimiter="_", env_nested_max_split=1, extra="forbid", frozen=True
-    )
+class Settings(PagesSettings):
+    """Everything a box can be told. The keys of the pages stand beside the classroom's own, in no table."""
 
     root: Path = Field(default_factory=default_root)
     room: Annotated[str, AfterValidator(rules.room)] = "Classroom"
     timezone: Annotated[str, AfterValidator(rules.known_zone)] = "UTC"
     languages: tuple[Annotated[str, AfterValidator(rules.language)], ...] = ("en",)
     share: Share = Share.GROUP
-    listen: Annotated[str, AfterValidator(rules.listen)] = "127.0.0.1:8000"
-    allowed_hosts: tuple[Annotated[str, AfterValidator(rules.allowed_host)], ...] = ()
-    hls_js: Path | None = None
-    max_lesson: Annotated[float, BeforeValidator(rules.duration), Field(gt=0, allow_inf_nan=False)] = 4 * 3600.0
+    max_lesson: Seconds = 4 * 3600.0
     store: StoreSettings = StoreSettings()
     sources: tuple[SourceSettings, ...] = ()
     encode: EncodeSettings = EncodeSettings()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 the signature is pydantic-settings'
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic-settings'
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic-settings'
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment over file: what the operator sets for one run wins."""
-        return env_settings, init_settings
+    @property
+    def named_store(self) -> StoreSettings:
+        """The store with its URL; the embedded default is a folder beside the lessons."""
+        url = self.store.url or (self.root.absolute() / "store").as_uri()
+        return self.store.model_copy(update={"url": url})
 
     @property
-    def store_url(self) -> str:
-        """The store's URL; the embedded default is a folder beside the lessons."""
-        return self.store.url or (self.root.absolute() / "store").as_uri()
+    def pages(self) -> PagesOfRoom:
+        """What the process of the pages is told."""
+        own = {name: getattr(self, name) for name in PagesSettings.model_fields}
+        return PagesOfRoom(**own, root=self.root, template=self.template())
 
     def template(self) -> LessonTemplate:
+        """What new lessons are made from."""
         return LessonTemplate(
             room=self.room,
             timezone=self.timezone,
@@ -132,8 +81,11 @@ def find_config(given: Path | None) -> Path | None:
     return next((place for place in CONFIG_PLACES if place.is_file()), None)
 
 
-def load_settings(config: Path | None = None, **overrides: object) -> Settings:
-    """Settings from the file, the environment and `overrides` (which win). Raises `ConfigError`."""
+def load_settings(config: Path | None = None, options: Mapping[Place, object] | None = None) -> Settings:
+    """Settings from the file, the environment and the `options` of the command line, of which the later ones win.
+
+    Raises `ConfigError`.
+    """
     path = find_config(config)
     values: dict[str, Any] = {}
     if path:
@@ -141,17 +93,49 @@ def load_settings(config: Path | None = None, **overrides: object) -> Settings:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
-    _refuse_unknown_environment()
+    return compose(values, path, options)
+
+
+def compose(
+    values: Mapping[str, Any], path: Path | None = None, options: Mapping[Place, object] | None = None
+) -> Settings:
+    """As `load_settings`, from `values` that were read at `path` (None: that stand for a file)."""
+    given = {place: value for place, value in (options or {}).items() if value is not None}
+    read = environment.variables(Settings)
+    layered: Mapping[str, Any] = values
+    for place, value in {**read, **given}.items():
+        layered = _with(layered, place, value)
     try:
-        settings = Settings(**values)
+        settings = Settings.model_validate(layered)
     except ValidationError as error:
-        raise ConfigError(_first_problem(error, path)) from error
-    except SettingsError as error:  # a variable that should hold a list or a table, and is no JSON
-        raise ConfigError(f"environment: {error}; write it as JSON") from error
-    settings = settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})
+        place, what = first_problem(error, Settings)
+        raise ConfigError(f"{_origin(place, given, read, path)}: {what}") from error
     _refuse_double_ids(settings, path)
     _refuse_files_in_the_way(settings.root, path)
     return settings
+
+
+def _with(values: Mapping[str, Any], place: Place, value: object) -> dict[str, Any]:
+    """`values` with another one at `place`; a table that is given as a whole is laid over the one that is there."""
+    key, rest = str(place[0]), place[1:]
+    there = values.get(key, {})
+    if rest and not isinstance(there, dict):
+        return {**values}  # no table: that is the error to be told
+    if rest:
+        value = _with(there, rest, value)
+    elif isinstance(there, dict) and isinstance(value, dict):
+        value = {**there, **value}
+    return {**values, key: value}
+
+
+def _origin(place: Place, given: Mapping[Place, object], read: Mapping[Place, object], path: Path | None) -> str:
+    """Where a value came from: an option wins over a variable of the environment, and that over the file."""
+    parts = [place[:length] for length in range(len(place), 0, -1)]
+    if option := next((part for part in parts if part in given), None):
+        return f"--{option[-1]}"
+    if name := next((part for part in parts if part in read), None):
+        return f"environment: {environment.variable(name)}"
+    return str(path) if path else "settings"
 
 
 def _refuse_files_in_the_way(root: Path, path: Path | None) -> None:
@@ -172,76 +156,3 @@ def _refuse_double_ids(settings: Settings, path: Path | None) -> None:
     for source_id in ids:
         if ids.count(source_id) > 1:
             raise ConfigError(f"{path or 'settings'}: sources: two sources have the id {source_id!r}")
-
-
-def _known_environment() -> set[str]:
-    names = set(_OWN_ENV)
-    for key, field in Settings.model_fields.items():
-        names.add(_ENV_PREFIX + key.upper())
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names |= {f"{_ENV_PREFIX}{key.upper()}_{inner.upper()}" for inner in field.annotation.model_fields}
-    return names
-
-
-def _refuse_unknown_environment() -> None:
-    known = _known_environment()
-    for name in os.environ:
-        if name.startswith(_ENV_PREFIX) and name not in known:
-            raise ConfigError(f"environment: unknown key {name}{_nearest(name, known)}")
-
-
-def _nearest(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
-
-
-def _fields_at(location: tuple[int | str, ...]) -> set[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "store": StoreSettings,
-        "sources": SourceSettings,
-        "encode": EncodeSettings,
-    }
-    model = sections.get(str(location[0]), Settings) if len(location) > 1 else Settings
-    return set(model.model_fields)
-
-
-def _first_problem(error: ValidationError, path: Path | None) -> str:
-    problems = error.errors(include_url=False)
-    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-    problem = (unknown or problems)[0]  # a misspelt key also shows up as a missing one
-    location = problem["loc"]
-    key = ".".join(str(part) for part in location)
-    where = _where(location, path)
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key}{_nearest(str(location[-1]), _fields_at(location))}"
-    return f"{where}: {key}: {' '.join(problem['msg'].removeprefix('Value error, ').split())}"
-
-
-def _where(location: tuple[int | str, ...], path: Path | None) -> str:
-    """The place a value was read from: a variable of the environment wins over the file."""
-    names = [_ENV_PREFIX + "_".join(str(part) for part in location[:length]).upper() for length in (1, 2)]
-    given = next((name for name in names if name in os.environ), None)
-    if given:
-        return f"environment: {given}"
-    return str(path) if path else "environment"
-
-
-def refuse_taken_port(settings: Settings) -> None:
-    """Raise `ConfigError` where the pages cannot be served, before anything is started."""
-    host, _, port = settings.listen.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            raise ConfigError(f"listen {settings.listen}: {error.strerror}; choose another with --port") from error
-
-
-def with_farm(settings: Settings, url: str) -> Settings:
-    """The settings with an encoding farm. Raises `ConfigError`."""
-    try:
-        encode = EncodeSettings.model_validate({**settings.encode.model_dump(), "farm": url})
-    except ValidationError as error:
-        raise ConfigError(_first_problem(error, None).replace("environment: farm", f"--farm {url}")) from error
-    return settings.model_copy(update={"encode": encode})

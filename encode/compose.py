@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from lesson.model import FULL_FRAME, Box
+from lesson.model import FULL_FRAME, Rectangle
 from lesson.records import CropPath
 from lesson.time import Ticks
 from media.picture import Plane, Yuv, resized
@@ -65,7 +65,7 @@ def _even(value: float) -> int:
     return 2 * int(value / 2)
 
 
-def crop_at(crops: tuple[CropPath, ...], source: str, at: Ticks) -> Box:
+def crop_at(crops: tuple[CropPath, ...], source: str, at: Ticks) -> Rectangle:
     """What the virtual camera of `source` shows at lesson tick `at`: keys are joined by straight lines."""
     path = next((c for c in reversed(crops) if c.source == source and at in c.span), None)
     if path is None or not path.keys:
@@ -81,17 +81,17 @@ def crop_at(crops: tuple[CropPath, ...], source: str, at: Ticks) -> Box:
     return _inside(before.box)
 
 
-def _between(a: Box, b: Box, part: float) -> Box:
-    return Box(*(p + (q - p) * part for p, q in zip((a.x, a.y, a.w, a.h), (b.x, b.y, b.w, b.h), strict=True)))
+def _between(a: Rectangle, b: Rectangle, part: float) -> Rectangle:
+    return Rectangle(*(p + (q - p) * part for p, q in zip((a.x, a.y, a.w, a.h), (b.x, b.y, b.w, b.h), strict=True)))
 
 
-def _inside(box: Box) -> Box:
+def _inside(box: Rectangle) -> Rectangle:
     """The box moved, if need be shrunk, into the frame."""
     w, h = min(max(box.w, 0.02), 1.0), min(max(box.h, 0.02), 1.0)
-    return Box(min(max(box.x, 0.0), 1.0 - w), min(max(box.y, 0.0), 1.0 - h), w, h)
+    return Rectangle(min(max(box.x, 0.0), 1.0 - w), min(max(box.y, 0.0), 1.0 - h), w, h)
 
 
-def view(image: Image, box: Box, canvas: tuple[int, int]) -> Yuv:
+def view(image: Image, box: Rectangle, canvas: tuple[int, int]) -> Yuv:
     """The part `box` of `image`, as large as fits on the canvas, with bars where the shapes differ."""
     place = fitted(box.w * image.width, box.h * image.height, canvas)
     picture = _whole(image, place) if box == FULL_FRAME else _sampled(image, box, place)
@@ -114,7 +114,7 @@ def _whole(image: Image, place: Place) -> Yuv:
     )
 
 
-def _sampled(image: Image, box: Box, place: Place) -> Yuv:
+def _sampled(image: Image, box: Rectangle, place: Place) -> Yuv:
     """`box` of `image` at the size of `place`, sampled between pixels so that a slow pan does not creep in steps."""
     reduction = max(1.0, min(box.w * image.width / place.width, box.h * image.height / place.height) / _MAX_REDUCTION)
     whole = image.yuv(_even(image.width / reduction), _even(image.height / reduction))
@@ -125,7 +125,7 @@ def _sampled(image: Image, box: Box, place: Place) -> Yuv:
     )
 
 
-def _sampled_plane(plane: Plane, box: Box, width: int, height: int) -> Plane:
+def _sampled_plane(plane: Plane, box: Rectangle, width: int, height: int) -> Plane:
     rows, columns = plane.shape
     sx, sy = box.w * columns / width, box.h * rows / height
     # centres of pixels lie at halves: destination pixel i shows source position (i + 1/2) * s + offset - 1/2
@@ -154,7 +154,7 @@ def inset_place(canvas: tuple[int, int]) -> Place:
     return Place(canvas[0] - margin - width, canvas[1] - margin - height, width, height)
 
 
-def inset_view(image: Image, box: Box, canvas: tuple[int, int]) -> Yuv:
+def inset_view(image: Image, box: Rectangle, canvas: tuple[int, int]) -> Yuv:
     """The inset, framed by a thin light line."""
     place = inset_place(canvas)
     framed = Yuv.blank(place.width, place.height, colour=_FRAME_COLOUR)

@@ -11,7 +11,7 @@ from encode.compose import crop_at, inset_view, slate, view, with_inset
 from encode.jobs import ChunkJob, Clip
 from encode.programme import HOLD, Feed
 from lesson.errors import MediaError
-from lesson.model import Box
+from lesson.model import Rectangle
 from lesson.time import Ticks, lesson_tick, source_tick
 from media.decode import Picture, pictures
 from media.picture import Yuv
@@ -97,7 +97,7 @@ class Canvas:
             return base
         return self._with_inset(base, self._inset_view(inset, self._box(look.inset, tick), self._job.canvas))
 
-    def _box(self, feed: Feed, tick: Ticks) -> Box:
+    def _box(self, feed: Feed, tick: Ticks) -> Rectangle:
         return crop_at(self._job.crops, feed.source, tick)
 
     def _first_shown(self, feeds: tuple[Feed, ...], tick: Ticks) -> tuple[Feed, Picture] | None:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
-from lesson.loss import loss_words, public_code
-from lesson.model import Kind, Rendition
 from lesson.package import objects
-from lesson.state import Gap, LessonState, SourceState
-from lesson.time import seconds_from_ticks
+from lesson.state import LessonState, SourceState
+from lesson.summary import gap_summary, rendition_summary, rounded_s
 
 SCHEMA = 1
 _HEAD_BYTES = 16_384
@@ -44,10 +42,10 @@ def manifest(state: LessonState) -> bytes:
         "timezone": header.timezone,
         "languages": list(header.languages),
         "edition": state.edition.number,
-        "duration_s": _seconds(state.duration),
+        "duration_s": rounded_s(state.duration),
         "sources": [_source(source) for source in state.sources.values()],
-        "gaps": [gap_summary(gap) for gap in state.gaps()],
-        "renditions": [rendition_summary(state, rendition) for rendition in state.ladder],
+        "gaps": [asdict(gap_summary(gap)) for gap in state.gaps()],
+        "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.ladder],
         "objects": [{"key": one.key, "bytes": one.bytes, "sha256": one.sha256} for one in objects(state)],
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
@@ -99,41 +97,6 @@ def _before_objects(path: Path) -> bytes:
         except FileNotFoundError as error:
             raise LessonNotFoundError(f"{path}: no manifest") from error
     return data
-
-
-def rendition_summary(state: LessonState, rendition: Rendition) -> dict[str, Any]:
-    """What was encoded of a rendition so far: size, frame rate, measured bit rates (bit/s) and bytes."""
-    progress = state.renditions[rendition.name]
-    summary: dict[str, Any] = {
-        "name": rendition.name,
-        "kind": rendition.kind.value,
-        "codec": rendition.codec,
-        "codecs": progress.started.codecs if progress.started else None,
-        "width": rendition.width,
-        "height": rendition.height,
-        "fps": float(state.header.grid.fps / rendition.frame_divisor) if rendition.kind is Kind.VIDEO else 0.0,
-        "avg_bps": progress.rate.average_bps,
-        "peak_bps": progress.rate.peak_bps,
-        "bytes": progress.rate.bytes,
-    }
-    return summary
-
-
-def _seconds(ticks: int) -> float:
-    return round(seconds_from_ticks(ticks), 3)
-
-
-def gap_summary(gap: Gap) -> dict[str, Any]:
-    """A gap as the outside contract has it: nothing in it names a device or an address."""
-    start, end = _seconds(gap.span.start), _seconds(gap.span.end)
-    return {
-        "source": gap.source,
-        "kind": gap.kind.value,
-        "start_s": start,
-        "end_s": end,
-        "code": public_code(gap.code),
-        "reason": loss_words(gap.code),
-    }
 
 
 def _source(source: SourceState) -> dict[str, Any]:

@@ -209,7 +209,7 @@ class SegmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Rectangle:
     """A rectangle in parts of the frame, 0…1, from the top left."""
 
     x: float
@@ -226,23 +226,36 @@ class Box:
         return self.w * self.h
 
 
-FULL_FRAME = Box(0.0, 0.0, 1.0, 1.0)
+FULL_FRAME = Rectangle(0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that a detector found for which `Observation` has no field of its own.
+
+    `what`: the detector's word for it ("person", "raised hand"); `score`: how sure it is, 0…1; `where`: if it has
+    a place.
+    """
+
+    what: str
+    score: float = 1.0
+    where: Rectangle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What one frame of a source shows; `at` is in source ticks, so that it stays true under any clock map.
+    """What one picture of a source shows; `at` is in source ticks, so that it stays true under any clock map.
 
     `motion`: moving regions, largest first. `motion_level`: moving part of the picture, 0…1.
     `board_activity`: part of the picture that changed for good (ink, slides), 0…1.
     """
 
     at: Ticks
-    faces: tuple[Box, ...] = ()
-    motion: tuple[Box, ...] = ()
+    faces: tuple[Rectangle, ...] = ()
+    motion: tuple[Rectangle, ...] = ()
     motion_level: float = 0.0
     board_activity: float = 0.0
-    brightness: float = 0.0
+    findings: tuple[Finding, ...] = ()
 
 
 class Layout(StrEnum):
@@ -258,7 +271,7 @@ class CropKey:
     """The virtual camera of a source shows `box` at lesson tick `at`; between keys it moves linearly."""
 
     at: Ticks
-    box: Box
+    box: Rectangle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

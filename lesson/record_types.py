@@ -140,7 +140,12 @@ class SourceFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentObserved:
-    """Everything seen in one segment. `problem`: why there are no observations, if analysis failed."""
+    """Everything that one detector found in one segment, pictures without anything included.
+
+    `detector`: its name and version ("ink/1"), "-thin" behind it where only key frames were looked at; "none": the
+    segment is given up. Until version 0.1, one line held what all of them found ("diff-ink-yunet/1").
+    `problem`: why there are no observations, if it could not look.
+    """
 
     source: str
     epoch: int
@@ -176,7 +181,6 @@ class Shot:
     layout: Layout
     sources: tuple[str, ...]
     reason: str
-    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,7 +138,9 @@ def _crc_tail(body: bytes) -> bytes:
 def encode_line(record: Record) -> bytes:
     """The journal line of a record, newline included."""
     name = type(record).__name__
-    fields = _adapter(name).dump_python(record, mode="json", exclude_none=True)
+    # most of what a detector could have found it has not: those fields would be half of the longest journals
+    thinly = isinstance(record, SegmentObserved)
+    fields = _adapter(name).dump_python(record, mode="json", exclude_none=True, exclude_defaults=thinly)
     text = json.dumps({"type": name, **fields}, ensure_ascii=False, separators=(",", ":"))
     body = text.encode(errors="backslashreplace")[:-1]  # file names that are no UTF-8 become JSON's own \\udcXX
     return body + _crc_tail(body) + b"\n"

@@ -148,6 +148,10 @@ class Chain:
             raise problem
 
     def _file(self, container: InputContainer, path: Path) -> Iterator[Decoded]:
+        """What one file gives. The decoder of the file before goes on with it, so that pictures which refer across the
+        cut come out whole, unless its stream is another one or lies elsewhere in time: then the decoder gives what it
+        still holds (`_drained`) and the next begins `fresh`, at a key frame.
+        """
         stream = best_stream(container, self._kind) if self._index is None else container.streams[self._index]
         if stream is None:
             return
@@ -161,12 +165,13 @@ class Chain:
         first = next(packets, None)
         if first is None:
             return
+        # only the first packet tells where the file lies in time
         if not fresh and self._jumps_to(_decoding_time(lane, first)):
             yield from self._drained()
             fresh = True
-        if not fresh:
+        if not fresh:  # what a player skips at the start of a file are real samples here
             _keep_all_samples(first)
-        self._last, self._pace = None, 0
+        self._last, self._pace = None, 0  # how far apart its packets lie is judged for each file
         following: Iterator[Packet[Stream]] = itertools.chain([first], packets)
         if fresh and self._kind is Kind.VIDEO:
             self._intact_seen = False

@@ -15,7 +15,7 @@ from process.parentage import child_environment
 
 _PADDING = "-" * 4000
 """Room for the arguments of its children, which are written over its own."""
-_early: list[Warm] = []
+_early: dict[Preload, Warm] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,9 @@ def _joined(modules: Sequence[str]) -> str:
 
 def start_early(preload: Preload) -> None:
     """Start it for whoever will `take` it: the first thing that a command does."""
-    _early.append(start(preload))
+    _early[preload] = start(preload)
 
 
 def take(preload: Preload) -> Warm:
     """The one that was started early with this preload, if nobody has it yet; else another."""
-    while _early:
-        warm = _early.pop()
-        if warm.preload == preload:
-            return warm
-        warm.link.close()
-    return start(preload)
+    return _early.pop(preload, None) or start(preload)

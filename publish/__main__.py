@@ -1,4 +1,4 @@
-"""`python -m publish LESSON_DIR --store URL`: bring one lesson to the store; ends when it is verified there."""
+"""`python -m publish LESSON_DIR SETTINGS`: bring one lesson to the store; ends when it is verified there."""
 
 from __future__ import annotations
 
@@ -8,28 +8,23 @@ from pathlib import Path
 
 from lesson.folder import LessonFolder
 from process.stage import run_stage
-from publish.store import StoreSpec, open_store
+from publish.settings import StoreSettings
+from publish.store import open_store
 from publish.uploader import Uploader
 
 
 def main() -> int:
-    """Parse the arguments and run the stage; secrets come by reference, never as arguments."""
-    parser = argparse.ArgumentParser(prog="publish", description=__doc__)
-    parser.add_argument("lesson", type=Path)
-    parser.add_argument("--store", required=True, metavar="URL")
-    parser.add_argument("--access-key-env", metavar="NAME")
-    parser.add_argument("--secret-key-env", metavar="NAME")
-    parser.add_argument("--access-key-file", type=Path, metavar="FILE")
-    parser.add_argument("--secret-key-file", type=Path, metavar="FILE")
-    args = parser.parse_args()
-    spec = StoreSpec(
-        url=args.store,
-        access_key_env=args.access_key_env,
-        secret_key_env=args.secret_key_env,
-        access_key_file=args.access_key_file,
-        secret_key_file=args.secret_key_file,
-    )
-    return run_stage("publish", lambda: Uploader(LessonFolder(args.lesson.resolve()), open_store(spec)).run())
+    """Run the stage on the lesson named on the command line; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m publish", description="Bring one lesson to the store.")
+    parser.add_argument("lesson", type=Path, help="the lesson folder")
+    parser.add_argument("settings", help="publish.settings.StoreSettings as JSON: secrets by reference, never as such")
+    arguments = parser.parse_args()
+
+    def work() -> None:
+        store = open_store(StoreSettings.parse(arguments.settings))
+        Uploader(LessonFolder(arguments.lesson.resolve()), store).run()
+
+    return run_stage("publish", work)
 
 
 if __name__ == "__main__":

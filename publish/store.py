@@ -1,9 +1,8 @@
-"""How a store is named, found and opened."""
+"""How a store is found and opened."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from lesson.errors import ConfigError
@@ -11,31 +10,17 @@ from publish.address import FolderAddress, parse_store_url
 from publish.folder_store import FolderStore
 from publish.protocol import ObjectStore
 from publish.s3_store import Credentials, S3Store
+from publish.settings import StoreSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSpec:
-    """A store by URL, its secrets by reference: the name of an environment variable, or a file.
-
-    `file:///folder`, `s3+http://host:port/bucket[/prefix]` or `s3+https://…`, the latter two with `?region=name`
-    where the server does not tell its region.
-    """
-
-    url: str
-    access_key_env: str | None = None
-    secret_key_env: str | None = None
-    access_key_file: Path | None = None
-    secret_key_file: Path | None = None
-
-
-def credentials(spec: StoreSpec) -> Credentials | None:
-    """The secrets `spec` refers to, None where it refers to none.
+def credentials(store: StoreSettings) -> Credentials | None:
+    """The secrets `store` refers to, None where it refers to none.
 
     Raises:
         ConfigError: a named variable or file is missing or empty, or only one half is given.
     """
-    access = _secret("access_key", spec.access_key_env, spec.access_key_file)
-    secret = _secret("secret_key", spec.secret_key_env, spec.secret_key_file)
+    access = _secret("access_key", store.access_key_env, store.access_key_file)
+    secret = _secret("secret_key", store.secret_key_env, store.secret_key_file)
     if access is None and secret is None:
         return None
     if access is None or secret is None:
@@ -64,16 +49,15 @@ def _secret(name: str, env: str | None, file: Path | None) -> str | None:
     return None
 
 
-def open_store(spec: StoreSpec) -> ObjectStore:
-    """The store `spec` names. Touches neither network nor disk, so that it works while the line is down.
+def open_store(store: StoreSettings) -> ObjectStore:
+    """The store that the settings name. Touches neither network nor disk, so that it works while the line is down.
 
     Raises:
-        ConfigError: see `publish.address.parse_store_url` and `credentials`.
+        ConfigError: no store is named; see also `credentials`.
     """
-    try:
-        place = parse_store_url(spec.url)
-    except ValueError as error:
-        raise ConfigError(f"store.url: {error}") from error
+    if store.url is None:
+        raise ConfigError("store.url is missing: write file:///folder or s3+http://host:port/bucket")
+    place = parse_store_url(store.url)  # settings have looked at it
     if isinstance(place, FolderAddress):
         return FolderStore(place.path)
     return S3Store(
@@ -81,6 +65,6 @@ def open_store(spec: StoreSpec) -> ObjectStore:
         place.bucket,
         prefix=place.prefix,
         secure=place.secure,
-        credentials=credentials(spec),
+        credentials=credentials(store),
         region=place.region,
     )

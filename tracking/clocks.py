@@ -88,7 +88,7 @@ def segment_arrivals(segment: SegmentRecord) -> list[Arrival]:
 
 
 @dataclass(slots=True)
-class _Track:
+class _EpochClock:
     """Arrivals of one live epoch, segment by segment, and the fits made of them so far.
 
     `spans`: source ticks of each segment, all its streams together. `made_at`: monotonic time (ticks) at which each fit
@@ -136,15 +136,15 @@ class LessonClock:
 
     def __init__(self, state: LessonState) -> None:
         self._state = state
-        self._tracks: dict[tuple[str, int], _Track] = {}
+        self._clocks: dict[tuple[str, int], _EpochClock] = {}
         self._read: dict[str, tuple[SourceState, int]] = {}
-        self._boots: dict[str, list[tuple[SourceState, _Track]]] = {}
+        self._boots: dict[str, list[tuple[SourceState, _EpochClock]]] = {}
 
     def _refresh(self) -> None:
         """Take in what is newly committed."""
         sources = self._state.sources
         if any(source is not sources[source_id] for source_id, (source, _) in self._read.items()):
-            self._tracks, self._read, self._boots = {}, {}, {}  # the lesson's state was folded anew
+            self._clocks, self._read, self._boots = {}, {}, {}  # the lesson's state was folded anew
         for source_id, source in sources.items():
             done = self._read[source_id][1] if source_id in self._read else 0
             for position in range(done, len(source.segments)):
@@ -157,23 +157,23 @@ class LessonClock:
         if epoch is None or epoch.start is not None:
             return
         key = (source.spec.id, segment.epoch)
-        track = self._tracks.get(key)
-        if track is None:
-            track = self._tracks[key] = _Track(epoch)
-        track.add(segment)
-        if len(track.spans) == 1:
+        clock = self._clocks.get(key)
+        if clock is None:
+            clock = self._clocks[key] = _EpochClock(epoch)
+        clock.add(segment)
+        if len(clock.spans) == 1:
             boot = self._boots.setdefault(epoch.at.boot, [])
-            boot.append((source, track))
+            boot.append((source, clock))
             boot.sort(key=lambda pair: (pair[1].epoch.at.monotonic_ns, pair[0].spec.id))
 
-    def _live(self, boot: str) -> list[tuple[SourceState, _Track]]:
+    def _live(self, boot: str) -> list[tuple[SourceState, _EpochClock]]:
         """Live epochs of one boot that have a segment, in the order they started."""
         return self._boots.get(boot, [])
 
     def first_boot(self) -> Moment | None:
         """When the first live epoch started that has a segment, on the first boot (by the wall clock) of the lesson."""
         self._refresh()
-        starts = [track.epoch.at for live in self._boots.values() for _, track in live]
+        starts = [clock.epoch.at for live in self._boots.values() for _, clock in live]
         if not starts:
             return None
         boot = min(starts, key=lambda at: at.wall).boot
@@ -182,25 +182,34 @@ class LessonClock:
     def first_delivery(self, source_id: str, kind: Kind, boot: str) -> Ticks | None:
         """Monotonic time (ticks) of the first decodable sample a live source delivered in a boot."""
         self._refresh()
-        for source, track in self._live(boot):
-            if source.spec.id == source_id and kind in track.first_key:
-                return track.first_key[kind]
+        for source, clock in self._live(boot):
+            if source.spec.id == source_id and kind in clock.first_key:
+                return clock.first_key[kind]
         return None
 
     def _tie(self, boot: str, monotonic: Ticks) -> Ticks | None:
-        """What to add to a monotonic time (ticks) to get lesson ticks; None while nothing ties that boot."""
+        """What to add to a monotonic time (ticks) to get lesson ticks; None while nothing ties that boot.
+
+        The master microphone's samples are the lesson clock, so the master decides as soon as it has a place. Its map
+        never changes, while its fit follows the drift between its crystal and the monotonic clock: the difference of
+        both is how far the lesson clock stands from the monotonic one just then. Three witnesses, the best first:
+        """
         origin = self._state.origin
         if origin is None:
             return None
-        tied = [(source, track) for source, track in self._live(boot) if source.maps.get(track.epoch.epoch)]
-        masters = [(source, track) for source, track in tied if source.spec.id == origin.master]
+        # 1. an epoch of the master on this boot: the latest begun by then; before the first, the first
+        tied = [(source, clock) for source, clock in self._live(boot) if source.maps.get(clock.epoch.epoch)]
+        masters = [(source, clock) for source, clock in tied if source.spec.id == origin.master]
         begun = [pair for pair in masters if ticks_from_ns(pair[1].epoch.at.monotonic_ns) <= monotonic]
-        for source, track in [*reversed(begun), *masters]:
-            return source.maps[track.epoch.epoch][0].offset - track.fit_at(monotonic).offset
+        for source, clock in [*reversed(begun), *masters]:
+            return source.maps[clock.epoch.epoch][0].offset - clock.fit_at(monotonic).offset
+        # 2. no master yet, or none at all: on the lesson's first boot, tick 0 is the origin's monotonic time
         if boot == origin.at.boot:
             return -ticks_from_ns(origin.at.monotonic_ns)
-        for source, track in tied:  # the one that was placed by the wall clock, with its first fit
-            return source.maps[track.epoch.epoch][0].offset - track.fits[0].offset
+        # 3. a later boot: the epoch that the wall clock placed (`_tie_by_elapsed`). By its first fit, for the place was
+        # found by that one; a later fit knows its drift too, and would move everything else by it
+        for source, clock in tied:
+            return source.maps[clock.epoch.epoch][0].offset - clock.fits[0].offset
         return None
 
     def lesson_time(self, moment: Moment) -> Ticks | None:
@@ -241,37 +250,44 @@ class LessonClock:
 
     def _boot_maps(self, boot: str) -> list[ClockMap]:
         live = self._live(boot)
-        for source, track in live:
-            if not source.maps.get(track.epoch.epoch):  # one at a time: what is mapped ties what follows
-                return [self._first_map(source, track, live[0][1].epoch)]
-        return [m for source, track in live if source.spec.id != self._master for m in self._drift(source, track)]
+        for source, clock in live:
+            if not source.maps.get(clock.epoch.epoch):  # one at a time: what is mapped ties what follows
+                return [self._first_map(source, clock, live[0][1].epoch)]
+        return [m for source, clock in live if source.spec.id != self._master for m in self._drift(source, clock)]
 
     @property
     def _master(self) -> str | None:
         return self._state.origin.master if self._state.origin else None
 
-    def _first_map(self, source: SourceState, track: _Track, first: EpochStarted) -> ClockMap:
-        fit = track.fits[0]
-        tie = self._tie(track.epoch.at.boot, track.spans[0].end + fit.offset)
+    def _first_map(self, source: SourceState, clock: _EpochClock, first: EpochStarted) -> ClockMap:
+        fit = clock.fits[0]
+        tie = self._tie(clock.epoch.at.boot, clock.spans[0].end + fit.offset)
         offset = fit.offset + (self._tie_by_elapsed(first) if tie is None else tie)
-        track.checked = 1
-        span = track.spans[0].shifted(offset)
-        return ClockMap(source.spec.id, track.epoch.epoch, span, offset, residual=fit.residual)
+        clock.checked = 1
+        span = clock.spans[0].shifted(offset)
+        return ClockMap(source.spec.id, clock.epoch.epoch, span, offset, residual=fit.residual)
 
-    def _drift(self, source: SourceState, track: _Track) -> list[ClockMap]:
-        ruling = source.maps[track.epoch.epoch][-1]
+    def _drift(self, source: SourceState, clock: _EpochClock) -> list[ClockMap]:
+        """New maps where the clock of an epoch has moved away from the map that rules it by more than `MAP_STEP`.
+
+        Segment by segment, each once and by the fit that was made with it, so that a plan made live and one made
+        afterwards find the same maps.
+        """
+        ruling = source.maps[clock.epoch.epoch][-1]
         due: list[ClockMap] = []
-        for index in range(track.checked, len(track.spans)):
-            track.checked = index + 1
-            fit = track.fits[index]
-            tie = self._tie(track.epoch.at.boot, track.spans[index].end + fit.offset)
-            start, end = track.spans[index].start + ruling.offset, track.spans[index].end + ruling.offset
+        for index in range(clock.checked, len(clock.spans)):
+            clock.checked = index + 1
+            fit = clock.fits[index]
+            tie = self._tie(clock.epoch.at.boot, clock.spans[index].end + fit.offset)
+            start, end = clock.spans[index].start + ruling.offset, clock.spans[index].end + ruling.offset
+            # a segment that ends before the ruling map was fitted came late: it knows nothing newer
             if tie is None or end <= ruling.span.end or abs(fit.offset + tie - ruling.offset) <= MAP_STEP:
                 continue
+            # maps follow each other, and what is frozen keeps the clock it was planned with
             start = max(start, ruling.span.start, self._state.frozen_until)
             offset = fit.offset + tie
             ruling = ClockMap(
-                source.spec.id, track.epoch.epoch, Span(start, max(start, end)), offset, 0.0, fit.residual
+                source.spec.id, clock.epoch.epoch, Span(start, max(start, end)), offset, 0.0, fit.residual
             )
             due.append(ruling)
         return due

@@ -10,27 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from lesson.model import FULL_FRAME, Box, CropKey
+from lesson.model import FULL_FRAME, CropKey, Rectangle
 from lesson.records import CropPath
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks
+from lesson.time import Span, Ticks, seconds_from_ticks
 from tracking.evidence import Seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Camera:
-    """The virtual camera's manners. Heights, sizes and distances in parts of the frame; times in ticks."""
-
-    step: Ticks = 11_520
-    small: float = 0.45
-    headroom: float = 1.9
-    least: float = 0.4
-    dead_zone: float = 0.18
-    zoom_zone: float = 0.15
-    stiffness: float = 1.6
-    memory: Ticks = 8 * TICKS_PER_SECOND
-    ahead: Ticks = 2 * TICKS_PER_SECOND
-    evidence: int = 6
-    aspect: float = 1.0
+from tracking.rules import CropRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,67 +30,68 @@ class Pose:
 
 
 def crop_path(
-    seen: Sequence[Seen], camera: Camera, source: str, span: Span, *, cut: bool, before: CropPath | None = None
+    seen: Sequence[Seen], rules: CropRules, source: str, span: Span, *, cut: bool, before: CropPath | None = None
 ) -> CropPath | None:
     """The path over `span`; None = the full frame.
 
     `cut`: a new shot, the camera may stand anywhere at once. Else it goes on from `before`, or from the full frame when
-    that does not end where `span` starts. `seen`: observations from `span.start - camera.memory` to
-    `span.end + camera.ahead`.
+    that does not end where `span` starts. `seen`: observations from `span.start - rules.memory` to
+    `span.end + rules.ahead`.
     """
-    start = _goal(seen, camera, span.start)
+    start = _goal(seen, rules, span.start)
     if cut:
         pose = goal = start or Pose()
     else:
         pose = _pose_of(before) if before is not None and before.span.end == span.start else Pose()
-        moving = abs(pose.vx) + abs(pose.vy) + abs(pose.vh) > 0.02
+        moving = abs(pose.vx) + abs(pose.vy) + abs(pose.vh) > rules.still_speed
         goal = (start if moving else None) or pose
-    keys = [CropKey(at=span.start, box=_box(pose, camera))]
-    for tick in range(span.start + camera.step, span.end + camera.step, camera.step):
+    keys = [CropKey(at=span.start, box=_box(pose, rules))]
+    for tick in range(span.start + rules.step, span.end + rules.step, rules.step):
         at = min(tick, span.end)
-        wanted = _goal(seen, camera, at)
-        if wanted is not None and _worth_moving(pose, goal, wanted, camera):
+        wanted = _goal(seen, rules, at)
+        if wanted is not None and _worth_moving(pose, goal, wanted, rules):
             goal = wanted
-        pose = _moved(pose, goal, camera, seconds_from_ticks(at - keys[-1].at))
-        keys.append(CropKey(at=at, box=_box(pose, camera)))
+        pose = _moved(pose, goal, rules, seconds_from_ticks(at - keys[-1].at))
+        keys.append(CropKey(at=at, box=_box(pose, rules)))
     if all(key.box == FULL_FRAME for key in keys):
         return None
     return CropPath(source=source, span=span, keys=_thinned(keys))
 
 
-def _goal(seen: Sequence[Seen], camera: Camera, at: Ticks) -> Pose | None:
+def _goal(seen: Sequence[Seen], rules: CropRules, at: Ticks) -> Pose | None:
     """Where a camera operator would point at `at`; None while nobody is seen.
 
     Motion shows a part of a body more often than all of it, and never more: the size is near the greatest height of
-    the last seconds, the place that of the moving part now.
+    the last seconds, the place across that of the moving part now, the place in height that of the head: the highest
+    that anything moved lately, as a hand or a leg moves below it.
     """
-    largest = [
-        (s.at, s.what.motion[0]) for s in seen if at - camera.memory <= s.at < at + camera.ahead and s.what.motion
-    ]
-    now = [box for when, box in largest if when >= at - camera.ahead]
-    if len(now) < 2 or len(largest) < camera.evidence:
+    largest = [(s.at, s.what.motion[0]) for s in seen if at - rules.memory <= s.at < at + rules.ahead and s.what.motion]
+    now = [box for when, box in largest if when >= at - rules.ahead]
+    if len(now) < rules.evidence_now or len(largest) < rules.evidence:
         return None
     heights = sorted(box.h for _, box in largest)
-    height = heights[len(heights) * 9 // 10]
-    size = max(camera.least, height * camera.headroom)
-    if height >= camera.small or size >= 0.95 or size * camera.aspect > 1.0:
+    # nine looks in ten are no higher: the greatest of all may be two people, or a shadow
+    height = heights[int(len(heights) * rules.tallest)]
+    size = max(rules.least, height * rules.headroom)
+    # three reasons for the whole frame: a body that fills it, a crop hardly smaller, and one wider than the frame is
+    if height >= rules.small or size >= rules.wide or size * rules.aspect > 1.0:
         return Pose()
     tops = sorted(box.y for _, box in largest)
     x = median(box.x + box.w / 2 for box in now)
-    y = tops[len(tops) // 10] + height * 0.45
-    return Pose(x, y, round(size, 2))
+    y = tops[len(tops) // 10] + height * rules.centre
+    return Pose(x, y, round(size, 2))  # hundredths: one look more or less is no reason to zoom
 
 
-def _worth_moving(pose: Pose, goal: Pose, wanted: Pose, camera: Camera) -> bool:
-    moving = abs(pose.x - goal.x) + abs(pose.y - goal.y) > 0.01
-    zone = camera.dead_zone * pose.h * (0.5 if moving else 1.0)
-    return abs(wanted.x - pose.x) > zone or abs(wanted.y - pose.y) > zone or abs(wanted.h - pose.h) > camera.zoom_zone
+def _worth_moving(pose: Pose, goal: Pose, wanted: Pose, rules: CropRules) -> bool:
+    moving = abs(pose.x - goal.x) + abs(pose.y - goal.y) > rules.still
+    zone = rules.dead_zone * pose.h * (rules.zone_in_motion if moving else 1.0)
+    return abs(wanted.x - pose.x) > zone or abs(wanted.y - pose.y) > zone or abs(wanted.h - pose.h) > rules.zoom_zone
 
 
-def _moved(pose: Pose, goal: Pose, camera: Camera, seconds: float) -> Pose:
-    x, vx = _spring(pose.x, pose.vx, goal.x, camera.stiffness, seconds)
-    y, vy = _spring(pose.y, pose.vy, goal.y, camera.stiffness, seconds)
-    h, vh = _spring(pose.h, pose.vh, goal.h, camera.stiffness, seconds)
+def _moved(pose: Pose, goal: Pose, rules: CropRules, seconds: float) -> Pose:
+    x, vx = _spring(pose.x, pose.vx, goal.x, rules.stiffness, seconds)
+    y, vy = _spring(pose.y, pose.vy, goal.y, rules.stiffness, seconds)
+    h, vh = _spring(pose.h, pose.vh, goal.h, rules.stiffness, seconds)
     return Pose(x, y, h, vx, vy, vh)
 
 
@@ -118,15 +103,15 @@ def _spring(at: float, speed: float, goal: float, omega: float, seconds: float) 
     return goal + (offset + drive * seconds) * decay, (speed - omega * drive * seconds) * decay
 
 
-def _box(pose: Pose, camera: Camera) -> Box:
+def _box(pose: Pose, rules: CropRules) -> Rectangle:
     """The crop, kept inside the frame; rounded, so that journals stay short and runs agree to the last digit."""
-    h = min(1.0, max(camera.least, pose.h), 1.0 / camera.aspect)
-    w = h * camera.aspect
-    if h > 0.97 and camera.aspect == 1.0:
+    h = min(1.0, max(rules.least, pose.h), 1.0 / rules.aspect)
+    w = h * rules.aspect
+    if h > rules.snap and rules.aspect == 1.0:
         return FULL_FRAME
     x = min(max(0.0, pose.x - w / 2), 1.0 - w)
     y = min(max(0.0, pose.y - h / 2), 1.0 - h)
-    return Box(round(x, 4), round(y, 4), round(w, 4), round(h, 4))
+    return Rectangle(round(x, 4), round(y, 4), round(w, 4), round(h, 4))
 
 
 def _pose_of(path: CropPath) -> Pose:

@@ -1,6 +1,6 @@
 """The director: from what the cameras show to a list of shots. Pure, sequential, and resumable at every shot.
 
-It walks over decision instants (every half second, and where a feed comes or goes). At each it weighs the situation
+It walks over decision instants (every half second, and where pictures come or go). At each it weighs the situation
 in a window reaching a little into the future, and cuts only when the running shot has lasted long enough, or can no
 longer be shown. Everything it remembers is the running shot. Rules and numbers: docs/adr/0004-director.md.
 """
@@ -14,7 +14,8 @@ from itertools import pairwise
 from lesson.model import Layout
 from lesson.records import Shot
 from lesson.time import Span, Ticks, merged
-from tracking.situation import Feed, Rules, Situation, assess
+from tracking.rules import Rules
+from tracking.situation import Candidate, Situation, assess
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,22 @@ class _Choice:
         return shot is not None and (shot.layout, shot.sources) == (self.layout, self.sources)
 
 
-def direct(feeds: Sequence[Feed], rules: Rules, span: Span, running: Shot | None, *, end: Ticks | None) -> list[Shot]:
+def direct(
+    candidates: Sequence[Candidate], rules: Rules, span: Span, running: Shot | None, *, end: Ticks | None
+) -> list[Shot]:
     """Shots that tile `span` exactly; the first may go on with `running`, the shot before `span`.
 
-    `feeds` come in the order in which to show them when nothing else is known, safest first. They must hold all that
-    is known from `span.start - rules.memory` to `span.end + rules.look_ahead`; `end`: the end of the lesson once known.
+    `candidates` come in the order in which to show them when nothing else is known, safest first. They must hold all
+    that is known from `span.start - rules.memory` to `span.end + rules.look_ahead`; `end`: the end of the lesson once
+    known.
     """
     shots: list[Shot] = []
-    covered = {feed.id: _whole_frames(feed.covered, rules.grid.frame) for feed in feeds}
-    feeds = [_with_coverage(feed, covered[feed.id]) for feed in feeds]
-    for piece in _pieces(feeds, rules, span):
-        if running is not None and _goes_on(feeds, rules, piece, running, end):
+    candidates = [replace(one, covered=_whole_frames(one.covered, rules.grid.frame)) for one in candidates]
+    for piece in _pieces(candidates, rules, span):
+        if running is not None and _goes_on(candidates, rules, piece, running, end):
             shown = _Choice(running.layout, running.sources, running.reason)
         else:
-            shown = _choose(feeds, rules, piece, running, end)
+            shown = _choose(candidates, rules, piece, running, end)
         if shown.shows_as(running) and running is not None:
             running = replace(running, span=Span(running.span.start, piece.end))
         else:
@@ -63,35 +66,34 @@ def _whole_frames(spans: Sequence[Span], frame: Ticks) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end in cut if start < end)
 
 
-def _with_coverage(feed: Feed, covered: tuple[Span, ...]) -> Feed:
-    return Feed(id=feed.id, role=feed.role, covered=covered, observed=feed.observed, seen=feed.seen)
-
-
-def _pieces(feeds: Sequence[Feed], rules: Rules, span: Span) -> Iterator[Span]:
+def _pieces(candidates: Sequence[Candidate], rules: Rules, span: Span) -> Iterator[Span]:
     """Stretches over which no decision is due: cut on the step grid and where coverage starts or ends."""
     cuts = {span.start, span.end}
     cuts |= set(range(-(-span.start // rules.step) * rules.step, span.end, rules.step))
-    cuts |= {edge for feed in feeds for c in feed.covered for edge in (c.start, c.end) if span.start < edge < span.end}
+    edges = {edge for one in candidates for covered in one.covered for edge in (covered.start, covered.end)}
+    cuts |= {edge for edge in edges if span.start < edge < span.end}
     ordered = sorted(cuts)
     return (Span(a, b) for a, b in pairwise(ordered))
 
 
-def _goes_on(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot, end: Ticks | None) -> bool:
+def _goes_on(candidates: Sequence[Candidate], rules: Rules, piece: Span, running: Shot, end: Ticks | None) -> bool:
     """Whether the running shot is too young to cut away from (or the next would be), and can still be shown."""
     if running.layout is Layout.SLATE:
-        return not any(feed.covers(piece) for feed in feeds)
-    shown = [feed for feed in feeds if feed.id in running.sources]
+        return not any(one.covers(piece) for one in candidates)
+    shown = [one for one in candidates if one.id in running.sources]
     young = piece.start - running.span.start < rules.min_shot
     young = young or (end is not None and end - piece.start < rules.min_shot)
-    return young and all(feed.covers(piece) for feed in shown)
+    return young and all(one.covers(piece) for one in shown)
 
 
-def _choose(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot | None, end: Ticks | None) -> _Choice:
-    """The best shot that can be shown over `piece`; better still if its feeds last for a whole shot."""
-    choices = list(_wishes(feeds, rules, piece, running))
+def _choose(
+    candidates: Sequence[Candidate], rules: Rules, piece: Span, running: Shot | None, end: Ticks | None
+) -> _Choice:
+    """The best shot that can be shown over `piece`; better still if its sources last for a whole shot."""
+    choices = list(_wishes(candidates, rules, piece, running))
     ahead = piece.start + min(rules.look_ahead, rules.min_shot)
     ahead = max(piece.end, ahead if end is None else min(ahead, end))
-    by_id = {feed.id: feed for feed in feeds}
+    by_id = {one.id: one for one in candidates}
     for needed in (Span(piece.start, ahead), piece):
         for rank, choice in enumerate(choices):
             stretch = piece if choice.shows_as(running) else needed  # what is shown may be shown to its end
@@ -101,9 +103,9 @@ def _choose(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot | No
     return _Choice(Layout.SLATE, (), Situation.NOTHING)
 
 
-def _wishes(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot | None) -> Iterator[_Choice]:
-    """Shots for the scene at `piece`, the best first, then every feed alone."""
-    scene = assess(feeds, rules, piece, running)
+def _wishes(candidates: Sequence[Candidate], rules: Rules, piece: Span, running: Shot | None) -> Iterator[_Choice]:
+    """Shots for the scene at `piece`, the best first, then every candidate alone."""
+    scene = assess(candidates, rules, piece, running)
     board, teacher = scene.board, scene.teacher
     reason = scene.situation.value
     if scene.situation is not Situation.UNKNOWN:
@@ -113,5 +115,5 @@ def _wishes(feeds: Sequence[Feed], rules: Rules, piece: Span, running: Shot | No
             yield _Choice(Layout.FULL, (board.id,), reason)
         if teacher:
             yield _Choice(Layout.FULL, (teacher.id,), reason)
-    for feed in feeds:
-        yield _Choice(Layout.FULL, (feed.id,), reason)
+    for one in candidates:
+        yield _Choice(Layout.FULL, (one.id,), reason)

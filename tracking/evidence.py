@@ -1,8 +1,11 @@
-"""What was observed, by source and epoch, and asked for by lesson time."""
+"""What detectors found, kept by (detector, segment) and asked for by lesson time.
+
+A detector goes by the name of its file; its version stands in the journal. So a second look is nothing special: a
+detector that is new in the table has not looked at any segment yet, and what the others found stays.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -10,14 +13,16 @@ from operator import attrgetter
 from lesson.model import Kind, Observation, SegmentRecord
 from lesson.records import SegmentObserved
 from lesson.state import SourceState
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, merged
+from lesson.time import Span, Ticks, merged
+from tracking.detector import together
+from tracking.detectors import DETECTORS
 
 _SLACK: Ticks = 4_800
 """Maps of one epoch differ by a few milliseconds, and pictures of neighbouring segments by a frame."""
-_LATELY: Ticks = 60 * TICKS_PER_SECOND
-"""Forgetting is asked for more often than this; what ended earlier is forgotten already."""
-_WORTH_FORGETTING = 256
-"""So many observations at once: forgetting one by one would move the others each time."""
+GIVEN_UP = "none"
+"""Stands for every detector: nobody can look at this segment."""
+_ALL_IN_ONE = {"diff-ink-yunet": ("motion", "ink", "faces")}
+"""Until version 0.1 one line held what all detectors had found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,61 @@ class Seen:
 
 
 @dataclass(slots=True)
+class _SegmentEvidence:
+    """What was found in one segment: by the name of the detector, its name with its version and its observations."""
+
+    found: dict[str, tuple[str, tuple[Observation, ...]]] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    observations: list[Observation] | None = None
+
+    def add(self, record: SegmentObserved, *, keep: bool) -> None:
+        """Of lines that say the same detector the first counts; a line of another version of it takes its place."""
+        name = record.detector.partition("/")[0]
+        if name in self.found and self.found[name][0] == record.detector:
+            return
+        names = _ALL_IN_ONE.get(name, (name,))
+        self.found[name] = (record.detector, record.observations if keep else ())
+        self.done.update(names)
+        self.failed.difference_update(names)
+        if record.problem is not None:
+            self.failed.update(names)
+        self.observations = None
+
+    @property
+    def holds_observations(self) -> bool:
+        return any(observations for _, observations in self.found.values())
+
+    def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return () if GIVEN_UP in self.done else tuple(name for name in names if name not in self.done)
+
+    def all_worked(self, names: tuple[str, ...]) -> bool:
+        return GIVEN_UP not in self.done and self.done.issuperset(names) and self.failed.isdisjoint(names)
+
+    def together(self) -> list[Observation]:
+        if self.observations is None:
+            self.observations = together(one for _, found in self.found.values() for one in found)
+        return self.observations
+
+    def forget(self) -> None:
+        self.found = {name: (detector, ()) for name, (detector, _) in self.found.items()}
+        self.observations = None
+
+
+_NOTHING = _SegmentEvidence()
+
+
+@dataclass(slots=True)
 class _EpochEvidence:
-    observations: list[Observation] = field(default_factory=list)
-    done: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
+    """`kept`: numbers of the segments whose observations are not forgotten, in the order they came."""
+
+    segments: defaultdict[int, _SegmentEvidence] = field(default_factory=lambda: defaultdict(_SegmentEvidence))
+    kept: deque[int] = field(default_factory=deque)
+
+    def forget(self, before: Ticks) -> None:
+        """Let go of the segments that end before a source tick."""
+        while self.kept and all(one.at < before for one in self.segments[self.kept[0]].together()[-1:]):
+            self.segments[self.kept.popleft()].forget()
 
 
 @dataclass(slots=True)
@@ -58,7 +114,7 @@ class Waiting:
         self.read = len(self.source.segments)
         while self.segments:
             span, segment = self.segments[0]
-            if not evidence.has(self.source.spec.id, segment.epoch, segment.seq):
+            if evidence.missing(self.source, segment):
                 return
             self.segments.popleft()
             self.ticks -= span.duration
@@ -77,22 +133,19 @@ class Evidence:
 
     def add(self, record: SegmentObserved) -> None:
         epoch = self._epochs[record.source, record.epoch]
-        if record.seq in epoch.done:
-            return
-        epoch.done.add(record.seq)
-        if record.problem is not None:
-            epoch.failed.add(record.seq)
-        if not self._keep:
-            return
-        in_order = not epoch.observations or not record.observations
-        in_order = in_order or epoch.observations[-1].at < record.observations[0].at
-        epoch.observations += record.observations
-        if not in_order:
-            epoch.observations.sort(key=attrgetter("at"))
+        segment = epoch.segments[record.seq]
+        held = segment.holds_observations
+        segment.add(record, keep=self._keep)
+        if segment.holds_observations and not held:
+            epoch.kept.append(record.seq)
 
-    def has(self, source: str, epoch: int, seq: int) -> bool:
-        """Whether this segment was observed, or given up."""
-        return seq in self._epochs[source, epoch].done
+    def missing(self, source: SourceState, segment: SegmentRecord) -> tuple[str, ...]:
+        """The detectors of this source's role that have still to look at a segment."""
+        return self._of(source, segment).missing(DETECTORS[source.spec.role])
+
+    def given_up(self, source: SourceState, segment: SegmentRecord) -> bool:
+        """Whether a segment kills whoever looks at it."""
+        return GIVEN_UP in self._of(source, segment).done
 
     def waiting(self, source: SourceState) -> Waiting:
         """What of a source is still to be observed."""
@@ -109,52 +162,51 @@ class Evidence:
 
     def forget(self, source: SourceState, before: Ticks) -> None:
         """Let go of observations that lie before a lesson tick: nobody will ask for them any more."""
-        for epoch in _epochs_in(source, Span(before - _LATELY, before)):
-            observations = self._epochs[source.spec.id, epoch].observations
-            ruling = source.map_at(epoch, before)
-            if ruling is not None:
-                past = bisect_left(observations, ruling.to_source(before) - _SLACK, key=attrgetter("at"))
-                if past >= _WORTH_FORGETTING or past == len(observations):
-                    del observations[:past]
+        for (name, epoch), known in self._epochs.items():
+            if name == source.spec.id and known.kept and (ruling := source.map_at(epoch, before)) is not None:
+                known.forget(ruling.to_source(before) - _SLACK)
 
     def seen(self, source: SourceState, window: Span) -> list[Seen]:
         """Observations of a source within a window of lesson time, in order."""
         found: list[Seen] = []
-        for epoch in _epochs_in(source, window):
-            observations = self._epochs[source.spec.id, epoch].observations
-            first, last = _source_window(source, epoch, window)
-            start = bisect_left(observations, first, key=attrgetter("at"))
-            end = bisect_left(observations, last, key=attrgetter("at"))
-            for observation in observations[start:end]:
+        for epoch, _, segment in _segments_in(source, window):
+            for observation in self._of(source, segment).together():
                 at = source.to_lesson(epoch, observation.at)
                 if at is not None and at in window:
                     found.append(Seen(at, observation))
         return sorted(found, key=attrgetter("at"))
 
     def observed_spans(self, source: SourceState, window: Span) -> list[Span]:
-        """The parts of a window (lesson ticks) in which the source's pictures were analysed without a problem."""
+        """The parts of a window (lesson ticks) in which all detectors of the source looked without a problem."""
+        names = DETECTORS[source.spec.role]
         spans: list[Span] = []
-        for epoch in _epochs_in(source, window):
-            known = self._epochs[source.spec.id, epoch]
-            nearby = Span(*_source_window(source, epoch, window))
-            for span, segment in source.track(Kind.VIDEO, epoch).overlapping(nearby):
-                start, end = source.to_lesson(epoch, span.start), source.to_lesson(epoch, span.end)
-                if segment.seq not in known.done or segment.seq in known.failed or start is None or end is None:
-                    continue
-                if start < end and Span(start, end).overlaps(window):
-                    spans.append(Span(start, end))
+        for epoch, span, segment in _segments_in(source, window):
+            start, end = source.to_lesson(epoch, span.start), source.to_lesson(epoch, span.end)
+            if start is None or end is None or not self._of(source, segment).all_worked(names):
+                continue
+            if start < end and Span(start, end).overlaps(window):
+                spans.append(Span(start, end))
         return merged(spans, slack=_SLACK)
 
+    def _of(self, source: SourceState, segment: SegmentRecord) -> _SegmentEvidence:
+        epoch = self._epochs.get((source.spec.id, segment.epoch))
+        return _NOTHING if epoch is None else epoch.segments.get(segment.seq, _NOTHING)
 
-def _epochs_in(source: SourceState, window: Span) -> list[int]:
-    """The epochs with pictures in or near a window (lesson ticks)."""
+
+def _segments_in(source: SourceState, window: Span) -> list[tuple[int, Span, SegmentRecord]]:
+    """The segments with pictures in or near a window (lesson ticks), with their epochs and spans (source ticks)."""
     near = Span(window.start - _SLACK, window.end + _SLACK)
-    return sorted({stretch.epoch for stretch in source.stretches(Kind.VIDEO, near)})
+    epochs = sorted({stretch.epoch for stretch in source.stretches(Kind.VIDEO, near)})
+    return [
+        (epoch, span, segment)
+        for epoch in epochs
+        for span, segment in source.track(Kind.VIDEO, epoch).overlapping(_source_window(source, epoch, window))
+    ]
 
 
-def _source_window(source: SourceState, epoch: int, window: Span) -> tuple[Ticks, Ticks]:
+def _source_window(source: SourceState, epoch: int, window: Span) -> Span:
     """Source ticks from before a window (lesson ticks) to after it."""
     first, last = source.map_at(epoch, window.start), source.map_at(epoch, window.end)
     start = window.start if first is None else first.to_source(window.start)
     end = window.end if last is None else last.to_source(window.end)
-    return start - _SLACK, max(start, end) + _SLACK
+    return Span(start - _SLACK, max(start, end) + _SLACK)

@@ -10,16 +10,9 @@ from dataclasses import dataclass
 
 from lesson.clock import Moment
 from lesson.state import LessonState, SourceState
-from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.time import Ticks
 from tracking.clocks import LessonClock
-
-PATIENCE: Ticks = 12 * TICKS_PER_SECOND
-"""A source this far behind the others is not waited for: three segments of 4 s."""
-STALL: Ticks = 30 * TICKS_PER_SECOND
-"""When all sources lag (a stalled disk, a frozen machine), nothing is given up before real time is this far ahead."""
-REOPENED: Ticks = 5 * TICKS_PER_SECOND
-"""What a camera may send of its past when it is opened anew: one group of pictures."""
-_RECENT = 4
+from tracking.rules import PATIENCE, RECENT_SEGMENTS, REOPENED, SEGMENT_SLACK, STALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +43,14 @@ def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
         return []
     found: list[Reach] = []
     for kind in sorted({stream.kind for stream in epoch.streams}):
-        newest = [span for span, _ in source.track(kind, epoch.epoch).newest(_RECENT)]
+        newest = [span for span, _ in source.track(kind, epoch.epoch).newest(RECENT_SEGMENTS)]
         if newest:
             until = source.to_lesson(epoch.epoch, newest[-1].end)
         else:
             until = epoch.start if epoch.start is not None else clock.lesson_time(epoch.at)
         longest = max((span.duration for span in newest), default=0)
         if until is not None:
-            found.append(Reach(source.spec.id, until, max(PATIENCE, 2 * longest + 4 * TICKS_PER_SECOND)))
+            found.append(Reach(source.spec.id, until, max(PATIENCE, 2 * longest + SEGMENT_SLACK)))
     return found
 
 

@@ -1,9 +1,9 @@
-"""From segments to observation journals: decode thinly, look, write one line a segment. Stateless but for warm-up."""
+"""From segments to observation journals: decode thinly, let the detectors look, write one line for each of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 import structlog
@@ -11,53 +11,53 @@ import structlog
 from lesson.errors import ClassreelError, MediaError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
-from lesson.model import Observation, Role, SegmentRecord
+from lesson.model import Observation, SegmentRecord
 from lesson.records import SegmentObserved
 from lesson.state import LessonView
-from lesson.time import TICKS_PER_SECOND, Ticks
-from media.decode import Picture, pictures
+from lesson.time import Ticks
+from media.decode import pictures
 from process.memory import give_back
 from process.stage import repeat
-from tracking.analysis import DETECTOR, SIZE, FaceFinder, MotionMeter, brightness
+from tracking.detector import Detector, Picture
+from tracking.detectors import make_detector
 from tracking.evidence_reader import EvidenceReader
-from tracking.ink import INK_SIZE, InkMeter
 from tracking.observe_order import Pending, first_pending, pending_ticks
-
-SAMPLE: Ticks = TICKS_PER_SECOND // 4
-THIN_BACKLOG: Ticks = 24 * TICKS_PER_SECOND
-"""While recording, more pictures than this waiting for analysis: only key frames are looked at."""
-
-_INK_ROLES = frozenset({Role.BOARD, Role.SCREEN})
-_KEY_ROLES = frozenset({Role.STUDENTS, Role.STUDENTS_CLOSEUP})
-_FACE_ROLES = frozenset({Role.TEACHER, Role.TEACHER_CLOSEUP, Role.STUDENTS, Role.STUDENTS_CLOSEUP})
+from tracking.rules import RARE_SAMPLE, SAMPLE, THIN_BACKLOG
 
 
 @dataclass(slots=True)
-class _Eye:
-    """The meters of one source, and the last segment they were fed."""
+class _Detectors:
+    """The detectors that look at one source, by their files, and the last segment they were shown."""
 
-    role: Role
+    by_name: dict[str, Detector]
     epoch: int = -1
     seq: int = -1
-    motion: MotionMeter = field(default_factory=MotionMeter)
-    ink: InkMeter | None = None
-    faces: FaceFinder | None = None
-    fed: int = 0
+    found: dict[str, list[Observation]] = field(default_factory=dict)
+    _shown: dict[str, Ticks] = field(default_factory=dict)
 
-    def look(self, picture: Picture) -> Observation:
-        grey = picture.gray(*SIZE)
-        motion, level = self.motion.feed(grey)
-        ink = self.ink.feed(picture.gray(*INK_SIZE)) if self.ink is not None else 0.0
-        faces = self.faces.find(picture.bgr(*SIZE)) if self.faces is not None and self.fed % 2 == 0 else ()
-        self.fed += 1
-        return Observation(
-            at=picture.at,
-            faces=faces,
-            motion=motion,
-            motion_level=round(level, 5),
-            board_activity=round(ink, 7),
-            brightness=round(brightness(grey), 3),
-        )
+    @property
+    def keys_only(self) -> bool:
+        """Whether no detector wants more pictures than there are key frames."""
+        return all(detector.interval >= RARE_SAMPLE for detector in self.by_name.values())
+
+    def go_on_with(self, pending: Pending) -> bool:
+        """Whether these are the detectors to look with, and were last shown the segment before."""
+        before = (self.epoch, self.seq + 1)
+        return tuple(self.by_name) == pending.detectors and before == (pending.segment.epoch, pending.segment.seq)
+
+    def look_through(self, segment: SegmentRecord, shown: Iterator[Picture]) -> None:
+        """Show every detector the pictures of a segment, its first one and then one each interval, and note what it
+        finds. That depends on nothing but the segment and the one before: it is the same wherever a kill falls.
+        """
+        self.found = {name: [] for name in self.by_name}
+        self._shown = {}
+        for picture in shown:
+            for name, detector in self.by_name.items():
+                if name in self._shown and picture.at - self._shown[name] < detector.interval - SAMPLE // 2:
+                    continue
+                self._shown[name] = picture.at
+                self.found[name].append(detector.feed(picture))
+        self.epoch, self.seq = segment.epoch, segment.seq
 
 
 class Observer:
@@ -69,8 +69,7 @@ class Observer:
         self._view = LessonView(folder)
         self._evidence = EvidenceReader(folder, keep_observations=False)
         self._journals = {spec.id: JournalWriter(folder.observe_journal(spec.id)) for spec in folder.header.sources}
-        self._eyes: dict[str, _Eye] = {}
-        self._faces = FaceFinder()
+        self._by_source: dict[str, _Detectors] = {}
 
     def close(self) -> None:
         for journal in self._journals.values():
@@ -93,60 +92,52 @@ class Observer:
         state = self._view.state
         live = not state.header.imported and state.stop is None
         thin = live and pending_ticks(state, self._evidence.evidence) > THIN_BACKLOG * len(state.sources)
-        record = self._observed(pending, thin)
-        self._journals[record.source].append(record)
+        self._journals[pending.source].append(*self._observed(pending, thin))
         self._evidence.poll()
         give_back()
         return True
 
-    def _observed(self, pending: Pending, thin: bool) -> SegmentObserved:
+    def _observed(self, pending: Pending, thin: bool) -> list[SegmentObserved]:
         segment = pending.segment
-        observations: tuple[Observation, ...] = ()
+        detectors = self._detectors_for(pending)
         problem: str | None = None
         try:
-            observations = tuple(self._look_through(pending, thin))
-            problem = None if observations else "no picture could be decoded"
+            self._look_through(detectors, segment, thin)
+            problem = None if any(detectors.found.values()) else "no picture could be decoded"
         except ClassreelError as error:
             problem = str(error)
         if problem is not None:
-            self._log.warning("segment not observed", path=segment.path, problem=problem)
-        return SegmentObserved(
-            source=pending.source,
-            epoch=segment.epoch,
-            seq=segment.seq,
-            detector=DETECTOR + ("-thin" if thin else ""),
-            observations=observations,
-            problem=problem,
-        )
+            self._log.warning("segment_skipped", path=segment.path, error=problem)
+        return [
+            SegmentObserved(
+                source=pending.source,
+                epoch=segment.epoch,
+                seq=segment.seq,
+                detector=detectors.by_name[name].name + ("-thin" if thin else ""),
+                observations=() if problem else tuple(detectors.found[name]),
+                problem=problem,
+            )
+            for name in pending.detectors
+        ]
 
-    def _look_through(self, pending: Pending, thin: bool) -> list[Observation]:
-        eye = self._eye(pending)
+    def _look_through(self, detectors: _Detectors, segment: SegmentRecord, thin: bool) -> None:
+        keys_only = thin or detectors.keys_only
+        path = self._view.folder.absolute(segment.path)
+        detectors.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only))
+
+    def _detectors_for(self, pending: Pending) -> _Detectors:
+        """The detectors to look with: those of the segment before, or new ones that were shown its pictures."""
         segment = pending.segment
-        keys_only = thin or eye.role in _KEY_ROLES
-        path = self._path(segment)
-        found = [eye.look(picture) for picture in pictures([path], min_interval=SAMPLE, keys_only=keys_only)]
-        eye.epoch, eye.seq = segment.epoch, segment.seq
-        return found
-
-    def _path(self, segment: SegmentRecord) -> Path:
-        return self._view.folder.absolute(segment.path)
-
-    def _eye(self, pending: Pending) -> _Eye:
-        """The meters to look with: those of the segment before, or new ones that were shown its pictures."""
-        segment = pending.segment
-        eye = self._eyes.get(pending.source)
-        if eye is not None and (eye.epoch, eye.seq) == (segment.epoch, segment.seq - 1):
-            return eye
+        detectors = self._by_source.get(pending.source)
+        if detectors is not None and detectors.go_on_with(pending):
+            return detectors
         source = self._view.state.sources[pending.source]
-        role = source.spec.role
-        ink = InkMeter(screen=role is Role.SCREEN) if role in _INK_ROLES else None
-        eye = _Eye(role, ink=ink, faces=self._faces if role in _FACE_ROLES else None)
+        detectors = _Detectors({name: make_detector(name, source.spec.role) for name in pending.detectors})
         before = source.segment(segment.epoch, segment.seq - 1)
-        if before is not None:
+        if before is not None and not self._evidence.evidence.given_up(source, before):
             try:
-                for picture in pictures([self._path(before)], min_interval=SAMPLE):
-                    eye.look(picture)
+                self._look_through(detectors, before, thin=False)
             except MediaError:
-                self._log.warning("cannot warm up", path=before.path)
-        self._eyes[pending.source] = eye
-        return eye
+                self._log.warning("warm_up_failed", path=before.path)
+        self._by_source[pending.source] = detectors
+        return detectors

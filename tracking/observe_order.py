@@ -12,11 +12,12 @@ from tracking.evidence import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A segment with pictures that nobody has looked at yet; `order`: lesson ticks, or a good guess of them."""
+    """A segment with pictures that some `detectors` have not looked at; `order`: lesson ticks, or a good guess."""
 
     order: Ticks
     source: str
     segment: SegmentRecord
+    detectors: tuple[str, ...]
 
     @property
     def duration(self) -> Ticks:
@@ -32,7 +33,8 @@ def first_pending(state: LessonState, evidence: Evidence) -> Pending | None:
         if waiting:
             span, segment = waiting[0]
             at = source.to_lesson(segment.epoch, span.start)
-            heads.append(Pending(_since_first(source, segment, span) if at is None else at, source.spec.id, segment))
+            order = _since_first(source, segment, span) if at is None else at
+            heads.append(Pending(order, source.spec.id, segment, evidence.missing(source, segment)))
     return min(heads, key=lambda head: (head.order, head.source, head.segment.seq), default=None)
 
 

@@ -14,21 +14,15 @@ from lesson.model import Kind, Role
 from lesson.records import CropPath, FrozenUntil, Mapped, Record, Shot
 from lesson.roles import picture_order
 from lesson.state import LessonState, SourceState, same_picture
-from lesson.time import TICKS_PER_SECOND, Span, Ticks
+from lesson.time import Span, Ticks
 from tracking.clocks import LessonClock
-from tracking.crops import Camera, crop_path
+from tracking.crops import crop_path
 from tracking.director import direct
 from tracking.evidence import Evidence
 from tracking.horizon import known_until
 from tracking.origin import choose_origin
-from tracking.situation import Feed, Rules
-
-ANALYSIS_LAG: Ticks = 15 * TICKS_PER_SECOND
-"""While recording, a stretch that analysis has not reached this long after its pictures gets the safe wide shot."""
-MOST_CHUNKS = 16
-"""At most this many chunks are frozen in one round, so that a long backlog is journaled in steps of a minute."""
-RAGGED: Ticks = TICKS_PER_SECOND // 2
-"""Sources never end on the same frame: up to this much is cut off the end, rather than flash another picture."""
+from tracking.rules import ANALYSIS_LAG, MOST_CHUNKS, RAGGED, CropRules, Rules
+from tracking.situation import Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +63,23 @@ class Planner:
         state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
         end = (self.end or lesson_end(state, self.clock)) if state.captured else None
         observed = None if self.blind else self._observed_until()
+        # three ticks bound it: the end of the lesson, once all is recorded; where detectors have looked (None:
+        # everywhere); and, while it is recorded, until where it is certain what the sources show
         if end is not None and (observed is None or observed >= end):
-            target = end
+            target = end  # nothing is awaited any more: the last chunk may be shorter, and needs no look-ahead
         else:
             known = end if end is not None else known_until(state, self.clock, now)
             if known is None:
                 return []
+            # a class does not wait for the analysis; files do, and so does what is left of a lesson after Stop
             live = end is None and not state.header.imported
             analysed = known if observed is None else min(known, observed)
             target = max(analysed, known - ANALYSIS_LAG) if live else analysed
+            # the director decides with this much future, and encoding wants whole chunks
             target = (target - rules.look_ahead) // chunk * chunk
         reached = min(target, (state.frozen_until // chunk + MOST_CHUNKS) * chunk)
         final = end is not None and reached == end
+        # the end is frozen even where nothing lies between: a lesson may end with the last frozen chunk
         if reached <= state.frozen_until and not final:
             return []
         span = Span(state.frozen_until, max(reached, state.frozen_until))
@@ -94,28 +93,28 @@ class Planner:
     @property
     def needed_from(self) -> Ticks:
         """The lesson tick before which no observation will be asked for any more."""
-        return self.state.frozen_until - max(self.rules.memory, Camera().memory)
+        return self.state.frozen_until - max(self.rules.memory, CropRules().memory)
 
     def _shots(self, span: Span, end: Ticks | None) -> list[Record]:
         if span.empty:
             return []
         running = self.state.running
-        shots = direct(self._feeds(span), self.rules, span, running, end=end)
+        shots = direct(self._candidates(span), self.rules, span, running, end=end)
         return [*shots, *self.crops(shots, running)]
 
-    def _feeds(self, span: Span) -> list[Feed]:
+    def _candidates(self, span: Span) -> list[Candidate]:
         rules = self.rules
         window = Span(max(0, span.start - rules.memory), span.end + rules.look_ahead)
-        feeds: list[Feed] = []
+        candidates: list[Candidate] = []
         for source_id in picture_order(self.state):
             source = self.state.sources[source_id]
             covered = tuple(stretch.span for stretch in source.stretches(Kind.VIDEO, window))
-            feed = Feed(id=source_id, role=source.spec.role, covered=covered)
+            candidate = Candidate(id=source_id, role=source.spec.role, covered=covered)
             if not self.blind:
                 observed = tuple(self.evidence.observed_spans(source, window))
-                feed = replace(feed, observed=observed, seen=tuple(self.evidence.seen(source, window)))
-            feeds.append(feed)
-        return feeds
+                candidate = replace(candidate, observed=observed, seen=tuple(self.evidence.seen(source, window)))
+            candidates.append(candidate)
+        return candidates
 
     def crops(self, shots: list[Shot], running: Shot | None) -> list[CropPath]:
         """The virtual cameras of `shots`, the first of which may go on with `running`."""
@@ -131,16 +130,16 @@ class Planner:
         return found
 
     def _crop(self, shot: Shot, source: SourceState, goes_on: bool) -> CropPath | None:
-        camera = self._camera(source)
-        if source.spec.role is not Role.TEACHER or camera is None:
+        rules = self._crop_rules(source)
+        if source.spec.role is not Role.TEACHER or rules is None:
             return None
-        window = Span(max(0, shot.span.start - camera.memory), shot.span.end + camera.ahead)
+        window = Span(max(0, shot.span.start - rules.memory), shot.span.end + rules.ahead)
         seen = self.evidence.seen(source, window)
         before = self.state.last_crops.get(source.spec.id)
-        return crop_path(seen, camera, source.spec.id, shot.span, cut=not goes_on, before=before)
+        return crop_path(seen, rules, source.spec.id, shot.span, cut=not goes_on, before=before)
 
-    def _camera(self, source: SourceState) -> Camera | None:
-        """A virtual camera of the canvas's shape, or None where a crop of that shape makes no sense."""
+    def _crop_rules(self, source: SourceState) -> CropRules | None:
+        """The rules for a crop of the canvas's shape, or None where a crop of that shape makes no sense."""
         canvas = max(
             (r for r in self.state.header.ladder if r.kind is Kind.VIDEO),
             key=lambda r: r.width * r.height,
@@ -151,7 +150,7 @@ class Planner:
         if canvas is None or newest is None or min(newest.width, newest.height) <= 0 or newest.width < newest.height:
             return None
         aspect = (canvas.width / canvas.height) / (newest.width / newest.height)
-        return Camera(aspect=1.0 if abs(aspect - 1.0) < 0.02 else aspect)
+        return CropRules(aspect=1.0 if abs(aspect - 1.0) < CropRules().same_shape else aspect)
 
 
 def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:

@@ -18,12 +18,13 @@ from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 from process.job import Job
 from process.supervisor import Supervisor
-from tracking.evidence import Evidence
+from tracking.evidence import GIVEN_UP, Evidence
 from tracking.observe_order import Pending, first_pending
 
 HANGS_AFTER_S = 60.0
 """No segment of 4 s takes this long even on a starved machine; longer ones get twice their length on top."""
 LIVES = 2
+"""The second crash at the same segment is no accident."""
 HOPELESS = 6
 """So many deaths with nothing observed between: it is not the segments, the observer cannot work at all."""
 
@@ -71,7 +72,7 @@ class Watchman:
             return
         self._deaths += 1
         self._in_vain += 1
-        self._log.warning("observer ended", code=code, path=first.segment.path, times=self._deaths)
+        self._log.warning("observer_ended", code=code, path=first.segment.path, times=self._deaths)
         if self._deaths >= LIVES:
             self._give_up(first, code)
 
@@ -81,7 +82,7 @@ class Watchman:
             source=pending.source,
             epoch=segment.epoch,
             seq=segment.seq,
-            detector="none",
+            detector=GIVEN_UP,
             observations=(),
             problem=f"the analysis ended with status {code} on this segment",
         )

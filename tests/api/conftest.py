@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import create_app
+from api.app import create_app
 from tests.kit.room import template
 from tests.kit.web import serving
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.connections import Patience
 from lesson.folder import lessons_in
 from tests.kit.room import template

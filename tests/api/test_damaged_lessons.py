@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import create_app
+from api.app import create_app
 from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson
 from tests.kit.damaged import HEADER_DAMAGE

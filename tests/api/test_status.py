@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api import create_app
+from api.app import create_app
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all

@@ -14,9 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api import create_app
-from api.hosts import may_be_called
-from classroom.hosts import is_host, own_hosts
+from api.app import create_app
+from api.hosts import is_host, may_be_called, own_hosts
 from lesson.folder import lessons_in
 from lesson.journal import append_records
 from lesson.loss import Loss

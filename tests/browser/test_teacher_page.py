@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from lesson.catalogue import Catalogue
 from lesson.folder import LessonFolder, lessons_in
 from lesson.journal import append_records, read_journal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.model import Kind

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from capture.settings import SourceSettings
 from classroom.checks import run_checks
 from classroom.feed_check import OTHERWISE, check_feed, remedy
-from classroom.settings import Settings, SourceSettings, StoreSettings
+from classroom.settings import Settings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
+from publish.settings import StoreSettings
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.devices import file_microphone, usb_camera
 from tests.kit.lessons import source

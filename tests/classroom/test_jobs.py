@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from classroom.jobs import BLIND_AFTER, wanted_jobs
@@ -68,4 +69,4 @@ def test_secrets_are_named_never_given() -> None:
     state = LessonState(header())
     state.apply(Start(at=moment(0)))
     argv = next(job.argv for job in wanted_jobs(FOLDER, state, settings) if job.name == "publish")
-    assert argv[-6:] == ("--store", "s3+http://h:1/bucket", "--access-key-env", "KEY", "--secret-key-file", "/s")
+    assert json.loads(argv[-1]) == {"url": "s3+http://h:1/bucket", "access_key_env": "KEY", "secret_key_file": "/s"}

@@ -7,10 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classroom.settings import Settings, SourceSettings, StoreSettings, load_settings
+from api.settings import PagesOfRoom
+from capture.settings import SourceSettings
+from classroom.commands import demo_settings
+from classroom.environment import variables
+from classroom.settings import Settings, compose, load_settings
+from encode.settings import EncodeSettings
 from lesson.errors import ConfigError
 from lesson.model import Role
-from publish.store import StoreSpec, open_store
+from process.section import Seconds
+from publish.settings import StoreSettings
+from publish.store import open_store
 
 CONTRACT = """
 root = "/var/lib/classreel"
@@ -67,7 +74,7 @@ def test_without_a_file_there_are_embedded_defaults(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     found = load_settings()
     assert found.root == tmp_path / "classreel"
-    assert found.store_url == (tmp_path / "classreel" / "store").as_uri()
+    assert found.named_store.url == (tmp_path / "classreel" / "store").as_uri()
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +180,52 @@ def test_a_root_with_a_file_in_its_way_is_refused(tmp_path: Path, below: str) ->
         load(tmp_path, f'root = "{tmp_path}/file/{below}"')
 
 
+def test_a_setting_is_declared_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NightEncoding(EncodeSettings):  # what a room's own file would say
+        night: Seconds = 8 * 3600.0
+
+    class Box(Settings):
+        encode: NightEncoding = NightEncoding()
+
+    monkeypatch.setenv("CLASSREEL_ENCODE_NIGHT", "6h30m")
+    read = variables(Box)
+    assert read == {("encode", "night"): "6h30m"}
+    box = Box.model_validate({"encode": {"night": read["encode", "night"]}})
+    assert NightEncoding.parse(box.encode.argument()).night == 23_400
+    monkeypatch.setenv("CLASSREEL_ENCODE_NIHGT", "1h")
+    with pytest.raises(ConfigError, match="did you mean CLASSREEL_ENCODE_NIGHT"):
+        variables(Box)
+
+
+def test_an_option_wins_over_the_environment_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASSREEL_ROOT", str(tmp_path / "environment"))
+    monkeypatch.setenv("CLASSREEL_ENCODE", '{"workers": 3, "farm": "tcp://10.0.0.5:8786"}')
+    found = compose(
+        {"root": "/file", "encode": {"ladder": "thin"}}, options={("root",): tmp_path, ("encode", "farm"): None}
+    )
+    assert (found.root, found.encode.workers, found.encode.farm) == (tmp_path, 3, "tcp://10.0.0.5:8786")
+    with pytest.raises(ConfigError, match=r"^--farm: encode\.farm: write the address"):
+        compose({}, options={("encode", "farm"): "http://10.0.0.5"})
+
+
+def test_the_demo_goes_where_it_is_told_and_else_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo_settings(None, None).root == tmp_path / "classreel-demo" / "lessons"
+    monkeypatch.setenv("CLASSREEL_ROOT", str(tmp_path / "volume"))
+    monkeypatch.setenv("CLASSREEL_LISTEN", "0.0.0.0:8000")
+    found = demo_settings(None, 9000)
+    assert (found.root, found.listen) == (tmp_path / "volume", "0.0.0.0:9000")
+    found = demo_settings(tmp_path / "out", None)
+    assert (found.root, found.store.url) == (tmp_path / "out" / "lessons", (tmp_path / "out" / "store").as_uri())
+
+
+def test_the_process_of_the_pages_is_told_all_it_needs(tmp_path: Path) -> None:
+    found = load(tmp_path, CONTRACT)
+    told = PagesOfRoom.parse(found.pages.argument())
+    assert (told.root, told.listen, told.template) == (found.root, found.listen, found.template())
+
+
 VALUES = st.recursive(
     st.one_of(st.text(max_size=12), st.integers(-5, 10**20), st.floats(), st.booleans()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
@@ -204,7 +257,7 @@ def test_whatever_stands_in_a_file_it_is_settings_or_one_line(
     except ConfigError as error:
         line = str(error)
     else:
-        open_store(StoreSpec(url=found.store_url)).url("l1/index.m3u8")
+        open_store(found.named_store).url("l1/index.m3u8")
         assert Settings.model_validate_json(found.model_dump_json()) == found
         return
     assert line.startswith(f"{tmp_path / 'room.toml'}: ")

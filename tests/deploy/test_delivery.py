@@ -43,7 +43,7 @@ def test_the_example_of_a_classroom_is_valid(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.listen == "0.0.0.0:8000"
     assert {source.role for source in settings.sources} == {Role.TEACHER, Role.STUDENTS, Role.BOARD, Role.MIC}
     assert settings.template().sources[0].user_env == "CAM_USER"
-    assert settings.store_url == "file:///var/lib/classreel/store"
+    assert settings.named_store.url == "file:///var/lib/classreel/store"
 
 
 def test_the_image_holds_every_room_and_the_hashed_packages() -> None:

@@ -14,7 +14,7 @@ from encode.chunk import run
 from encode.jobs import ChunkJob, make_job
 from encode.pool import without_feeds
 from lesson.folder import LessonFolder
-from lesson.model import FULL_FRAME, Box, CropKey, Kind, Layout, Rendition
+from lesson.model import FULL_FRAME, CropKey, Kind, Layout, Rectangle, Rendition
 from lesson.records import CropPath, FrozenUntil, Mapped, Shot
 from lesson.state import LessonState, load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
@@ -98,7 +98,7 @@ def test_parts_of_a_batch_are_the_same_bytes_as_chunks_made_alone(tmp_path: Path
         shot(5, 9, Layout.PIP, "board", "teacher"),
         shot(9, 12, Layout.SLATE),
         CropPath(source="teacher", span=Span(0, 12 * SECOND), keys=(
-            CropKey(at=0, box=Box(0, 0, 0.7, 0.7)), CropKey(at=9 * SECOND, box=Box(0.3, 0.3, 0.7, 0.7)))),
+            CropKey(at=0, box=Rectangle(0, 0, 0.7, 0.7)), CropKey(at=9 * SECOND, box=Rectangle(0.3, 0.3, 0.7, 0.7)))),
         end=12 * SECOND,
     )  # fmt: skip
     together = run(job_for(folder, state, 0, 4))
@@ -158,7 +158,7 @@ def test_a_file_that_is_gone_is_replaced_as_well(tmp_path: Path) -> None:
 
 def test_a_crop_path_moves_the_picture(tmp_path: Path) -> None:
     folder = lesson(tmp_path, seconds=4)
-    keys = (CropKey(at=0, box=FULL_FRAME), CropKey(at=2 * SECOND, box=Box(0.5, 0.5, 0.5, 0.5)))
+    keys = (CropKey(at=0, box=FULL_FRAME), CropKey(at=2 * SECOND, box=Rectangle(0.5, 0.5, 0.5, 0.5)))
     crop = CropPath(source="teacher", span=Span(0, 4 * SECOND), keys=keys)
     whole = planned(folder, shot(0, 4, Layout.FULL, "teacher"), end=4 * SECOND)
     moved = planned(folder, shot(0, 4, Layout.FULL, "teacher"), crop, end=4 * SECOND)

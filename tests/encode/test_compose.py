@@ -16,7 +16,7 @@ from encode.compose import (
     view,
     with_inset,
 )
-from lesson.model import FULL_FRAME, Box, CropKey
+from lesson.model import FULL_FRAME, CropKey, Rectangle
 from lesson.records import CropPath
 from lesson.time import Span
 from media.picture import Yuv
@@ -79,9 +79,11 @@ def test_places_lie_on_the_canvas_at_even_pixels(width: int, height: int) -> Non
     assert place.y + place.height <= CANVAS[1]
 
 
-@pytest.mark.parametrize("box", [Box(0.25, 0.25, 0.5, 0.5), Box(0.1, 0.3, 0.6, 0.6), Box(0.5, 0.5, 0.5, 0.5)])
+@pytest.mark.parametrize(
+    "box", [Rectangle(0.25, 0.25, 0.5, 0.5), Rectangle(0.1, 0.3, 0.6, 0.6), Rectangle(0.5, 0.5, 0.5, 0.5)]
+)
 @pytest.mark.parametrize("size", [(640, 360), (320, 180), (1920, 1080), (3840, 2160)])
-def test_the_virtual_camera_shows_its_box(box: Box, size: tuple[int, int]) -> None:
+def test_the_virtual_camera_shows_its_box(box: Rectangle, size: tuple[int, int]) -> None:
     shown = view(gradient(*size), box, CANVAS)
     assert shown.size == CANVAS
     for column, part in ((0, 0.0), (159, 0.5), (319, 1.0)):
@@ -99,20 +101,20 @@ def test_a_slow_pan_moves_by_less_than_a_pixel() -> None:
     still.picture = Yuv(edge, still.picture.u, still.picture.v)
     positions = []
     for step in range(9):
-        shown = view(still, Box(0.2 + step * 0.1 / 640, 0.2, 0.5, 0.5), CANVAS)
+        shown = view(still, Rectangle(0.2 + step * 0.1 / 640, 0.2, 0.5, 0.5), CANVAS)
         positions.append(float((shown.y[90].astype(float) - 40).sum()))
     moves = np.diff(positions)
     assert (moves > 0).all()
     assert moves.max() < 3 * moves.min()
 
 
-def path(*keys: tuple[int, Box], span: Span | None = None) -> CropPath:
+def path(*keys: tuple[int, Rectangle], span: Span | None = None) -> CropPath:
     return CropPath(
         source="teacher", span=span or Span(0, 1000), keys=tuple(CropKey(at=at, box=box) for at, box in keys)
     )
 
 
-LEFT, RIGHT = Box(0.0, 0.0, 0.5, 0.5), Box(0.5, 0.0, 0.5, 0.5)
+LEFT, RIGHT = Rectangle(0.0, 0.0, 0.5, 0.5), Rectangle(0.5, 0.0, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(("at", "x"), [(0, 0.0), (100, 0.0), (150, 0.125), (200, 0.25), (300, 0.5), (999, 0.5)])
@@ -132,8 +134,8 @@ def test_two_keys_at_one_time_are_a_cut() -> None:
     assert crop_at(crops, "teacher", 100).x == 0.5
 
 
-@given(st.builds(Box, *[st.floats(-2, 3, allow_nan=False)] * 4))
-def test_a_camera_never_looks_beside_the_frame(box: Box) -> None:
+@given(st.builds(Rectangle, *[st.floats(-2, 3, allow_nan=False)] * 4))
+def test_a_camera_never_looks_beside_the_frame(box: Rectangle) -> None:
     seen = crop_at((path((0, box)),), "teacher", 0)
     assert 0 <= seen.x <= seen.x + seen.w <= 1 + 1e-9
     assert 0 <= seen.y <= seen.y + seen.h <= 1 + 1e-9

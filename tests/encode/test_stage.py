@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from encode.settings import EncodeSettings
 from lesson.folder import LessonFolder
 from lesson.journal import append_records, read_journal
 from lesson.model import Kind, Layout, Rendition
@@ -84,7 +85,7 @@ def lesson(recorded: LessonFolder, tmp_path: Path) -> LessonFolder:
 
 @contextmanager
 def encoding(folder: LessonFolder, *, workers: int = 2) -> Iterator[subprocess.Popen[str]]:
-    argv = [sys.executable, "-m", "encode", str(folder.path), "--workers", str(workers)]
+    argv = [sys.executable, "-m", "encode", str(folder.path), EncodeSettings(workers=workers).argument()]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         yield process

@@ -21,11 +21,11 @@ _WRITE_ON = """
 import sys
 from pathlib import Path
 from lesson.journal import JournalWriter, read_journal
-from lesson.model import Box, Observation
+from lesson.model import Rectangle, Observation
 from lesson.records import SegmentObserved
 path = Path(sys.argv[1])
 seq = len(read_journal(path))
-faces = (Box(0.1, 0.2, 0.3, 0.4),) * 2_000
+faces = (Rectangle(0.1, 0.2, 0.3, 0.4),) * 2_000
 with JournalWriter(path) as journal:
     while True:
         seen = tuple(Observation(at=n, faces=faces) for n in range(seq % 7))

@@ -8,8 +8,9 @@ import pytest
 
 from lesson.errors import ClassreelError, LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder
-from lesson.manifest import Sealed, manifest, read_sealed, rendition_summary
+from lesson.manifest import Sealed, manifest, read_sealed
 from lesson.state import load_state
+from lesson.summary import rendition_summary
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, source
 
 
@@ -68,11 +69,11 @@ def test_rendition_summary_measures(finished: LessonFolder) -> None:
     state = load_state(finished)
     summary = rendition_summary(state, state.header.rendition("low"))
     total = sum(chunk.bytes for chunk in state.renditions["low"].chunks.values())
-    assert summary["bytes"] == total
-    assert summary["avg_bps"] == pytest.approx(total * 8 / 12, abs=1)
-    assert summary["peak_bps"] >= summary["avg_bps"]
-    assert (summary["kind"], summary["fps"], summary["codec"]) == ("video", 25.0, "h264")
-    assert summary["codecs"] == "avc1.64000c"
+    assert summary.bytes == total
+    assert summary.avg_bps == pytest.approx(total * 8 / 12, abs=1)
+    assert summary.peak_bps >= summary.avg_bps
+    assert (summary.kind, summary.fps, summary.codec) == ("video", 25.0, "h264")
+    assert summary.codecs == "avc1.64000c"
 
 
 def test_the_beginning_of_a_manifest_is_read(finished: LessonFolder) -> None:

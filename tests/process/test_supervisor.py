@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from process import warm
 from process.fork_launcher import ForkLauncher
+from process.fork_server import PEACE_S
 from process.job import Job
 from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import MAX_LOG_BYTES, last_error, rotate
+from process.share import current_umask
 from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY
 from process.supervisor import GIVE_UP_AFTER, HEALTHY_S, RETRY_S, START_PATIENCE_S, Supervisor
 from process.warm import Preload
@@ -245,6 +249,49 @@ while True:
         assert supervisor.failures("trial") == 0
     finally:
         supervisor.stop()
+
+
+def test_files_of_a_stage_are_shared_as_its_starter_says_now(launcher: Launcher, tmp_path: Path) -> None:
+    before = os.umask(0o077)  # as it was when the fork server was started: much later
+    try:
+        wanted = tmp_path / "made"
+        ended(launcher.start(job(f"open({str(wanted)!r}, 'w').close()"), tmp_path / "log"))
+        assert stat.S_IMODE(wanted.stat().st_mode) == 0o600
+        os.umask(0o027)
+        assert current_umask() == 0o027
+        wanted.unlink()
+        ended(launcher.start(job(f"open({str(wanted)!r}, 'w').close()"), tmp_path / "log"))
+        assert stat.S_IMODE(wanted.stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_what_few_stages_need_is_imported_when_nothing_else_is_to_be_done(tmp_path: Path) -> None:
+    launcher = ForkLauncher(Preload(("process.stage",), ("zipapp",)))
+    known = "import sys; raise SystemExit(7 if 'zipapp' in sys.modules else 8)"
+    try:
+        assert ended(launcher.start(job(known), tmp_path / "log")) == 8, "nobody waits for it"
+
+        def there() -> bool:
+            if time.monotonic() - asked[0] < 2 * PEACE_S:  # each order puts it off
+                return False
+            asked[0] = time.monotonic()
+            return ended(launcher.start(job(known), tmp_path / "log")) == 7
+
+        asked = [time.monotonic()]
+        wait_until(there, 30)
+    finally:
+        launcher.close()
+
+
+def test_a_server_that_was_started_early_is_taken_once() -> None:
+    preload = Preload(("process.stage",))
+    warm.start_early(preload)
+    early, again = warm.take(preload), warm.take(preload)
+    assert early.process.pid != again.process.pid
+    for one in (early, again):
+        one.link.close()
+        assert one.process.wait(20) == 0, "without its link it ends"
 
 
 def test_a_hung_fork_server_is_replaced(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -19,8 +20,10 @@ from hypothesis import strategies as st
 
 from lesson.errors import ConfigError, StoreError
 from publish.address import FolderAddress, S3Address, parse_store_url
+from publish.protocol import ObjectStore
 from publish.s3_store import S3Store
-from publish.store import StoreSpec, open_store
+from publish.settings import StoreSettings
+from publish.store import open_store
 
 PLAIN_REPLY = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PARTS = st.one_of(
@@ -28,6 +31,11 @@ PARTS = st.one_of(
     st.sampled_from(["..", ".", "", "a\\b", "\x00"]),
     st.text(min_size=1, max_size=8),
 )
+
+
+def opened(url: str) -> ObjectStore:
+    """The store as its process opens it."""
+    return open_store(StoreSettings.parse(json.dumps({"url": url})))
 
 
 def legal(part: str) -> bool:
@@ -43,13 +51,13 @@ def test_any_prefix_is_taken_as_it_is_or_refused_by_name(parts: list[str]) -> No
         address = parse_store_url(url)
         assert isinstance(address, S3Address)
         assert address.prefix == prefix.removesuffix("/")
-        found = urlsplit(open_store(StoreSpec(url=url)).url("l1/index.m3u8"))
+        found = urlsplit(opened(url).url("l1/index.m3u8"))
         assert re.fullmatch(r"[A-Za-z0-9._~/%-]+", found.path)
         assert unquote(found.path) == "/" + "/".join(filter(None, ["lessons", address.prefix, "l1/index.m3u8"]))
         assert (found.scheme, found.netloc, found.query, found.fragment) == ("http", "10.0.0.2:9000", "", "")
     elif "/" not in "".join(parts):
-        with pytest.raises(ConfigError, match=r"^store.url: [^\n]+$"):
-            open_store(StoreSpec(url=url))
+        with pytest.raises(ConfigError, match=r"^StoreSettings: url: [^\n]+$"):
+            opened(url)
 
 
 HEADS = ["", "file://", "file:///", "s3+http://", "s3+https://h/", "s3+http://h:1/bucket/"]
@@ -57,14 +65,14 @@ HEADS = ["", "file://", "file:///", "s3+http://", "s3+https://h/", "s3+http://h:
 
 @given(st.sampled_from(HEADS), st.text(max_size=30))
 def test_whatever_is_accepted_can_be_opened(head: str, text: str) -> None:
-    spec = StoreSpec(url=head + text)
+    written = head + text
     try:
-        parse_store_url(spec.url)
+        parse_store_url(written)
     except ValueError:
-        with pytest.raises(ConfigError, match=r"^store.url: [^\n]+$"):
-            open_store(spec)
+        with pytest.raises(ConfigError, match=r"^StoreSettings: url: [^\n]+$"):
+            opened(written)
         return
-    url = open_store(spec).url("l1/index.m3u8")
+    url = opened(written).url("l1/index.m3u8")
     assert url.isascii()
     assert not re.search(r"[\s<>\"{}|\\^`]", url)
 

@@ -22,7 +22,8 @@ from lesson.records import FrozenUntil, ObjectStored
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND
 from process.stage import EXIT_DONE, EXIT_FATAL
-from publish.store import StoreSpec, open_store
+from publish.settings import StoreSettings
+from publish.store import open_store
 from publish.verify import verify_remote
 from tests.kit.bad_proxy import BadProxy, Fault
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
@@ -46,12 +47,12 @@ class Publisher:
     """The stage process of a lesson, its log kept in a file."""
 
     def __init__(
-        self, folder: LessonFolder, url: str, *options: str, environment: dict[str, str] | None = None
+        self, folder: LessonFolder, url: str, *, environment: dict[str, str] | None = None, **references: str
     ) -> None:
         self.folder = folder
         self.log = folder.log_path("publish")
         self.log.parent.mkdir(exist_ok=True)
-        self._command = [sys.executable, "-m", "publish", str(folder.path), "--store", url, *options]
+        self._command = [sys.executable, "-m", "publish", str(folder.path), json.dumps({"url": url, **references})]
         self._environment = {**os.environ, **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -95,14 +96,14 @@ def started() -> Iterator[list[Publisher]]:
 
 
 def s3_publisher(folder: LessonFolder, server: S3Server, *, bucket: str, port: int | None = None) -> Publisher:
-    options = ("--access-key-env", "KIT_ACCESS", "--secret-key-env", "KIT_SECRET")
-    return Publisher(folder, server.url(bucket, port=port), *options, environment=server.environment)
+    references = {"access_key_env": "KIT_ACCESS", "secret_key_env": "KIT_SECRET"}
+    return Publisher(folder, server.url(bucket, port=port), environment=server.environment, **references)
 
 
 def remote_problems(folder: LessonFolder, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    spec = StoreSpec(url=server.url(bucket), access_key_env="KIT_ACCESS", secret_key_env="KIT_SECRET")  # noqa: S106
+    spec = StoreSettings(url=server.url(bucket), access_key_env="KIT_ACCESS", secret_key_env="KIT_SECRET")  # noqa: S106
     return verify_remote(folder, open_store(spec), deep=True)
 
 
@@ -167,7 +168,7 @@ def test_a_server_that_dies_and_comes_back_gets_the_rest(
         assert remote_problems(folder, server, "lessons", monkeypatch) == []
         # altered behind our back: by someone with the key
         store = open_store(
-            StoreSpec(url=server.url(), access_key_env="KIT_ACCESS", secret_key_env="KIT_SECRET")  # noqa: S106
+            StoreSettings(url=server.url(), access_key_env="KIT_ACCESS", secret_key_env="KIT_SECRET")  # noqa: S106
         )
         store.put("lesson/low/000001.m4s", b"not the lesson", content_type="video/mp4", cache_control="no-cache")
         assert [p.split(": ")[0] for p in verify_remote(folder, store)] == [store.url("lesson/low/000001.m4s")]
@@ -180,8 +181,8 @@ def test_wrong_credentials_end_with_one_clear_line_and_no_secret(
     access, wrong = tmp_path / "access", tmp_path / "secret"
     access.write_text(s3_server.credentials.access_key + "\n")
     wrong.write_text(secret + "\n")
-    options = ("--access-key-file", str(access), "--secret-key-file", str(wrong))
-    publisher = Publisher(folder, s3_server.url("secret-lessons"), *options)
+    references = {"access_key_file": str(access), "secret_key_file": str(wrong)}
+    publisher = Publisher(folder, s3_server.url("secret-lessons"), **references)
     started.append(publisher)
     publisher.start()
     assert publisher.end() == EXIT_FATAL
@@ -211,24 +212,24 @@ def test_secrets_are_in_no_argument_log_or_journal(
 
 
 @pytest.mark.parametrize(
-    ("url", "options", "reason"),
+    ("url", "references", "reason"),
     [
-        ("ftp://host/lessons", (), "unknown kind"),
-        ("s3+http://host", (), "bucket"),
-        ("s3+http://key:secret@host/bucket", (), "do not belong in a URL"),
-        ("file://host/folder", (), "absolute"),
-        ("s3+http://host/bucket", ("--access-key-env", "NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE is not set"),
-        ("s3+http://host/bucket", ("--secret-key-file", "/nowhere"), "No such file"),
-        ("s3+http://host/bucket", ("--secret-key-env", "HOME"), "access_key_env or store.access_key_file is missing"),
-        ("s3+http://host/bucket", ("--secret-key-env", "HOME", "--secret-key-file", "/x"), "both set"),
-        ("s3+http://bad host:x/bucket", (), "store.url"),
-        ("s3+http://host/B", (), "a bucket is named"),
+        ("ftp://host/lessons", {}, "unknown kind"),
+        ("s3+http://host", {}, "bucket"),
+        ("s3+http://key:secret@host/bucket", {}, "do not belong in a URL"),
+        ("file://host/folder", {}, "absolute"),
+        ("s3+http://host/bucket", {"access_key_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
+        ("s3+http://host/bucket", {"secret_key_file": "/nowhere"}, "No such file"),
+        ("s3+http://host/bucket", {"secret_key_env": "HOME"}, "access_key_env or store.access_key_file is missing"),
+        ("s3+http://host/bucket", {"secret_key_env": "HOME", "secret_key_file": "/x"}, "both set"),
+        ("s3+http://bad host:x/bucket", {}, "StoreSettings: url: "),
+        ("s3+http://host/B", {}, "a bucket is named"),
     ],
 )
 def test_wrong_settings_end_with_one_line(
-    folder: LessonFolder, started: list[Publisher], url: str, options: tuple[str, ...], reason: str
+    folder: LessonFolder, started: list[Publisher], url: str, references: dict[str, str], reason: str
 ) -> None:
-    publisher = Publisher(folder, url, *options)
+    publisher = Publisher(folder, url, **references)
     started.append(publisher)
     publisher.start()
     assert publisher.end() == EXIT_FATAL
@@ -275,7 +276,7 @@ def test_a_full_folder_store_waits_for_space(folder: LessonFolder, tmp_path: Pat
         assert load_state(folder).verified is None
         (disk / "ballast").unlink()
         assert publisher.end() == EXIT_DONE
-        assert verify_remote(folder, open_store(StoreSpec(url=f"file://{disk}/store")), deep=True) == []
+        assert verify_remote(folder, open_store(StoreSettings(url=f"file://{disk}/store")), deep=True) == []
         assert not [path for path in disk.rglob("*") if path.name.startswith(".")]
 
 

@@ -1,4 +1,4 @@
-"""Drawn pictures of a classroom, grey, at any size: a board with writing on it, and a person."""
+"""Drawn pictures of a classroom, gray, at any size: a board with writing on it, and a person."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.uint8]
+Gray = NDArray[np.uint8]
 TEXT = ("2x + 3 = 11", "2x = 8", "x = 4", "y = 5 - x")
 
 
-def board(lines: int, size: tuple[int, int]) -> Grey:
+def board(lines: int, size: tuple[int, int]) -> Gray:
     """A white board with its first `lines` lines of writing; `size`: width, height."""
     width, height = size
     picture = np.full((height, width), 150, np.uint8)
@@ -23,7 +23,7 @@ def board(lines: int, size: tuple[int, int]) -> Grey:
     return picture
 
 
-def person(picture: Grey, x: float, height: float) -> Grey:
+def person(picture: Gray, x: float, height: float) -> Gray:
     """Draw a standing person whose feet are at the bottom edge, `2 × height` of the picture high, centred at `x`."""
     rows, columns = picture.shape
     centre, tall = round(x * columns), round(2 * height * rows)
@@ -36,6 +36,19 @@ def person(picture: Grey, x: float, height: float) -> Grey:
     return picture
 
 
-def sensor_noise(picture: NDArray[np.generic], seed: int, sigma: float = 3.0) -> Grey:
+def sensor_noise(picture: NDArray[np.generic], seed: int, sigma: float = 3.0) -> Gray:
     noise = np.random.default_rng(seed).normal(0, sigma, picture.shape)
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+class Drawn:
+    """A drawn picture (gray, or BGR) as detectors get it."""
+
+    def __init__(self, picture: Gray, at: int = 0) -> None:
+        self.at = at
+        self._picture = picture
+
+    def gray(self, width: int, height: int) -> Gray:
+        return cv2.resize(self._picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+    bgr = gray

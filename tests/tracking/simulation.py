@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from lesson.model import Box, Kind, Observation, SourceSpec
+from lesson.model import Kind, Observation, Rectangle, Role, SegmentRecord, SourceSpec
 from lesson.records import FrozenUntil, Record, SegmentCommitted, SegmentObserved, Shot, Start, Stop
 from lesson.state import LessonState, prolonged, same_picture
 from lesson.time import TICKS_PER_SECOND, Ticks
 from tests.kit.lessons import header, source
 from tests.kit.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential
 from tracking.clocks import LessonClock
+from tracking.detectors import DETECTORS
 from tracking.evidence import Evidence
 from tracking.planner import Planner
 
@@ -94,7 +95,7 @@ def observed(
             looks = []
             writing, present = rng.random() < 0.4, rng.random() < 0.85
             for tick in range(span.start, span.end, S // 4):
-                box = Box(round(rng.uniform(0.1, 0.5), 3), 0.5, 0.1, 0.25)
+                box = Rectangle(round(rng.uniform(0.1, 0.5), 3), 0.5, 0.1, 0.25)
                 looks.append(
                     Observation(
                         at=tick,
@@ -103,15 +104,27 @@ def observed(
                         board_activity=3e-5 if writing and record.segment.source == "board" else 0.0,
                     )
                 )
-            news = SegmentObserved(
-                source=record.segment.source,
-                epoch=record.segment.epoch,
-                seq=record.segment.seq,
-                detector="made up",
-                observations=tuple(looks),
-            )
-            out.append((at + after_s, news))
+            out += [(at + after_s, line) for line in lines(record.segment, looks)]
     return sorted(out, key=lambda entry: entry[0])
+
+
+def lines(segment: SegmentRecord, looks: list[Observation]) -> list[SegmentObserved]:
+    """What the observer would journal: a line for each detector of the source, with its part of the looks."""
+    parts = {
+        "motion": [Observation(at=look.at, motion=look.motion, motion_level=look.motion_level) for look in looks],
+        "ink": [Observation(at=look.at, board_activity=look.board_activity) for look in looks],
+        "faces": [Observation(at=look.at, faces=look.faces) for look in looks[::2]],
+    }
+    return [
+        SegmentObserved(
+            source=segment.source,
+            epoch=segment.epoch,
+            seq=segment.seq,
+            detector=f"{name}/1",
+            observations=tuple(parts[name]),
+        )
+        for name in DETECTORS[Role(segment.source)]
+    ]
 
 
 def stop(at_s: float) -> tuple[float, Record]:

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesson.model import FULL_FRAME, Box, Observation
+from lesson.model import FULL_FRAME, Observation, Rectangle
 from lesson.records import CropPath
 from lesson.time import TICKS_PER_SECOND, Span
-from tracking.crops import Camera, crop_path
+from tracking.crops import crop_path
 from tracking.evidence import Seen
+from tracking.rules import CropRules
 
 S = TICKS_PER_SECOND
-CAMERA = Camera()
+CAMERA = CropRules()
 
 
 def walk(*stops: tuple[float, float], height: float = 0.25, until_s: float = 60) -> list[Seen]:
@@ -23,7 +24,7 @@ def walk(*stops: tuple[float, float], height: float = 0.25, until_s: float = 60)
     seen = []
     for quarter in range(round(until_s * 4)):
         x = [x for since, x in stops if since <= quarter / 4][-1]
-        box = Box(x - height / 5, 0.6 - height / 2, height / 2.5, height)
+        box = Rectangle(x - height / 5, 0.6 - height / 2, height / 2.5, height)
         seen.append(Seen(quarter * S // 4, Observation(at=quarter * S // 4, motion=(box,))))
     return seen
 
@@ -33,13 +34,13 @@ def path_of(seen: list[Seen], start_s: float = 0, end_s: float = 60, before: Cro
     return crop_path(seen, CAMERA, "teacher", span, cut=before is None, before=before)
 
 
-def box_at(path: CropPath, second: float) -> Box:
+def box_at(path: CropPath, second: float) -> Rectangle:
     """Linear between keys, as the plan promises."""
     at = second * S
     for a, b in pairwise(path.keys):
         if a.at <= at <= b.at:
             part = (at - a.at) / (b.at - a.at)
-            return Box(
+            return Rectangle(
                 *(getattr(a.box, f) + part * (getattr(b.box, f) - getattr(a.box, f)) for f in ("x", "y", "w", "h"))
             )
     return path.keys[-1].box
@@ -65,7 +66,7 @@ def test_an_arm_alone_does_not_zoom_in() -> None:
     """Only the arm of a body of 0.6 moves for a while: motion never shows too much, so the largest counts."""
     seen = walk((0, 0.5), height=0.6)
     for index in range(40, 60):
-        seen[index] = Seen(seen[index].at, Observation(at=seen[index].at, motion=(Box(0.5, 0.4, 0.1, 0.15),)))
+        seen[index] = Seen(seen[index].at, Observation(at=seen[index].at, motion=(Rectangle(0.5, 0.4, 0.1, 0.15),)))
     assert path_of(seen) is None
 
 
@@ -115,22 +116,22 @@ def test_after_a_full_frame_the_camera_moves_in_rather_than_jump() -> None:
 
 @pytest.mark.parametrize("aspect", [1.0, 0.75, 4 / 3])
 def test_crops_have_the_shape_of_the_canvas(aspect: float) -> None:
-    camera = Camera(aspect=aspect)
+    camera = CropRules(aspect=aspect)
     path = crop_path(walk((0, 0.3)), camera, "teacher", Span(0, 20 * S), cut=True)
     assert path is not None
     assert all(key.box.w == pytest.approx(key.box.h * aspect, abs=2e-4) for key in path.keys)
 
 
 boxes = st.builds(
-    lambda x, y, w, h: Box(x, y, min(w, 1 - x), min(h, 1 - y)),
+    lambda x, y, w, h: Rectangle(x, y, min(w, 1 - x), min(h, 1 - y)),
     *(st.floats(0, 0.95), st.floats(0, 0.95), st.floats(0.02, 1), st.floats(0.02, 1)),
 )
 
 
 @settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 120), st.none() | boxes), max_size=80), st.sampled_from([1.0, 0.75, 4 / 3]))
-def test_whatever_moves_the_camera_stays_in_the_frame(moves: list[tuple[int, Box | None]], aspect: float) -> None:
-    camera = Camera(aspect=aspect)
+def test_whatever_moves_the_camera_stays_in_the_frame(moves: list[tuple[int, Rectangle | None]], aspect: float) -> None:
+    camera = CropRules(aspect=aspect)
     looks = {at: Observation(at=at * S // 4, motion=(box,) if box else ()) for at, box in moves}
     seen = [Seen(at * S // 4, look) for at, look in sorted(looks.items())]
     before: CropPath | None = None

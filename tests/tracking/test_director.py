@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesson.model import Box, Layout, Observation, Role
+from lesson.model import Layout, Observation, Rectangle, Role
 from lesson.records import Shot
 from lesson.time import TICKS_PER_SECOND, Grid, Span, Ticks
 from tracking.director import direct
 from tracking.evidence import Seen
-from tracking.situation import Feed, Rules, Situation
+from tracking.rules import Rules
+from tracking.situation import Candidate, Situation
 
 S = TICKS_PER_SECOND
 RULES = Rules()
-BODY = Box(0.3, 0.3, 0.2, 0.6)
+BODY = Rectangle(0.3, 0.3, 0.2, 0.6)
 
 
 def span(start_s: float, end_s: float) -> Span:
@@ -35,8 +36,8 @@ def quarters(start_s: float, end_s: float) -> list[float]:
     return [start_s + index / 4 for index in range(round((end_s - start_s) * 4))]
 
 
-def feed(role: Role, *covered: Span, looks: list[Seen] | None = None, analysed: bool = True) -> Feed:
-    return Feed(
+def feed(role: Role, *covered: Span, looks: list[Seen] | None = None, analysed: bool = True) -> Candidate:
+    return Candidate(
         id=role.value,
         role=role,
         covered=covered,
@@ -45,18 +46,18 @@ def feed(role: Role, *covered: Span, looks: list[Seen] | None = None, analysed: 
     )
 
 
-def teacher(*covered: Span, present: tuple[Span, ...] | None = None, until_s: float = 60) -> Feed:
+def teacher(*covered: Span, present: tuple[Span, ...] | None = None, until_s: float = 60) -> Candidate:
     inside = covered if present is None else present
     looks = [seen(at, moves=any(round(at * S) in s for s in inside)) for at in quarters(0, until_s)]
     return feed(Role.TEACHER, *covered, looks=[look for look in looks if any(look.at in c for c in covered)])
 
 
-def board(*covered: Span, written: tuple[Span, ...] = (), until_s: float = 60) -> Feed:
+def board(*covered: Span, written: tuple[Span, ...] = (), until_s: float = 60) -> Candidate:
     looks = [seen(at, ink=20e-6 if any(round(at * S) in s for s in written) else 0.0) for at in quarters(0, until_s)]
     return feed(Role.BOARD, *covered, looks=looks)
 
 
-def shown(feeds: list[Feed], until_s: float = 60) -> list[Shot]:
+def shown(feeds: list[Candidate], until_s: float = 60) -> list[Shot]:
     return direct(feeds, RULES, span(0, until_s), None, end=span(0, until_s).end)
 
 
@@ -161,7 +162,7 @@ def stretches(draw: st.DrawFn) -> tuple[Span, ...]:
 
 
 @st.composite
-def rooms(draw: st.DrawFn) -> list[Feed]:
+def rooms(draw: st.DrawFn) -> list[Candidate]:
     roles = draw(st.lists(st.sampled_from([r for r in Role if r is not Role.MIC]), max_size=4, unique=True))
     feeds = []
     for role in roles:
@@ -174,7 +175,7 @@ def rooms(draw: st.DrawFn) -> list[Feed]:
     return feeds
 
 
-def inwards(feed: Feed, frame: Ticks) -> list[Span]:
+def inwards(feed: Candidate, frame: Ticks) -> list[Span]:
     cut = [
         Span(-(-c.start // frame) * frame, max(-(-c.start // frame) * frame, c.end // frame * frame))
         for c in feed.covered
@@ -182,7 +183,7 @@ def inwards(feed: Feed, frame: Ticks) -> list[Span]:
     return [c for c in cut if not c.empty]
 
 
-def assert_sound(shots: list[Shot], feeds: list[Feed], whole: Span) -> None:
+def assert_sound(shots: list[Shot], feeds: list[Candidate], whole: Span) -> None:
     assert shots[0].span.start == whole.start
     assert shots[-1].span.end == whole.end
     by_id = {feed.id: inwards(feed, RULES.grid.frame) for feed in feeds}
@@ -204,7 +205,7 @@ def assert_sound(shots: list[Shot], feeds: list[Feed], whole: Span) -> None:
 
 @settings(max_examples=150)
 @given(rooms())
-def test_shots_tile_the_lesson_and_show_what_is_there(feeds: list[Feed]) -> None:
+def test_shots_tile_the_lesson_and_show_what_is_there(feeds: list[Candidate]) -> None:
     whole = Span(0, LENGTH_S * S)
     shots = direct(feeds, RULES, whole, None, end=whole.end)
     assert_sound(shots, feeds, whole)
@@ -213,7 +214,7 @@ def test_shots_tile_the_lesson_and_show_what_is_there(feeds: list[Feed]) -> None
 
 @settings(max_examples=100)
 @given(rooms(), st.lists(st.integers(1, LENGTH_S * S // RULES.step - 1), max_size=5, unique=True).map(sorted))
-def test_directing_in_pieces_gives_the_same_shots(feeds: list[Feed], stops: list[int]) -> None:
+def test_directing_in_pieces_gives_the_same_shots(feeds: list[Candidate], stops: list[int]) -> None:
     """As while recording: each piece knows only its look-ahead, and the end only with the last piece."""
     whole = Span(0, LENGTH_S * S)
     edges = [0, *(stop * RULES.step for stop in stops), whole.end]
@@ -238,8 +239,8 @@ def test_directing_in_pieces_gives_the_same_shots(feeds: list[Feed], stops: list
     assert pieces == direct(feeds, RULES, whole, None, end=whole.end)
 
 
-def _only(feed: Feed, known: Span) -> Feed:
-    return Feed(
+def _only(feed: Candidate, known: Span) -> Candidate:
+    return Candidate(
         id=feed.id,
         role=feed.role,
         covered=tuple(part for c in feed.covered if (part := c.intersection(known))),

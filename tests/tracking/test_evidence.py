@@ -34,7 +34,12 @@ def observed(segment: SegmentRecord, problem: str | None = None) -> SegmentObser
     assert span is not None
     looks = () if problem else tuple(Observation(at=at) for at in range(span.start, span.end, S // 4))
     return SegmentObserved(
-        source=segment.source, epoch=segment.epoch, seq=segment.seq, detector="x", observations=looks, problem=problem
+        source=segment.source,
+        epoch=segment.epoch,
+        seq=segment.seq,
+        detector="diff-ink-yunet/1",
+        observations=looks,
+        problem=problem,
     )
 
 
@@ -124,7 +129,7 @@ def test_a_plan_keeps_what_lies_within_its_memory_and_no_more() -> None:
         assert evidence.seen(teacher, Span(needed, 4 * (seq + 1) * S)) == within
         most = max(most, len(evidence.seen(teacher, everything)))
     assert most < 256 + 4 * 30
-    assert all(evidence.has("teacher", 0, seq) for seq in range(900))
+    assert not any(evidence.missing(teacher, segment) for segment in teacher.segments)
 
 
 def test_a_state_that_was_folded_anew_is_looked_at_anew() -> None:
@@ -138,3 +143,56 @@ def test_a_state_that_was_folded_anew_is_looked_at_anew() -> None:
     again = first_pending(state, evidence)
     assert again is not None
     assert pending_ticks(state, evidence) == 4 * S
+
+
+def _said(detector: str, seq: int = 0, *, level: float = 0.0, problem: str | None = None) -> SegmentObserved:
+    looks = () if problem else (Observation(at=S, board_activity=level),)
+    return SegmentObserved(source="board", epoch=0, seq=seq, detector=detector, observations=looks, problem=problem)
+
+
+def _board() -> LessonState:
+    return lesson(epoch_started(BOARD), placed("board", 0), committed("board", 0, 0.0), committed("board", 1, 4.0))
+
+
+def _inks(evidence: Evidence, state: LessonState) -> list[float]:
+    return [look.what.board_activity for look in evidence.seen(state.sources["board"], Span(0, 9 * S))]
+
+
+def test_the_first_of_two_equal_lines_counts_and_another_version_takes_its_place() -> None:
+    state, evidence = _board(), Evidence()
+    for level in (0.1, 0.2):  # the second: a kill between two lines of one segment
+        evidence.add(_said("ink/1", level=level))
+    assert _inks(evidence, state) == [0.1]
+    evidence.add(_said("ink/2", level=0.3))
+    assert _inks(evidence, state) == [0.3]
+    evidence.add(_said("ink/2-thin", level=0.4))
+    assert _inks(evidence, state) == [0.4]
+
+
+def test_a_segment_is_observed_when_the_last_of_its_detectors_has_looked() -> None:
+    state, evidence = _board(), Evidence()
+    board = state.sources["board"]
+    first, second = board.segments
+    assert evidence.missing(board, first) == ("motion", "ink")
+    evidence.add(_said("ink/1"))
+    assert evidence.missing(board, first) == ("motion",)
+    assert evidence.observed_spans(board, Span(0, 9 * S)) == []
+    evidence.add(_said("motion/1"))
+    assert evidence.missing(board, first) == ()
+    assert evidence.observed_spans(board, Span(0, 9 * S)) == [Span(0, 4 * S)]
+    evidence.add(_said("none", 1, problem="it kills"))
+    assert evidence.missing(board, second) == ()
+    assert evidence.given_up(board, second)
+    assert not evidence.given_up(board, first)
+    assert evidence.observed_spans(board, Span(0, 9 * S)) == [Span(0, 4 * S)]
+
+
+def test_a_detector_that_could_not_look_leaves_its_segment_unobserved() -> None:
+    state, evidence = _board(), Evidence()
+    board = state.sources["board"]
+    evidence.add(_said("motion/1"))
+    evidence.add(_said("ink/1", problem="damaged"))
+    assert evidence.missing(board, board.segments[0]) == ()
+    assert evidence.observed_spans(board, Span(0, 9 * S)) == []
+    evidence.add(_said("ink/2"))
+    assert evidence.observed_spans(board, Span(0, 9 * S)) == [Span(0, 4 * S)]

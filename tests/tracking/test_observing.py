@@ -35,6 +35,7 @@ from tests.kit.films import cut, film, frame_of
 from tests.kit.lessons import make_lesson, moment, source, start, stop
 from tests.kit.waiting import wait_until
 from tests.tracking.drawn_room import board, person
+from tracking.detectors import DETECTORS
 from tracking.evidence_reader import EvidenceReader
 from tracking.observe import Observer
 from tracking.watchman import Watchman
@@ -137,9 +138,9 @@ def test_blind_tracking_looks_at_nothing(lesson: LessonFolder) -> None:
 
 
 def test_killed_at_any_instant_it_goes_on_where_it_was(lesson: LessonFolder) -> None:
-    for segments in (2, 5, 9):
+    for lines in (3, 9, 17):
         process = _tracking(lesson)
-        wait_until(lambda: _observed(lesson) >= segments or process.poll() is not None, 60, what="observations")  # noqa: B023 - called here only
+        wait_until(lambda: _observed(lesson) >= lines or process.poll() is not None, 60, what="observations")  # noqa: B023 - called here only
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert _tracking(lesson).wait(timeout=120) == 0
@@ -147,8 +148,12 @@ def test_killed_at_any_instant_it_goes_on_where_it_was(lesson: LessonFolder) -> 
     assert _shown(lesson, 10) == (Layout.PIP, ("board", "teacher"))
 
 
+def _lines(folder: LessonFolder, spec: SourceSpec) -> list[SegmentObserved]:
+    return [r for r in read_journal(folder.observe_journal(spec.id)) if isinstance(r, SegmentObserved)]
+
+
 def _observed(folder: LessonFolder) -> int:
-    return sum(len(read_journal(folder.observe_journal(spec.id))) for spec in (TEACHER, BOARD))
+    return sum(len(_lines(folder, spec)) for spec in (TEACHER, BOARD))
 
 
 def _assert_whole(folder: LessonFolder) -> None:
@@ -159,8 +164,10 @@ def _assert_whole(folder: LessonFolder) -> None:
     assert all(a.end == b.start for a, b in pairwise(shots))
     assert [r for r in records if isinstance(r, FrozenUntil)][-1] == FrozenUntil(at=shots[-1].end, final=True)
     for spec in (TEACHER, BOARD):
-        seen = [r for r in read_journal(folder.observe_journal(spec.id)) if isinstance(r, SegmentObserved)]
-        assert [r.seq for r in seen] == list(range(6))
+        names = [f"{name}/1" for name in DETECTORS[spec.role]]
+        seen = [(r.seq, r.detector) for r in _lines(folder, spec)]
+        assert list(dict.fromkeys(seen)) == [(seq, name) for seq in range(6) for name in names]
+        assert len(seen) <= len(set(seen)) + len(names)  # twice only what a kill tore in two
 
 
 def test_sigterm_ends_it_and_its_observer(lesson: LessonFolder) -> None:
@@ -180,35 +187,31 @@ def test_what_cannot_be_decoded_is_said_and_passed_over(lesson: LessonFolder) ->
         observer.run()
     finally:
         observer.close()
-    found = {
-        (r.source, r.seq): r.problem
-        for spec in (TEACHER, BOARD)
-        for r in read_journal(lesson.observe_journal(spec.id))
-        if isinstance(r, SegmentObserved)
-    }
-    assert {key for key, problem in found.items() if problem} == {("teacher", 1), ("board", 2)}
-    assert len(found) == 12
-    assert "000001.mkv" in str(found["teacher", 1])
+    found = {(r.source, r.seq, r.detector): r.problem for spec in (TEACHER, BOARD) for r in _lines(lesson, spec)}
+    assert {key for key, problem in found.items() if problem} == {
+        ("teacher", 1, "motion/1"), ("teacher", 1, "faces/1"), ("board", 2, "motion/1"), ("board", 2, "ink/1"),
+    }  # fmt: skip
+    assert len(found) == 24
+    assert "000001.mkv" in str(found["teacher", 1, "motion/1"])
+    reader, teacher = EvidenceReader(lesson), load_state(lesson).sources["teacher"]
+    reader.poll()
+    assert not any(reader.evidence.missing(teacher, segment) for segment in teacher.segments)
 
 
 def test_an_observation_does_not_depend_on_where_the_observer_was_killed(lesson: LessonFolder) -> None:
     whole = Observer(lesson)
     whole.run()
     whole.close()
-    first = {spec.id: read_journal(lesson.observe_journal(spec.id)) for spec in (TEACHER, BOARD)}
+    first = {spec.id: _lines(lesson, spec) for spec in (TEACHER, BOARD)}
     for spec in (TEACHER, BOARD):
         lesson.observe_journal(spec.id).unlink()
     for _ in range(12):  # a new observer for every segment: each warms up on the one before
         again = Observer(lesson)
         assert again.step()
         again.close()
-    reader = EvidenceReader(lesson)
-    reader.poll()
     for spec in (TEACHER, BOARD):
-        seen = read_journal(lesson.observe_journal(spec.id))
-        for old, new in zip(first[spec.id], seen, strict=True):
-            assert isinstance(old, SegmentObserved)
-            assert isinstance(new, SegmentObserved)
+        for old, new in zip(first[spec.id], _lines(lesson, spec), strict=True):
+            assert (old.seq, old.detector) == (new.seq, new.detector)
             assert [o.at for o in old.observations] == [o.at for o in new.observations]
             inks = [sum(o.board_activity for o in r.observations) for r in (old, new)]
             assert inks[0] == pytest.approx(inks[1], rel=0.2, abs=1e-5)
@@ -226,7 +229,7 @@ def _watch(folder: LessonFolder, program: str, seconds: float) -> tuple[Watchman
         reader.poll()
         watchman.watch(state, reader.evidence)
         return watchman.hopeless or all(
-            reader.evidence.has(s.source, s.epoch, s.seq) for x in state.sources.values() for s in x.segments
+            not reader.evidence.missing(x, segment) for x in state.sources.values() for segment in x.segments
         )
 
     try:
@@ -245,17 +248,17 @@ from lesson.folder import LessonFolder
 from tracking.observe import Observer
 observer = Observer(LessonFolder(Path({str(lesson.path)!r})))
 look = observer._look_through
-def look_or_die(pending, thin):
-    if (pending.source, pending.segment.seq) == ("board", 2):
+def look_or_die(detectors, segment, thin):
+    if (segment.source, segment.seq) == ("board", 2):
         os.kill(os.getpid(), 11)
-    return look(pending, thin)
+    return look(detectors, segment, thin)
 observer._look_through = look_or_die
 observer.run()
 """
     watchman, _ = _watch(lesson, deadly, 120)
     assert not watchman.hopeless
-    problems = [r for s in ("teacher", "board") for r in read_journal(lesson.observe_journal(s)) if r.problem]  # type: ignore[union-attr]
-    assert [(r.source, r.seq) for r in problems] == [("board", 2)]  # type: ignore[union-attr]
+    problems = [line for spec in (TEACHER, BOARD) for line in _lines(lesson, spec) if line.problem]
+    assert [(line.source, line.seq) for line in problems] == [("board", 2)]
 
 
 def test_an_observer_that_cannot_work_at_all_is_done_without(lesson: LessonFolder) -> None:

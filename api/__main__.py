@@ -1,36 +1,35 @@
-"""The control plane as a process of its own: `python -m classroom.web SETTINGS_JSON`."""
+"""`python -m api SETTINGS`: serve pages and control plane; SETTINGS is `api.settings.PagesOfRoom` as JSON."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import uvicorn
 
 from api.app import create_app
 from api.connections import Patience, patient_protocol
-from classroom.hosts import own_hosts
-from classroom.settings import Settings
+from api.hosts import own_hosts
+from api.settings import PagesOfRoom
 from process.beat import EVERY_S, beat
 from process.stage import run_stage
 
 
-def server(settings: Settings, patience: Patience) -> uvicorn.Server:
+def server(settings: PagesOfRoom, patience: Patience) -> uvicorn.Server:
     """The server of the pages, not started yet."""
-    host, _, port = settings.listen.rpartition(":")
     app = create_app(
         settings.root,
-        settings.template(),
-        hls_js=Path(settings.hls_js) if settings.hls_js else None,
+        settings.template,
+        hls_js=settings.hls_js,
         allowed_hosts=own_hosts(settings.listen) | set(settings.allowed_hosts),
     )
     config = uvicorn.Config(
         app,
-        host=host.strip("[]"),
-        port=int(port),
+        host=settings.host,
+        port=settings.port,
         http=patient_protocol(patience),
         timeout_keep_alive=round(patience.idle_s),
         log_config=None,
@@ -55,11 +54,18 @@ async def beating() -> AsyncIterator[None]:
         task.cancel()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: PagesOfRoom) -> None:
     async with beating():
         await server(settings, Patience()).serve()
 
 
+def main() -> int:
+    """Serve until told to end; gives the exit code of `process.stage`."""
+    parser = argparse.ArgumentParser(prog="python -m api", description="Serve the pages of a room.")
+    parser.add_argument("settings", help="api.settings.PagesOfRoom as JSON")
+    arguments = parser.parse_args()
+    return run_stage("api", lambda: asyncio.run(_serve(PagesOfRoom.parse(arguments.settings))))
+
+
 if __name__ == "__main__":
-    given = Settings.model_validate_json(sys.argv[1])
-    sys.exit(run_stage("api", lambda: asyncio.run(_serve(given))))
+    sys.exit(main())

@@ -14,10 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from classroom.settings import Settings
+from api.settings import PagesOfRoom
 from process.beat import BEAT_ENV
 from process.parentage import EXIT_TERMINATED
 from tests.kit.programme import environment
+from tests.kit.room import template
 from tests.kit.s3_servers import free_ports
 from tests.kit.waiting import wait_until
 
@@ -38,10 +39,15 @@ def beats() -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def api(tmp_path: Path, port: int, beats: tuple[int, int]) -> Iterator[subprocess.Popen[bytes]]:
-    settings = Settings(root=tmp_path / "lessons", listen=f"127.0.0.1:{port}", allowed_hosts=("box.school.example",))
+    settings = PagesOfRoom(
+        root=tmp_path / "lessons",
+        template=template(),
+        listen=f"127.0.0.1:{port}",
+        allowed_hosts=("box.school.example",),
+    )
     with (tmp_path / "api.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "classroom.web", settings.model_dump_json()],
+            [sys.executable, "-P", "-m", "api", settings.argument()],
             stdin=subprocess.DEVNULL, stderr=log, pass_fds=[beats[1]], env=environment({BEAT_ENV: str(beats[1])}),
         )  # fmt: skip
         try:

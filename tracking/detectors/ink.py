@@ -13,33 +13,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.analysis import Grey, inner
-
-INK_SIZE = (960, 540)
-"""Ink is looked for at this size: a pen stroke of 2 px at 720p is lost at less."""
+from lesson.model import Observation, Role
+from tracking.detector import Picture, Plane, inner
+from tracking.rules import sample_interval
 
 Plane32: TypeAlias = NDArray[np.float32]
 
 
-class InkMeter:
-    """Feed it the samples of one board, or of one `screen`, where nobody can stand in the way and slides change whole.
+class Ink:
+    """Writing, wiping and slides. Before a screen nobody can stand in the way, and slides change whole.
 
-    Thresholds (grey levels, at four samples a second) were set on the boards of ADR 0004, with and without sensor
+    Thresholds (gray levels, at four pictures a second) were set on the boards of ADR 0004, with and without sensor
     noise, coarse coding (x264 CRF 32 ultrafast) and light swinging by 10 %.
     """
 
-    _STILL = 4
+    name = "ink/1"
+    roles = frozenset({Role.BOARD, Role.SCREEN})
+    size = (960, 540)
+    """A pen stroke of 2 px at 720p is lost at less."""
+
+    _STILL = 4  # pictures
     _MOVED = 8.0
     _CHANGED = 6.0
     _CHANGED_SCREEN = 12.0
-    _NOISE = 2.5
-    _LIGHT = 0.25
-    _SPECK = 8
-    _RESTLESS = 3
+    _NOISE = 2.5  # times the unrest of the whole picture
+    _LIGHT = 0.25  # part of the settled contrast
+    _SPECK = 8  # pixels
+    _RESTLESS = 3  # changes, of which `_FORGETS` stays from picture to picture
     _FORGETS = 0.995
 
-    def __init__(self, *, screen: bool = False) -> None:
-        self._paper = None if screen else _Paper()
+    def __init__(self, role: Role) -> None:
+        self.interval = sample_interval(role)
+        self._paper = None if role is Role.SCREEN else _Paper()
         self._settled: Plane32 | None = None
         self._level: Plane32 = np.zeros((0, 0), np.float32)
         self._still: Plane32 = self._level
@@ -47,9 +52,12 @@ class InkMeter:
         self._grow = np.ones((3, 3), np.uint8)
         self._noise = 0.0
 
-    def feed(self, grey: Grey) -> float:
-        """Part of the picture, 0…1, that was found to have changed for good since the last sample."""
-        picture = inner(grey)
+    def feed(self, picture: Picture) -> Observation:
+        """Part of the picture, 0…1, that was found to have changed for good since the last one."""
+        changed = self._changed(inner(picture.gray(*self.size)))
+        return Observation(at=picture.at, board_activity=round(changed, 7))
+
+    def _changed(self, picture: Plane) -> float:
         if self._paper is None:
             detail, hidden = picture.astype(np.float32), None
         else:
@@ -88,7 +96,7 @@ class InkMeter:
         self._restless += changed
         return self._area(counted.astype(np.uint8))
 
-    def _area(self, mask: Grey) -> float:
+    def _area(self, mask: Plane) -> float:
         """Part of the picture in `mask`, single pixels left out."""
         blobs = cv2.dilate(mask, self._grow).astype(np.uint8)
         count, labels = cv2.connectedComponents(blobs, connectivity=8)
@@ -109,7 +117,7 @@ class _Paper:
         self._settled: Plane32 | None = None
         self._grow = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))
 
-    def look(self, picture: Grey) -> tuple[Plane32, Grey]:
+    def look(self, picture: Plane) -> tuple[Plane32, Plane]:
         """Local contrast of the picture, and a mask of what is hidden behind somebody."""
         height, width = picture.shape
         thinned = np.ascontiguousarray(picture[:: self._COARSE, :: self._COARSE])  # a mean would mix the ink in
@@ -119,7 +127,7 @@ class _Paper:
         mask = cv2.resize(hidden, (width, height), interpolation=cv2.INTER_NEAREST)
         return detail.astype(np.float32, copy=False), mask.astype(np.uint8, copy=False)
 
-    def _hidden(self, paper: Plane32) -> Grey:
+    def _hidden(self, paper: Plane32) -> Plane:
         if self._settled is None:
             self._settled = paper.copy()
         ratio = (paper + 8.0) / (self._settled + 8.0)

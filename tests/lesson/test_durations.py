@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from classroom.durations import format_duration, parse_duration
+from lesson.durations import format_duration, parse_duration, parse_offset
 from lesson.errors import ConfigError
 
 
@@ -22,3 +22,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61, "1:01"), (3600, "1:00:00"), (59.6, "1:00")])
 def test_durations_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("-1.5", -1.5), ("1m30s", 90), (" -1h", -3600), ("45m", 2700)])
+def test_offsets_may_be_nothing_or_earlier(text: str, seconds: float) -> None:
+    assert parse_offset(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-", "--1", "nan", "inf", "soon", "1m1h", "+1"])
+def test_what_is_no_offset_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="write seconds or a duration"):
+        parse_offset(text)

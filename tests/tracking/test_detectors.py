@@ -1,4 +1,4 @@
-"""What the meters say about pictures whose content is known."""
+"""What the detectors say about pictures whose content is known."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.tracking.drawn_room import board, person, sensor_noise
-from tracking.analysis import SIZE, FaceFinder, MotionMeter, brightness
-from tracking.ink import INK_SIZE, InkMeter
+from lesson.model import Rectangle, Role
+from tests.tracking.drawn_room import Drawn, board, person, sensor_noise
+from tracking.detector import Detector
+from tracking.detectors.faces import Faces
+from tracking.detectors.ink import Ink
+from tracking.detectors.motion import Motion
 
-Grey = NDArray[np.uint8]
+Gray = NDArray[np.uint8]
+INK_SIZE, SIZE = Ink.size, Motion.size
 
 
-def ink_over(pictures: list[Grey], *, screen: bool = False) -> list[float]:
-    meter = InkMeter(screen=screen)
-    return [meter.feed(picture) for picture in pictures]
+def ink(detector: Detector, picture: Gray) -> float:
+    return detector.feed(Drawn(picture)).board_activity
+
+
+def ink_over(pictures: list[Gray], *, role: Role = Role.BOARD) -> list[float]:
+    detector = Ink(role)
+    return [ink(detector, picture) for picture in pictures]
+
+
+def moving(detector: Detector, picture: Gray) -> tuple[tuple[Rectangle, ...], float]:
+    found = detector.feed(Drawn(picture))
+    return found.motion, found.motion_level
 
 
 def test_writing_is_counted_once_and_only_after_it_settled() -> None:
@@ -50,11 +63,11 @@ def test_noise_and_changing_light_are_no_ink() -> None:
 
 def test_a_person_before_the_board_is_no_ink() -> None:
     empty = board(2, INK_SIZE)
-    meter = InkMeter()
+    detector = Ink(Role.BOARD)
     walking = [person(empty.copy(), 0.1 + 0.02 * step, 0.3) for step in range(20)]
     standing = [person(empty.copy(), 0.5, 0.3)] * 12
     gone = [empty] * 12
-    assert sum(meter.feed(picture) for picture in [*[empty] * 8, *walking, *standing, *gone]) < 3e-5
+    assert sum(ink(detector, picture) for picture in [*[empty] * 8, *walking, *standing, *gone]) < 3e-5
 
 
 def test_a_new_slide_counts_whole() -> None:
@@ -62,7 +75,7 @@ def test_a_new_slide_counts_whole() -> None:
     for row in range(40, 500, 24):
         slides[0][row : row + 10, 60:800] = 30
         slides[1][row + 12 : row + 22, 160:900] = 30
-    assert sum(ink_over([slides[0]] * 8 + [slides[1]] * 8, screen=True)) > 0.2
+    assert sum(ink_over([slides[0]] * 8 + [slides[1]] * 8, role=Role.SCREEN)) > 0.2
 
 
 def test_a_clock_in_the_picture_is_mostly_ignored_after_a_while() -> None:
@@ -85,13 +98,13 @@ def test_the_margin_is_not_looked_at() -> None:
 
 
 def test_a_moving_body_is_one_region_of_its_size() -> None:
-    meter = MotionMeter()
+    detector = Motion(Role.TEACHER)
     empty = board(0, SIZE)
-    boxes, level = meter.feed(person(empty.copy(), 0.30, 0.3))
+    boxes, level = moving(detector, person(empty.copy(), 0.30, 0.3))
     assert boxes == ()
     assert level == 0.0
     for step in range(1, 8):
-        boxes, level = meter.feed(sensor_noise(person(empty.copy(), 0.30 + 0.01 * step, 0.3), step))
+        boxes, level = moving(detector, sensor_noise(person(empty.copy(), 0.30 + 0.01 * step, 0.3), step))
     assert len(boxes) == 1
     (box,) = boxes
     assert 0.3 < box.centre[0] < 0.5
@@ -100,29 +113,28 @@ def test_a_moving_body_is_one_region_of_its_size() -> None:
 
 
 def test_noise_is_no_motion_and_lights_are_nobody() -> None:
-    meter = MotionMeter()
+    detector = Motion(Role.TEACHER)
     for seed in range(8):
-        boxes, level = meter.feed(sensor_noise(board(2, SIZE), seed, sigma=5))
+        boxes, level = moving(detector, sensor_noise(board(2, SIZE), seed, sigma=5))
         assert boxes == ()
         assert level < 1e-3
-    boxes, level = meter.feed((board(2, SIZE) * 0.5).astype(np.uint8))
+    boxes, level = moving(detector, (board(2, SIZE) * 0.5).astype(np.uint8))
     assert boxes == ()
     assert level > 0.6
 
 
-def test_a_picture_without_anything_has_no_faces_and_brightness_is_mean_luma() -> None:
-    assert FaceFinder().find(np.full((SIZE[1], SIZE[0], 3), 120, np.uint8)) == ()
-    assert brightness(np.full(SIZE[::-1], 51, np.uint8)) == pytest.approx(0.2)
+def test_a_picture_without_anything_has_no_faces() -> None:
+    assert Faces(Role.TEACHER).feed(Drawn(np.full((SIZE[1], SIZE[0], 3), 120, np.uint8))).faces == ()
 
 
 @pytest.mark.footage
 def test_faces_of_real_people_are_found(footage: object) -> None:
     clip = cv2.VideoCapture(f"{footage}/classroom/intel_head-pose-face-detection-female-and-male.gif")
     found = 0
-    finder = FaceFinder()
+    detector = Faces(Role.TEACHER)
     for _ in range(10):
         good, picture = clip.read()
         assert good
-        found += bool(finder.find(cv2.resize(picture, SIZE).astype(np.uint8)))
+        found += bool(detector.feed(Drawn(picture.astype(np.uint8))).faces)
     clip.release()
     assert found >= 8

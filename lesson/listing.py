@@ -1,0 +1,76 @@
+"""One line about a lesson, for the lists of the command line and the pages: from its fold, or without folding it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesson.glance import NOTHING, LessonEntry
+from lesson.hls import published_url
+from lesson.state import LessonState, Phase
+from lesson.summary import rounded_s
+
+DAMAGED = "damaged"
+"""The `state` of a lesson that cannot be read: it is listed, never hidden."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonSummary:
+    """One line about a lesson. Times are ISO 8601 UTC; `state` is a `lesson.state.Phase`, or `damaged`.
+
+    `gap_count`: None where it is not known without folding the lesson. `problem`: why it is damaged or empty.
+    """
+
+    lesson_id: str
+    title: str
+    state: str
+    room: str = ""
+    timezone: str = "UTC"
+    started: str | None = None
+    stopped: str | None = None
+    duration_s: float = 0.0
+    gap_count: int | None = None
+    playable: bool = False
+    verified: bool = False
+    published_url: str | None = None
+    problem: str | None = None
+
+
+def lesson_summary(state: LessonState) -> LessonSummary:
+    """The line of a lesson that is folded."""
+    return LessonSummary(
+        lesson_id=state.header.id,
+        title=state.header.title,
+        state=state.phase.value,
+        room=state.header.room,
+        timezone=state.header.timezone,
+        started=state.start.at.wall if state.start else state.header.created_wall,
+        stopped=state.stop.at.wall if state.stop else None,
+        duration_s=rounded_s(state.duration),
+        gap_count=len(state.gaps()),
+        playable=any(rendition.leading for rendition in state.editions[state.shown].renditions.values()),
+        verified=state.verified is not None,
+        published_url=published_url(state),
+        problem=NOTHING if state.empty else None,
+    )
+
+
+def listed_lesson(entry: LessonEntry) -> LessonSummary:
+    """The line of a lesson in the catalogue; a damaged one is called by its id where its title cannot be read."""
+    header, name = entry.header, entry.folder.id
+    if header is None:
+        return LessonSummary(lesson_id=name, title=name, state=DAMAGED, problem=entry.problem)
+    return LessonSummary(
+        lesson_id=name,
+        title=header.title,
+        state=entry.phase.value if entry.phase else DAMAGED,
+        room=header.room,
+        timezone=header.timezone,
+        started=entry.start.at.wall if entry.start else header.created_wall,
+        stopped=entry.stop.at.wall if entry.stop else None,
+        duration_s=entry.duration_s,
+        gap_count=entry.gap_count,
+        playable=entry.playable,
+        verified=entry.phase is Phase.PUBLISHED,
+        published_url=entry.published_url,
+        problem=entry.problem,
+    )
