@@ -163,7 +163,7 @@ def test_an_edit_of_one_shot_codes_only_its_chunks_and_nobody_is_cut_off(tmp_pat
     before = load_state(folder)
     coded.clear()
 
-    assert start_edition(tmp_path, folder, [shot(600, 612, "teacher")]) == 1
+    assert start_edition(tmp_path, folder, [shot(600, 612, "board")]) == 1
     assert load_state(folder).phase is Phase.PROCESSING
     store = WatchedStore(first.objects)
     work(folder, store)
@@ -186,7 +186,7 @@ def test_an_edit_of_one_shot_codes_only_its_chunks_and_nobody_is_cut_off(tmp_pat
     assert verify_remote(folder, store) == []
     coded.clear()
 
-    start_edition(tmp_path, folder, [shot(600, 612, "teacher"), Trim(span=Span(100 * S, 2600 * S))])
+    start_edition(tmp_path, folder, [shot(600, 612, "board"), Trim(span=Span(100 * S, 2600 * S))])
     work(folder, store)
     cut = [GRID.index(100 * S), GRID.index(2600 * S)]
     assert sorted(coded) == sorted((rung.name, index) for rung in LADDER for index in cut)
