@@ -19,8 +19,8 @@ from lesson.model import Kind, SegmentRecord
 from lesson.roles import voice_order
 from lesson.state import LessonState
 from lesson.time import Span, Ticks, source_tick
-from media.audio import PREROLL, AudioBlock, sound
-from media.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, PREROLL_BLOCKS
+from media.decode.sound import PREROLL, AudioBlock, sound
+from media.output.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, PREROLL_BLOCKS
 
 Pcm = npt.NDArray[np.float32]
 

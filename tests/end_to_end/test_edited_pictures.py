@@ -18,7 +18,7 @@ from lesson.records import FrozenUntil, Mapped, Origin, Shot, SourceFinished
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks, ticks_from_pts
 from lesson.verify import verify_local
-from media.fmp4 import MEDIA_START
+from media.output.fmp4 import MEDIA_START
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film
 from tests.kit.lessons import VOICE, files_of, make_lesson, moment, source, start, stop
