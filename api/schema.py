@@ -170,7 +170,7 @@ class LessonOut(SummaryOut):
             sources=[SourceOut.of(header.id, source) for source in state.sources.values()],
             renditions=[
                 RenditionOut.of(rendition_summary(state, rung), state.renditions[rung.name].leading)
-                for rung in header.ladder
+                for rung in state.ladder
             ],
             gaps=[gap_summary(gap) for gap in state.gaps()],
             problems=damage,
