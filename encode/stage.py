@@ -61,7 +61,7 @@ class EncodeStage:
         if kept:
             self._store.keep(kept)
             self.view.poll()
-            _log.info("chunks_kept", edition=self.view.state.newest, chunks=sum(record.count for record in kept))
+            _log.info("chunks_reused", edition=self.view.state.newest, chunks=sum(record.count for record in kept))
         return bool(kept)
 
     def _submit(self) -> bool:

@@ -137,7 +137,7 @@ class Uploader:
         self._commit(
             Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url, edition=number)
         )
-        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+        _log.info("lesson_verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
 
     def _put_index(self, state: LessonState) -> None:
         """Store the `index.m3u8` of the finished edition unless it is."""
