@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import Counter
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class FaultBoard:
     def _conducted(self) -> list[FaultRaised]:
         said = self._bulletin.read() if self._bulletin else None
         if said is None:
-            return list(self._state().faults.values())
+            return list(self.state().faults.values())
         with self._lock:
             if said.lines is not None:
                 self._told = [one for one in map(decode_line, said.lines) if isinstance(one, FaultRaised)]
@@ -75,12 +74,8 @@ class FaultBoard:
                 found.append(FaultRaised(code=code, about="conductor", at=since, detail=detail))
         return found
 
-    def counts(self) -> tuple[Counter[str], Counter[str]]:
-        """Processes started and failed so far, by stage."""
-        state = self._state()
-        return state.starts, state.failures
-
-    def _state(self) -> BoxState:
+    def state(self) -> BoxState:
+        """What its journal amounts to now, to keep."""
         with self._lock:
             with suppress(StorageError):  # a disk that cannot be read: what was known stands
                 self._view.poll()

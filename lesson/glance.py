@@ -21,6 +21,7 @@ from lesson.manifest import read_sealed
 from lesson.model import LessonHeader
 from lesson.records import (
     ChunkEncoded,
+    EditionStarted,
     FrozenUntil,
     PlaylistPublished,
     PublishStarted,
@@ -42,10 +43,15 @@ BEGINNING_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a lesson was started and stopped, if it was."""
+    """When a lesson was started and stopped, if it was; `edition`: number of the newest."""
 
     start: Start | None = None
     stop: Stop | None = None
+    edition: int = 0
+
+    def is_met_by(self, verified: Verified | None) -> bool:
+        """Whether the newest edition is verified."""
+        return verified is not None and verified.edition >= self.edition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ def glance(folder: LessonFolder) -> LessonEntry:
         header = folder.header
         window = control_window(folder.control_journal)
         verified = sealed(folder.publish_journal)
-        return _entry(folder, window, verified)
+        return _entry(folder, window, verified if window.is_met_by(verified) else None)
     except ClassreelError as error:
         return LessonEntry(folder=folder, phase=None, header=header, problem=str(error))
 
@@ -111,7 +117,7 @@ def _phase(window: Window, verified: Verified | None) -> Phase:
 
 
 def control_window(path: Path) -> Window:
-    """The first Start and first Stop of a control journal, which holds two lines as a rule.
+    """The first Start and first Stop of a control journal, which holds two lines as a rule, and its newest edition.
 
     Raises:
         LessonFormatError: the line that may have started the lesson is damaged.
@@ -122,7 +128,8 @@ def control_window(path: Path) -> Window:
     start = next((r for r in records if isinstance(r, Start)), None)
     if start is None and reader.damage:
         raise LessonFormatError(f"{path}: damaged; whether the lesson was started cannot be told")
-    return Window(start, next((r for r in records if isinstance(r, Stop)), None))
+    editions = [record.number for record in records if isinstance(record, EditionStarted)]
+    return Window(start, next((r for r in records if isinstance(r, Stop)), None), max(editions, default=0))
 
 
 def sealed(path: Path) -> Verified | None:
