@@ -125,7 +125,7 @@ class Conductor:
             self._root_trouble = None
         except StorageError as error:
             if self._root_trouble is None:
-                self._log.warning("the disk is not there", error=str(error))
+                self._log.warning("disk_refuses", error=str(error))
             self._root_trouble = str(error)
 
     def _look_at_root(self) -> None:

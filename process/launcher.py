@@ -61,7 +61,7 @@ def log_output(log: Path) -> Iterator[int]:
         fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         os.set_blocking(fd, True)
     except OSError as error:
-        _log.warning("log cannot be opened", log=str(log), error=os.strerror(error.errno or 0))
+        _log.warning("log_not_opened", log=str(log), error=os.strerror(error.errno or 0))
         fd = _inherited()
     try:
         yield fd
