@@ -26,7 +26,7 @@ class _Held:
 
     def poll(self) -> None:
         try:
-            self.view.poll()
+            self.view.poll_readable()
         except KeyError as error:
             raise LessonFormatError(
                 f"{self.view.folder.id}: a record names {error}, which the header does not"
@@ -59,7 +59,7 @@ class Library:
         Raises:
             LessonNotFoundError: no such lesson.
             LessonFormatError: its header cannot be read, or its journals are not of this lesson.
-            StorageError: a journal cannot be read.
+            StorageError: the control journal cannot be read.
         """
         held = self._hold(lesson_id)
         with held.lock:
@@ -67,7 +67,7 @@ class Library:
             yield held.view.state
 
     def damage(self, lesson_id: str) -> list[str]:
-        """One line for every journal that lost lines to damage."""
+        """One line for every journal that cannot be read or lost lines to damage."""
         held = self._hold(lesson_id)
         with held.lock:
             held.poll()

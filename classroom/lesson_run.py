@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from classroom.jobs import BLIND_AFTER, wanted_jobs
+from classroom.jobs import BLIND_AFTER, unread_troubles, wanted_jobs
 from classroom.settings import Settings
 from classroom.start import PRELOAD
 from lesson.errors import ClassreelError, storage_errors
@@ -84,7 +84,7 @@ class LessonRun:
     def __enter__(self) -> Self:
         try:
             self._lock_lesson()
-            self.view.poll()
+            self.view.poll_readable()
         except BaseException:
             self._close_launcher()
             raise
@@ -119,7 +119,7 @@ class LessonRun:
 
     def step(self) -> bool:
         """Look at the journals, start and stop processes accordingly; whether anything new was committed."""
-        changed = self.view.poll()
+        changed = self.view.poll_readable()
         if changed:
             self._changed = self._clock()
         self._supervisor.reconcile(self._rule(self.folder, self.view.state))
@@ -149,8 +149,9 @@ class LessonRun:
 
     @property
     def troubles(self) -> dict[str, Trouble]:
-        """Job name to what is wrong with it."""
-        return self._supervisor.troubles
+        """Job name to what is wrong with it; one whose journal cannot be read need not have failed yet."""
+        jobs = self._rule(self.folder, self.view.state) if self.view.unread else []
+        return unread_troubles(self.folder, jobs, self.view.unread, self._clock()) | self._supervisor.troubles
 
     @property
     def problems(self) -> list[str]:

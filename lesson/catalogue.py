@@ -19,7 +19,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from lesson.errors import ClassreelError, StorageError, storage_errors
 from lesson.folder import LessonFolder, is_name
-from lesson.glance import LessonEntry, Window, control_window, glance, sealed
+from lesson.glance import LessonEntry, Window, glance, lesson_window, sealed
 from lesson.model import LessonHeader
 from lesson.records import Verified
 
@@ -67,10 +67,14 @@ class Catalogue:
         return [self._folder(name) for name in ([running] if running else []) + waiting]
 
     def damaged(self) -> list[LessonEntry]:
-        """Lessons that are not verified and cannot be read, oldest first; `problem` says why."""
+        """Lessons that are not verified and cannot be read, or lost Start or Stop, oldest first; `problem` says why.
+
+        Of the running one, what publishing wrote is none of its recording's business.
+        """
         with self._lock:
             names = [name for name in self._known_names() if not self._is_safe(name)]
-            suspects = [name for name in names if self._cannot_be_read(name)]
+            running = self._running(names)
+            suspects = [n for n in names if (n != running and self._cannot_be_read(n)) or self._lost_something(n)]
         return [glance(self._folder(name)) for name in suspects if is_lesson(self._folder(name))]
 
     def page(self, limit: int | None = None, before: str | None = None) -> list[LessonEntry]:
@@ -142,13 +146,19 @@ class Catalogue:
             return True
         return name in self._seals and isinstance(self._seals[name].found(), ClassreelError)
 
+    def _lost_something(self, name: str) -> bool:
+        window = None if name in self._over else self._window(name)
+        return window is not None and bool(window.lost)
+
     def _window(self, name: str) -> Window | None:
         """Start and Stop of a lesson not known to be over; None when they cannot be read."""
-        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, control_window))
+        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, _read_window))
         window = look.found()
+        if isinstance(window, ClassreelError) or window.start is None or (window.hurt and window.stop is None):
+            self._controls.pop(name)  # the raw journals may tell more the next time
         if isinstance(window, ClassreelError):
             return None
-        if window.stop and look.settled:
+        if window.stop and not window.lost and look.settled:
             self._over[name] = window.start is not None
             del self._controls[name]
         return window
@@ -157,6 +167,10 @@ class Catalogue:
         folder = self._folder(name)
         header = self._headers.setdefault(name, _Look(folder.header_path, _read_header)).found()
         return None if isinstance(header, ClassreelError) else header
+
+
+def _read_window(path: Path) -> Window:
+    return lesson_window(LessonFolder(path.parent))
 
 
 def _read_header(path: Path) -> LessonHeader:

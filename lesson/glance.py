@@ -19,12 +19,15 @@ from lesson.hls import INDEX
 from lesson.journal import JournalReader, read_journal
 from lesson.manifest import read_sealed
 from lesson.model import LessonHeader
+from lesson.presumed import Signs, presumed
 from lesson.records import (
     ChunkEncoded,
+    EpochStarted,
     FrozenUntil,
     PlaylistPublished,
     PublishStarted,
     Record,
+    SourceFinished,
     Start,
     Stop,
     Unknown,
@@ -42,10 +45,15 @@ BEGINNING_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a lesson was started and stopped, if it was."""
+    """When a lesson was started and stopped, if it was.
+
+    `hurt`: its control journal is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`).
+    """
 
     start: Start | None = None
     stop: Stop | None = None
+    hurt: bool = False
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,7 @@ def glance(folder: LessonFolder) -> LessonEntry:
     header = None
     try:
         header = folder.header
-        window = control_window(folder.control_journal)
+        window = lesson_window(folder)
         verified = sealed(folder.publish_journal)
         return _entry(folder, window, verified)
     except ClassreelError as error:
@@ -91,7 +99,7 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
     return LessonEntry(
         folder=folder,
         phase=Phase.EMPTY if empty else _phase(window, verified),
-        problem=NOTHING if empty else None,
+        problem=NOTHING if empty else _what_is_lost(folder, window),
         header=folder.header,
         start=window.start,
         stop=window.stop,
@@ -113,16 +121,48 @@ def _phase(window: Window, verified: Verified | None) -> Phase:
 def control_window(path: Path) -> Window:
     """The first Start and first Stop of a control journal, which holds two lines as a rule.
 
-    Raises:
-        LessonFormatError: the line that may have started the lesson is damaged.
-        StorageError: it cannot be read.
+    Raises `StorageError`.
     """
     reader = JournalReader(path)
     records = reader.poll()
     start = next((r for r in records if isinstance(r, Start)), None)
-    if start is None and reader.damage:
-        raise LessonFormatError(f"{path}: damaged; whether the lesson was started cannot be told")
-    return Window(start, next((r for r in records if isinstance(r, Stop)), None))
+    stop = next((r for r in records if isinstance(r, Stop)), None)
+    return Window(start, stop, hurt=bool(reader.damage or reader.torn_bytes))
+
+
+def lesson_window(folder: LessonFolder) -> Window:
+    """When a lesson was started and stopped; what its control journal lost is taken from the raw journals.
+
+    Raises:
+        LessonFormatError: the line that may have started the lesson is damaged, and nothing else tells.
+        StorageError: a journal cannot be read.
+    """
+    found = control_window(folder.control_journal)
+    if found.start and (found.stop or not found.hurt):
+        return found
+    begun = folder.has_raw_journal()
+    if found.start is None and begun:
+        found = control_window(folder.control_journal)  # perhaps it has been started between the two looks
+    if found.start is None and not begun:
+        if found.hurt:
+            raise LessonFormatError(f"{folder.control_journal}: damaged; whether the lesson was started cannot be told")
+        return found
+    journals = [folder.raw_journal(source.id) for source in folder.header.sources]
+    firsts = [] if found.start else [at for path in journals if (at := _first_epoch(path))]
+    ends = [last.at if isinstance(last, SourceFinished) else None for last in map(last_record, journals)]
+    bounds = presumed(folder.header, found.start, found.stop, Signs(begun, firsts, ends), hurt=found.hurt)
+    return Window(bounds.start, bounds.stop, found.hurt or bool(bounds.lost), bounds.lost)
+
+
+def _what_is_lost(folder: LessonFolder, window: Window) -> str | None:
+    return f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
+
+
+def _first_epoch(path: Path) -> Moment | None:
+    for record in map(_decoded, _beginning(path, BEGINNING_BYTES).split(b"\n")[:-1]):
+        if isinstance(record, EpochStarted):
+            return record.at
+    return next((r.at for r in read_journal(path) if isinstance(r, EpochStarted)), None)
 
 
 def sealed(path: Path) -> Verified | None:

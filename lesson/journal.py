@@ -1,8 +1,8 @@
 """Append-only journals: one writer, a line is a commit, readers follow while it grows.
 
 A line is appended in one `write` and fsynced; what it names must be durable before. After a crash the torn tail, which
-has no line end, is cut by the next writer. A whole line whose CRC is wrong (a bad disk) or that this version cannot read
-is lost alone, reported, and never cut: not even the last one, which may have been the Stop of a lesson.
+has no line end, is cut by the next writer. A whole line whose CRC is wrong (a bad disk), or that this version cannot
+read, is lost alone, reported, and never cut: not even the last one, which may have been the Stop of a lesson.
 """
 
 from __future__ import annotations

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from pathlib import Path
 
+from lesson.errors import StorageError
 from lesson.folder import LessonFolder
+from lesson.following import Journals
 from lesson.gaps import Gap, source_gaps
-from lesson.journal import JournalReader
 from lesson.model import Kind, LessonHeader
+from lesson.presumed import Signs, presumed
 from lesson.records import (
     ChunkEncoded,
     CropPath,
@@ -141,7 +144,7 @@ class LessonState:
             case StreamAccount():
                 source.accounts[record.epoch, record.stream] = record
             case SourceFinished():
-                source.finished = True
+                source.finished, source.finished_at = True, record.at
 
     def _apply_plan(self, record: Origin | Mapped | Shot | CropPath | FrozenUntil) -> None:
         match record:
@@ -258,34 +261,70 @@ class LessonView:
     def __init__(self, folder: LessonFolder) -> None:
         self.folder = folder
         self.state = LessonState(folder.header)
-        self._readers = [JournalReader(path) for path in folder.state_journals()]
+        self._journals = Journals(folder.state_journals())
+        self._lost: tuple[str, ...] = ()
 
     def poll(self) -> bool:
-        """Fold in what was committed since the last poll; whether there was anything. Raises `StorageError`.
+        """Fold in what was committed since the last poll; whether there was anything.
 
-        Later stages are read first: what their records follow from was committed before, and so is read too. A plan
-        frozen over segments that this state does not know yet would be rendered without them.
+        A plan frozen over segments that this state does not know would be rendered without them: the error of a
+        journal that cannot be read is raised, once what the others hold is folded in. Raises `StorageError`.
         """
-        polled = [reader.poll() for reader in reversed(self._readers)]
-        if any(reader.taken_back for reader in self._readers):  # a fold cannot be undone, only done again
+        changed = self.poll_readable()
+        for error in self._journals.unread.values():
+            raise error
+        return changed
+
+    def poll_readable(self) -> bool:
+        """The same for those who record and show: only a control journal that cannot be read is an error to them.
+
+        What a later stage wrote touches neither; which journals could not be read is in `unread`.
+        """
+        begun = self.state.start is None and self.folder.has_raw_journal()  # asked before Start is looked for
+        polled = self._journals.poll()
+        if self._journals.taken_back:  # a fold cannot be undone, only done again
             self.state.clear()
-            self._readers = [JournalReader(path) for path in self.folder.state_journals()]
-            polled = [reader.poll() for reader in reversed(self._readers)]
-        for records in reversed(polled):
+            self._journals = Journals(self.folder.state_journals())
+            self._lost, begun = (), self.folder.has_raw_journal()
+            polled = self._journals.poll()
+        for records in polled:
             for record in records:
                 self.state.apply(record)
+        if error := self._journals.unread.get(self.folder.control_journal):
+            raise error
+        self._presume(begun=begun)
         return any(polled)
 
     @property
+    def unread(self) -> dict[Path, StorageError]:
+        """The journals that the last poll could not read."""
+        return self._journals.unread
+
+    def _presume(self, *, begun: bool) -> None:
+        """A control journal that lost Start or Stop neither ends a recording nor begins one again."""
+        state, control, sources = self.state, self._journals.readers[0], self.state.sources.values()
+        firsts = [source.epochs[0].at for source in sources if source.epochs]
+        signs = Signs(begun, firsts, [source.finished_at for source in sources])
+        hurt = bool(self._lost or control.damage or control.torn_bytes)
+        found = presumed(state.header, state.start, state.stop, signs, hurt=hurt)
+        state.start, state.stop = found.start, found.stop
+        self._lost += found.lost
+
+    @property
     def damage(self) -> list[str]:
-        """One line for every journal with lines lost to damage, or about sources and renditions unknown here."""
+        """One line for every journal that cannot be read or lost lines, or about what is unknown here."""
         lost = [
             f"{self.folder.relative(reader.path)}: {len(reader.damage)} damaged line(s), first at byte "
             f"{reader.damage[0].offset}"
-            for reader in self._readers
+            for reader in self._journals.readers
             if reader.damage
         ]
         strays = sorted({type(record).__name__ for record in self.state.strays})
+        lost += [f"{self.folder.relative(self.folder.control_journal)}: {one}" for one in self._lost]
+        lost += [
+            f"{self.folder.relative(path)}: {str(error).removeprefix(f'{path}: ')}"
+            for path, error in self._journals.unread.items()
+        ]
         return lost + [f"{name} of a source or rendition that lesson.json does not name" for name in strays]
 
 

@@ -45,9 +45,7 @@ def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert reader.poll() == []
 
 
-@pytest.mark.parametrize(
-    "tail", [b"", b"\0" * 700, b"garbage", b"{}", b'{"type":"'], ids=lambda tail: repr(tail[:10])
-)
+@pytest.mark.parametrize("tail", [b"", b"\0" * 700, b"garbage", b"{}", b'{"type":"'], ids=lambda tail: repr(tail[:10]))
 def test_torn_at_every_byte_keeps_every_whole_line(tmp_path: Path, tail: bytes) -> None:
     """A power cut ends the file anywhere, and file systems fill what they allocated with NULs."""
     path = tmp_path / "journal.jsonl"
