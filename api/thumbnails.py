@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lesson.model import Kind, SegmentRecord
 from lesson.state import SourceState
-from media.thumbnail import thumbnail
+from media.decode.thumbnail import thumbnail
 
 WIDTH = 480
 KEPT = 32

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from lesson.time import TICKS_PER_SECOND
-from media.scene import make_scene, tone
+from media.simulated.scene import make_scene, tone
 
 FPS = 25
 _NOISE = 2.0  # standard deviation in luma steps: a small sensor in a lit room

@@ -17,7 +17,7 @@ from lesson.lifecycle import LessonTemplate
 from lesson.model import Kind, Rendition, Role, SourceSpec
 from lesson.records import Start, Stop
 from lesson.time import Grid
-from media.video_encoder import X264_PARAMS
+from media.output.video_encoder import X264_PARAMS
 
 GRID = Grid()
 

@@ -23,7 +23,7 @@ from lesson.journal import JournalReader
 from lesson.loss import Loss
 from lesson.model import SourceSpec
 from lesson.records import Stop
-from media.packets import Feed, FeedPacket
+from media.feeds.packets import Feed, FeedPacket
 from process.beat import beat
 
 POLL_S = 0.2

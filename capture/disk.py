@@ -24,7 +24,7 @@ from lesson.durable import sync_file, sync_folder
 from lesson.errors import StorageError, storage_errors
 from lesson.journal import JournalWriter
 from lesson.records import Record
-from media.segment import file_digest
+from media.feeds.segment import file_digest
 
 T = TypeVar("T")
 

@@ -16,8 +16,7 @@ from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import StreamAccount
 from lesson.time import Ticks, seconds_from_ticks
-from media.live_feed import LiveFeed
-from media.packets import Feed, FeedPacket
+from media.feeds.packets import Feed, FeedPacket
 
 ACCOUNT_S = 60.0
 """The ledger of a stream that drops packets is brought up to date this often."""
@@ -142,13 +141,11 @@ class LiveIntake:
 
     @property
     def away(self) -> frozenset[Kind]:
-        if not isinstance(self._feed, LiveFeed) or not self._feed.reopens:
-            return frozenset()
-        return self._presence.away | self._feed.late
+        return self._presence.away | self._feed.late if self._feed.reopens else frozenset()
 
     @property
     def unknown(self) -> bool:
-        return isinstance(self._feed, LiveFeed) and bool(self._feed.late)
+        return bool(self._feed.late)
 
     def take(self, packet: FeedPacket) -> None:
         placed = self._placing.place(packet)

@@ -9,7 +9,7 @@ from lesson.loss import Loss
 from lesson.model import Kind
 from lesson.records import StreamAccount
 from lesson.time import Ticks
-from media.packets import Announced, FeedPacket
+from media.feeds.packets import Announced, FeedPacket
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from capture.rules import Continuity
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks
-from media.container_feed import headroom_shift
-from media.packets import FeedPacket
+from media.feeds.container_feed import headroom_shift
+from media.feeds.packets import FeedPacket
 
 AGREEMENT: Ticks = TICKS_PER_SECOND // 2
 """Two streams of a camera whose time stamps and arrivals tell the same story to within this are on one clock: sound

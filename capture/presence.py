@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from capture.rules import Paces
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND
-from media.packets import FeedPacket
+from media.feeds.packets import FeedPacket
 
 SETTLE_NS = NANOSECONDS_PER_SECOND // 2
 """The first packets are held this long, so that a camera whose streams start together starts with one epoch. Longer

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lesson.model import Kind
-from media.packets import Feed, FeedPacket
+from media.feeds.packets import Feed, FeedPacket
 
 LIVE_BYTES = 64_000_000
 """Packets that may wait in memory: more than a minute of a 6 Mbit/s camera."""

@@ -18,8 +18,8 @@ from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, Record, SegmentCommitted, SourceFinished, SourceLost, encode_line
 from lesson.source_state import SourceState
 from lesson.time import TICKS_PER_SECOND, Ticks
-from media.packets import FeedPacket, Track
-from media.segment import TIME_BASE, Contents, SegmentWriter
+from media.feeds.packets import FeedPacket, Track
+from media.feeds.segment import TIME_BASE, Contents, SegmentWriter
 
 TAIL_PATIENCE: Ticks = 30 * TICKS_PER_SECOND
 """How long pictures may go on in the epoch before while the new one waits for a key frame."""

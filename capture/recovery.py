@@ -17,7 +17,7 @@ from lesson.journal import read_journal
 from lesson.model import Anchor, PtsRange, SourceSpec
 from lesson.records import EpochStarted, Record, SegmentCommitted, SourceFinished, decode_line
 from lesson.source_state import SourceState
-from media.segment import Contents, Inspection, file_digest, inspect_segment
+from media.feeds.segment import Contents, Inspection, file_digest, inspect_segment
 
 _SYNCS_AT_ONCE = 4
 

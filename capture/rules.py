@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks, ticks_from_ns
-from media.packets import FeedPacket
+from media.feeds.packets import FeedPacket
 
 SEGMENT_LENGTH: Ticks = 4 * TICKS_PER_SECOND
 """A segment ends at the first key frame from here on: short enough to follow live, long enough to cost nothing."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from capture.address import check_address
+from capture.kinds import parse_source, rtsp, source_kind
 from lesson.errors import ConfigError
 from lesson.folder import is_name
 from lesson.model import Role, SourceSpec
 from process.section import Section
-
-_KINDS = ("rtsp", "rtsps", "v4l2", "x11", "alsa", "file", "test")
-_NETWORK = {"rtsp", "rtsps"}
 
 
 def _plain_name(text: str) -> str:
@@ -26,26 +22,16 @@ def _plain_name(text: str) -> str:
 
 def _uri(uri: str) -> str:
     """What a feed is: kind, device or address, and every option of it."""
-    kind = uri.partition(":")[0]
-    if kind not in _KINDS:
-        raise ValueError(f"unknown source kind {kind!r}; there is {', '.join(_KINDS)}")
-    if not uri.isprintable():
-        raise ValueError("there is a control character in it")
-    parts = urlsplit(uri)
-    if "@" in parts.netloc:
-        raise ValueError("no user or password in an address: name environment variables in user_env, password_env")
     try:
-        check_address(uri)
+        parse_source(uri)
     except ConfigError as error:
         raise ValueError(str(error)) from error
-    if kind in _NETWORK and parts.port == 0:  # a port above 65535 or of letters is refused by asking for it
-        raise ValueError("there is no port 0")
     return uri
 
 
 def _substream(uri: str) -> str:
     """A second, smaller stream of the same network camera."""
-    if uri.partition(":")[0] not in _NETWORK:
+    if source_kind(uri) is not rtsp.KIND:
         raise ValueError("write the address of the camera's smaller stream, for example rtsp://10.0.0.11/sub")
     return _uri(uri)
 

@@ -2,7 +2,7 @@
 
 In a process of its own, because drivers may hang in C: whoever starts it must end it (`TRIAL_LIMIT_S`). Input: the
 fields of a `SourceSpec` as JSON; credentials are named there and come with the environment. Output: JSON,
-`{streams: [...]}` or `{error: "one line"}`.
+`{streams: [...]}` or `{error: "one line", fault: "a lesson.source_fault.SourceFault"}`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from itertools import pairwise
 from statistics import median
 
 from capture.feeds import open_feed
+from capture.losses import source_fault
 from capture.reader import Ended, Opened, Reader
 from lesson.errors import ClassreelError, MediaError
 from lesson.model import Kind, Role, SourceSpec
+from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND
-from media.packets import Feed, FeedPacket, Track
+from media.feeds.packets import Feed, FeedPacket, Track
 from process.logs import configure_logging
 
 WATCH_S = 2.5
@@ -71,9 +73,9 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial
                         raise error
                     over = True
     if feed is None:
-        raise MediaError(f"{spec.uri}: timed out, no answer within {OPEN_S:g} s")
+        raise MediaError(f"{spec.uri}: timed out, no answer within {OPEN_S:g} s", SourceFault.UNREACHABLE)
     if not any(times.values()):
-        raise MediaError(f"{spec.uri}: opens, but gives no pictures and no sound")
+        raise MediaError(f"{spec.uri}: opens, but gives no pictures and no sound", SourceFault.SILENT)
     return [_trial(track, times[kind]) for kind, track in feed.tracks.items()]
 
 
@@ -100,7 +102,7 @@ def main() -> None:
     try:
         answer: dict[str, object] = {"streams": [asdict(found) for found in try_source(spec, os.environ)]}
     except ClassreelError as error:
-        answer = {"error": str(error)}
+        answer = {"error": str(error), "fault": source_fault(error)}
     print(json.dumps(answer), flush=True)  # noqa: T201 - the answer of this process
     os._exit(0)  # a driver may hang in a thread: tearing down libav around it would crash
 

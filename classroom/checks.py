@@ -10,23 +10,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from capture.kinds import remedy
 from capture.settings import SourceSettings
-from classroom.feed_check import check_feed, remedy
+from classroom.feed_check import check_feed
 from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
-from lesson.errors import ClassreelError
+from lesson.errors import ClassreelError, MediaError, StoreError
+from lesson.store_fault import StoreFault
 from publish.store import open_store
 
 MIN_FREE_BYTES = 5 * 1024**3
 """About two lessons of three cameras at 6 Mbit/s together."""
 MAX_TRIALS = 4
 """Feeds tried at a time."""
-_STORE_REMEDIES = (
-    ("speaks plain http", "write s3+http:// in store.url, or switch TLS on in the server"),
-    ("certificate unknown", "save the certificate of the store's CA on this box and name that file in SSL_CERT_FILE"),
-    ("for another name", "write the name that the certificate is for in store.url"),
-    ("out of date", "set this machine's clock; if it is right, the store needs a new certificate"),
-)
+_STORE_REMEDIES = {
+    StoreFault.PLAIN_HTTP: "write s3+http:// in store.url, or switch TLS on in the server",
+    StoreFault.UNKNOWN_CERTIFICATE: (
+        "save the certificate of the store's CA on this box and name that file in SSL_CERT_FILE"
+    ),
+    StoreFault.OTHER_NAME: "write the name that the certificate is for in store.url",
+    StoreFault.OUT_OF_DATE: "set this machine's clock; if it is right, the store needs a new certificate",
+    StoreFault.UNKNOWN: "check [store] in classroom.toml, its keys and the line",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def run_checks(settings: Settings) -> dict[str, Any]:
 
 def _all(settings: Settings) -> Iterator[Check]:
     yield _attempt("disk", lambda: _disk(settings.root), "free some space, or set root to a larger disk")
-    yield _attempt("store", lambda: _store(settings), _store_remedy)
+    yield _attempt("store", lambda: _store(settings), _STORE_REMEDIES[StoreFault.UNKNOWN])
     if settings.hls_js:
         yield _attempt(
             "hls_js", lambda: _player(settings.hls_js), "correct hls_js; without it some browsers play nothing"
@@ -58,20 +63,14 @@ def _all(settings: Settings) -> Iterator[Check]:
         yield from trials.map(_source, settings.sources)
 
 
-def _attempt(name: str, check: Callable[[], str], remedy: str | Callable[[str], str]) -> Check:
+def _attempt(name: str, check: Callable[[], str], otherwise: str) -> Check:
+    """`otherwise`: what to do about a failure that does not say itself what is at fault."""
     try:
         return Check(name, ok=True, detail=check())
+    except StoreError as error:
+        return Check(name, ok=False, detail=str(error), remedy=_STORE_REMEDIES[error.fault])
     except (ClassreelError, OSError) as error:
-        line = str(error)
-        return Check(name, ok=False, detail=line, remedy=remedy if isinstance(remedy, str) else remedy(line))
-
-
-def _store_remedy(problem: str) -> str:
-    """What to do about a store that failed with this line."""
-    return next(
-        (advice for sign, advice in _STORE_REMEDIES if sign in problem),
-        "check [store] in classroom.toml, its keys and the line",
-    )
+        return Check(name, ok=False, detail=str(error), remedy=otherwise)
 
 
 def _player(script: Path | None) -> str:
@@ -106,5 +105,5 @@ def _source(source: SourceSettings) -> Check:
     name = f"source {source.id}"
     try:
         return Check(name, ok=True, detail=check_feed(source.spec()))
-    except ClassreelError as error:
-        return Check(name, ok=False, detail=str(error), remedy=remedy(str(error)))
+    except MediaError as error:
+        return Check(name, ok=False, detail=str(error), remedy=remedy(source.uri, error.fault))

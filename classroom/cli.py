@@ -197,9 +197,13 @@ def serve(port: Port = None, root: Root = None, config: Config = None) -> None:
 
     configure_logging("conductor")
     settings = with_port(_settings(config, root), port)
-    refuse_taken_port(settings)
-    say(f"teacher's page: {settings.url}")
-    Conductor(settings).serve()
+    conductor = Conductor(settings)
+    try:
+        refuse_taken_port(settings)
+        say(f"teacher's page: {settings.url}")
+    except ConfigError as error:  # a lesson may be running: what it lacks is its page
+        say(f"classreel: {error}; lessons are recorded meanwhile, the page is tried again and again")
+    conductor.serve()
 
 
 @app.command()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from capture.address import file_uri, parse_address
+from capture.kinds.file import file_uri, imported_file
 from classroom.jobs import capture_jobs
 from classroom.lesson_run import LessonRun, at_work
 from classroom.progress import CopyProgress
@@ -25,7 +25,7 @@ from lesson.model import Kind, Role, SourceSpec
 from lesson.records import Start, Stop
 from lesson.source_state import SourceState
 from lesson.time import Ticks, seconds_from_ticks, ticks_from_seconds
-from media.probe import probe
+from media.feeds.probe import probe
 
 POLL_S = 0.1
 MAX_OFFSET_S = 24 * 3600.0
@@ -180,7 +180,7 @@ def _record(folder: LessonFolder, settings: Settings, total: Ticks | None) -> No
             time.sleep(POLL_S)
     for source in run.view.state.sources.values():
         if not source.segments:
-            file = parse_address(source.spec.uri, imported=True).target
+            file = imported_file(source.spec.uri).path
             raise UnusableMediaError(source.losses[-1].reason if source.losses else f"{file}: nothing could be read")
     append_records(folder.control_journal, [Stop(at=Moment.now(), reason="imported")])
 

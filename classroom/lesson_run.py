@@ -19,10 +19,14 @@ from lesson.state import LessonState, LessonView
 from process.fork_launcher import best_launcher
 from process.job import Job
 from process.launcher import Launcher
+from process.orphans import end, orphans
 from process.supervisor import Supervisor, Trouble
 
 STUCK_AFTER_S = 30.0
 """When the first stage a recorded lesson lacks was given up, and nothing has come of the later ones for so long."""
+
+ORPHAN_GRACE_S = 1.0
+"""Processes of a supervisor before us were told to end: a recording one needs some tenths to close its segment."""
 
 JobRule: TypeAlias = Callable[[LessonFolder, LessonState], list[Job]]
 """Which processes a lesson needs now."""
@@ -80,10 +84,14 @@ class LessonRun:
         self._crashes = 0
         self._changed = clock()
         self._lock = -1
+        self._orphans: list[int] = []
+        self._orphans_until = 0.0
 
     def __enter__(self) -> Self:
         try:
             self._lock_lesson()
+            self._orphans = orphans(self.folder.path)
+            self._orphans_until = self._clock() + ORPHAN_GRACE_S
             self.view.poll_readable()
         except BaseException:
             self._close_launcher()
@@ -108,6 +116,7 @@ class LessonRun:
         """End the lesson's processes and let go of it."""
         self._supervisor.stop()
         self._close_launcher()
+        self._end_orphans()
         os.close(self._lock)
 
     def _close_launcher(self) -> None:
@@ -119,12 +128,18 @@ class LessonRun:
 
     def step(self) -> bool:
         """Look at the journals, start and stop processes accordingly; whether anything new was committed."""
+        if self._clock() >= self._orphans_until:
+            self._end_orphans()
         changed = self.view.poll_readable()
         if changed:
             self._changed = self._clock()
         self._supervisor.reconcile(self._rule(self.folder, self.view.state))
         self._crashes = max(self._crashes, self._supervisor.failures("tracking"))
         return changed
+
+    def _end_orphans(self) -> None:
+        end(self._orphans)
+        self._orphans = []
 
     @property
     def done(self) -> bool:

@@ -16,7 +16,7 @@ def with_port(settings: Settings, port: int | None) -> Settings:
 
 
 def refuse_taken_port(settings: Settings) -> None:
-    """Raise `ConfigError` where the pages cannot be served, before anything is started."""
+    """Raise `ConfigError` where the pages cannot be served now."""
     family = socket.AF_INET6 if settings.listen.startswith("[") else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

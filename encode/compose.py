@@ -31,7 +31,7 @@ settings then has VMAF 95.4 and 5 % more bits against 94.8. Linear luma costs 1.
 
 
 class Image(Protocol):
-    """What can be put on the canvas: `media.decode.Picture`, or anything else with a size and scaled planes."""
+    """What can be put on the canvas: a `media.decode.pictures.Picture`, or what else has a size and scaled planes."""
 
     @property
     def width(self) -> int: ...

@@ -13,7 +13,7 @@ from encode.programme import HOLD, Feed
 from lesson.errors import MediaError
 from lesson.model import Rectangle
 from lesson.time import Ticks, lesson_tick, source_tick
-from media.decode import Picture, pictures
+from media.decode.pictures import Picture, pictures
 from media.picture import Yuv
 
 T = TypeVar("T")

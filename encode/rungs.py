@@ -10,8 +10,8 @@ from typing import Self
 
 from lesson.model import Rendition
 from lesson.time import Grid, Span
+from media.output.video_encoder import ChunkVideoEncoder
 from media.picture import Yuv
-from media.video_encoder import ChunkVideoEncoder
 
 _QUEUE = 8
 """Pictures a rung may lag behind: enough to even out key frames, 11 MB at 1280x720."""

@@ -15,8 +15,8 @@ from lesson.folder import LessonFolder
 from lesson.model import Kind, Rendition
 from lesson.state import LessonState
 from lesson.time import Span, Ticks
-from media.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder
-from media.fmp4 import MEDIA_START, Sample, media_segment
+from media.output.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder
+from media.output.fmp4 import MEDIA_START, Sample, media_segment
 
 BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
 """Ticks after a chunk that decide its last packet."""

@@ -14,9 +14,9 @@ from lesson.model import ChunkRecord, Kind, Rendition
 from lesson.records import ChunkEncoded, RenditionStarted
 from lesson.state import LessonState
 from lesson.time import Grid, Span
-from media.audio_encoder import audio_init
-from media.fmp4 import codecs
-from media.video_encoder import video_init
+from media.output.audio_encoder import audio_init
+from media.output.fmp4 import codecs
+from media.output.video_encoder import video_init
 
 
 class ChunkStore:

@@ -18,7 +18,7 @@ from lesson.model import Kind, SegmentRecord
 from lesson.roles import voice_order
 from lesson.state import LessonState
 from lesson.time import Span, Ticks, source_tick
-from media.audio import PREROLL, AudioBlock, sound
+from media.decode.sound import PREROLL, AudioBlock, sound
 
 Pcm = npt.NDArray[np.float32]
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lesson.loss import Loss
+from lesson.source_fault import SourceFault
+from lesson.store_fault import StoreFault
 
 
 class ClassreelError(Exception):
@@ -17,6 +19,10 @@ class ClassreelError(Exception):
 
 class ConfigError(ClassreelError):
     """A setting is missing, unknown or wrong; the message names the file and the key."""
+
+
+class CredentialMissingError(ConfigError):
+    """The environment variable that should hold a source's user or password is not set."""
 
 
 class LessonNotFoundError(ClassreelError):
@@ -44,23 +50,34 @@ class DiskFullError(StorageError):
 
 
 class MediaError(ClassreelError):
-    """Media could not be read, decoded, encoded or written."""
+    """Media could not be read, decoded, encoded or written. `fault`: what to mend, where that is known."""
+
+    def __init__(self, message: str, fault: SourceFault = SourceFault.UNKNOWN) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class UnusableMediaError(MediaError):
     """A file or feed holds nothing that can be recorded; retrying will not help."""
 
+    def __init__(self, message: str, fault: SourceFault = SourceFault.UNUSABLE) -> None:
+        super().__init__(message, fault)
+
 
 class SourceLostError(MediaError):
     """A live feed ended, stalled or cannot be reached; retrying may help. `code` is a `lesson.loss.Loss`."""
 
-    def __init__(self, message: str, code: str = Loss.NO_SIGNAL) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, code: str = Loss.NO_SIGNAL, fault: SourceFault = SourceFault.UNKNOWN) -> None:
+        super().__init__(message, fault)
         self.code = code
 
 
 class StoreError(ClassreelError):
-    """The object store refused or lost something; retrying may help."""
+    """The object store refused or lost something; retrying may help. `fault`: what to mend, where that is known."""
+
+    def __init__(self, message: str, fault: StoreFault = StoreFault.UNKNOWN) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class ObjectNotFoundError(StoreError):

@@ -9,9 +9,40 @@ from contextlib import contextmanager
 import av
 
 from lesson.errors import DiskFullError, MediaError
+from lesson.source_fault import SourceFault
 from process.logs import redacted
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BY_TYPE = (
+    # RTSP answers with the numbers of HTTP
+    (av.error.HTTPUnauthorizedError, SourceFault.REFUSED),
+    (av.error.HTTPForbiddenError, SourceFault.REFUSED),
+    (av.error.HTTPClientError, SourceFault.NO_SUCH_STREAM),
+    (av.error.InvalidDataError, SourceFault.NO_ANSWER),
+)
+_BY_NUMBER = {
+    errno.ECONNREFUSED: SourceFault.NOT_SERVED,
+    errno.EHOSTUNREACH: SourceFault.UNREACHABLE,
+    errno.EHOSTDOWN: SourceFault.UNREACHABLE,
+    errno.ENETUNREACH: SourceFault.UNREACHABLE,
+    errno.ETIMEDOUT: SourceFault.UNREACHABLE,
+    errno.EBUSY: SourceFault.BUSY,
+    errno.EACCES: SourceFault.NOT_PERMITTED,
+    errno.EPERM: SourceFault.NOT_PERMITTED,
+    errno.ENOENT: SourceFault.ABSENT,
+    errno.ENODEV: SourceFault.ABSENT,
+    errno.ENXIO: SourceFault.ABSENT,
+    errno.ENOTTY: SourceFault.ABSENT,  # a file, but no device of this sort
+}
+
+
+def fault_of(error: BaseException) -> SourceFault:
+    """What an error of libav or of the system says is wrong with the source that was read."""
+    for kind, fault in _BY_TYPE:
+        if isinstance(error, kind):
+            return fault
+    number = getattr(error, "errno", None)
+    return _BY_NUMBER.get(number, SourceFault.UNKNOWN) if number else SourceFault.UNKNOWN
 
 
 def reason_of(error: BaseException) -> str:
@@ -25,10 +56,10 @@ FOREIGN = (av.FFmpegError, OSError, ValueError)
 
 
 def error_of(what: str, error: BaseException) -> MediaError | DiskFullError:
-    """The error to raise for one of `FOREIGN`: "`what`: reason"; `DiskFullError` for a full disk."""
+    """The error to raise for one of `FOREIGN`: "`what`: reason" with its fault; `DiskFullError` for a full disk."""
     if getattr(error, "errno", None) in _FULL:
         return DiskFullError(f"{redacted(what)}: no space left on the disk; free some and start again")
-    return MediaError(f"{redacted(what)}: {reason_of(error)}")
+    return MediaError(f"{redacted(what)}: {reason_of(error)}", fault_of(error))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from lesson.errors import ConfigError, IntegrityError, ObjectNotFoundError, Stor
 from process.logs import redacted
 from publish.address import object_url
 from publish.protocol import MAX_OBJECT_BYTES, ObjectInfo, checked_key, md5_hex
+from publish.tls_fault import TLS_WORDS, tls_fault
 
 _log = structlog.get_logger()
 _MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchBucket", "ResourceNotFound"}
@@ -41,13 +42,6 @@ _REFUSED = {
 }
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
 _MD5_LENGTH = 32
-_TLS = (
-    # what OpenSSL says, and what it means for the person who wrote store.url
-    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "this port speaks plain http: write s3+http"),
-    (("Hostname mismatch", "IP address mismatch"), "the certificate is for another name: write that name in store.url"),
-    (("certificate has expired", "not yet valid"), "the certificate is out of date, or this machine's clock is wrong"),
-    (("CERTIFICATE_VERIFY_FAILED",), "certificate unknown: put its CA into SSL_CERT_FILE"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +242,9 @@ class S3Store:
         except S3Error as error:
             raise self._server_error(where, error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError) as error:
-            said = _tls_trouble(error) or self._clean(str(error) or type(error).__name__)
-            raise StoreError(f"{where}: {said}") from error
+            fault = tls_fault(error)
+            said = TLS_WORDS.get(fault) or self._clean(str(error) or type(error).__name__)
+            raise StoreError(f"{where}: {said}", fault) from error
 
     def _server_error(self, where: str, error: S3Error) -> Exception:
         code = error.code or "error"
@@ -268,13 +263,6 @@ class S3Store:
         if self._credentials:
             text = text.replace(self._credentials.secret_key, "***")
         return redacted(" ".join(text.split()))
-
-
-def _tls_trouble(error: Exception) -> str | None:
-    """What an error of the encryption means in the words of the settings; None for other errors."""
-    if not isinstance(error, urllib3.exceptions.SSLError):
-        return None
-    return next((advice for signs, advice in _TLS if any(sign in str(error) for sign in signs)), None)
 
 
 def _md5_of(etag: str | None) -> str | None:

@@ -19,7 +19,7 @@ _MARGIN = 0.025
 
 
 class Picture(Protocol):
-    """A picture of a source: what a detector may ask of `media.decode.Picture`."""
+    """A picture of a source: what a detector may ask of `media.decode.pictures.Picture`."""
 
     at: Ticks
     """Source ticks."""

@@ -15,7 +15,7 @@ from lesson.model import Observation, SegmentRecord
 from lesson.records import SegmentObserved
 from lesson.state import LessonView
 from lesson.time import Ticks
-from media.decode import pictures
+from media.decode.pictures import pictures
 from process.memory import give_back
 from process.stage import repeat
 from tracking.detector import Detector, Picture

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.clip import write_clip
 from benchmarks.encode_throughput import draw, main
 from benchmarks.measuring import CommandError, measured
-from media.probe import probe
+from media.feeds.probe import probe
 
 
 def test_the_contract_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
-from media.audio import sound
+from media.decode.sound import sound
 from process.stage import EXIT_RETRY
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, marked_luma

@@ -23,7 +23,7 @@ from lesson.errors import StorageError
 from lesson.journal import JournalWriter, read_journal
 from lesson.loss import Loss
 from lesson.records import SourceFinished, SourceLost
-from media.segment import file_digest
+from media.feeds.segment import file_digest
 from process.stage import EXIT_RETRY
 from tests.kit.capturing import (
     Capture,

@@ -22,9 +22,9 @@ from lesson.model import Kind
 from lesson.records import EpochStarted, Mapped, SegmentCommitted, StreamAccount, Unknown
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
-from media.audio import sound
-from media.decode import pictures
-from media.probe import probe
+from media.decode.pictures import pictures
+from media.decode.sound import sound
+from media.feeds.probe import probe
 from tests.kit.camera_content import FRAME
 from tests.kit.capturing import (
     Capture,

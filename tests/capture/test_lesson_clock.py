@@ -12,7 +12,7 @@ from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.state import LessonState, load_state
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_ns
-from media.audio import sound
+from media.decode.sound import sound
 from tests.kit.capturing import Capture, by_epoch, files, live_lesson, marks, segments, stop_now, wait_for_media
 from tests.kit.clicks import find_clicks
 from tests.kit.lessons import source

@@ -11,7 +11,7 @@ import pytest
 from lesson.folder import LessonFolder
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.time import TICKS_PER_SECOND, Ticks
-from media.segment import file_digest
+from media.feeds.segment import file_digest
 from process.parentage import EXIT_TERMINATED
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.capturing import (

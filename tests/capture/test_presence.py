@@ -18,7 +18,7 @@ from capture.presence import DOZE_NS, SETTLE_NS, Change, KeyWait, Presence
 from lesson.loss import Loss
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks, ticks_from_ns
-from media.packets import Announced, FeedPacket
+from media.feeds.packets import Announced, FeedPacket
 
 NOTHING = cast("av.Packet[Stream]", None)
 BOTH = frozenset(Kind)

@@ -20,8 +20,8 @@ from lesson.loss import Loss
 from lesson.model import Kind, SegmentRecord
 from lesson.records import SourceLost, StreamAccount
 from lesson.time import TICKS_PER_SECOND, Ticks, merged
-from media.audio import AudioBlock, sound
-from media.live_feed import STALL_S
+from media.decode.sound import AudioBlock, sound
+from media.feeds.live_feed import STALL_S
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, Content, content
 from tests.kit.capturing import (

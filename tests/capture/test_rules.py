@@ -12,7 +12,7 @@ from capture.presence import KEY_PATIENCE, LIVE_KEY_PATIENCE, KeyWait
 from capture.rules import Continuity, Cutter
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
-from media.packets import FeedPacket
+from media.feeds.packets import FeedPacket
 
 NOTHING = cast("av.Packet[Stream]", None)
 BOTH = {Kind.VIDEO, Kind.AUDIO}

@@ -12,7 +12,7 @@ import pytest
 from lesson.folder import LessonFolder
 from lesson.model import Kind, SegmentRecord
 from lesson.time import TICKS_PER_SECOND
-from media.segment import file_digest
+from media.feeds.segment import file_digest
 from process.beat import BEAT_ENV, EVERY_S
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, content

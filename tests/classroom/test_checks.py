@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from capture.kinds import remedy
 from capture.settings import SourceSettings
 from classroom.checks import run_checks
-from classroom.feed_check import OTHERWISE, check_feed, remedy
+from classroom.feed_check import check_feed
 from classroom.settings import Settings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
+from lesson.source_fault import SourceFault
 from publish.settings import StoreSettings
 from tests.kit.beside import Beside, Outcomes
 from tests.kit.devices import file_microphone, usb_camera
@@ -37,10 +39,11 @@ def camera() -> Iterator[RtspCamera]:
     camera.stop()
 
 
-def failure(uri: str, environ: Mapping[str, str] | None = None, **fields: object) -> str:
+def failure(uri: str, environ: Mapping[str, str] | None = None, **fields: object) -> tuple[SourceFault, str]:
+    """What is wrong, and the line that says so."""
     with pytest.raises(MediaError, match=r"^[^\n]+$") as found:
         check_feed(source("teacher", uri=uri, **fields), environ=environ)
-    return str(found.value)
+    return found.value.fault, str(found.value)
 
 
 def test_the_whole_box_is_tried_at_once(tmp_path: Path, camera: RtspCamera, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,14 +76,14 @@ def test_the_whole_box_is_tried_at_once(tmp_path: Path, camera: RtspCamera, monk
 def a_camera_nobody_listens_on_and_a_silent_one(_folder: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        line = failure(f"rtsp://127.0.0.1:{unused.getsockname()[1]}/main")
-    assert "Connection refused" in line
-    assert "port" in remedy(line)
+        uri = f"rtsp://127.0.0.1:{unused.getsockname()[1]}/main"
+        assert failure(uri) == (SourceFault.NOT_SERVED, f"{uri}: Connection refused")
+    assert "port" in remedy(uri, SourceFault.NOT_SERVED)
     camera = RtspCamera().start()
     camera.faults.silent = True
-    line = failure(camera.url)
+    fault, line = failure(camera.url)
     camera.stop()
-    assert "restart it" in remedy(line), line
+    assert "restart it" in remedy(camera.url, fault), line
 
 
 @beside
@@ -99,19 +102,19 @@ def a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path) -> None:
     spec = source("teacher", uri=f"v4l2:{camera.device}")
     assert check_feed(spec, environ=camera.env) == "mjpeg 384x208, 25 fps"
     camera.set(camera.busy, on=True)
-    line = failure(spec.uri, camera.env)
-    assert os.strerror(errno.EBUSY) in line
-    assert "another program" in remedy(line)
+    assert failure(spec.uri, camera.env) == (SourceFault.BUSY, f"{camera.device}: {os.strerror(errno.EBUSY)}")
+    assert "another program" in remedy(spec.uri, SourceFault.BUSY)
     camera.set(camera.busy, on=False)
     camera.set(camera.unplug, on=True)
-    assert "plugged in" in remedy(failure(spec.uri, camera.env))
+    assert failure(spec.uri, camera.env)[0] is SourceFault.ABSENT
     camera.set(camera.unplug, on=False)
     camera.set(camera.stall, on=True)
     began = time.monotonic()
     with pytest.raises(MediaError) as hanging:
         check_feed(spec, environ=camera.env, limit_s=4)
     assert time.monotonic() - began < 6
-    assert "again" in remedy(str(hanging.value))
+    assert hanging.value.fault is SourceFault.HANGS
+    assert "plug it in again" in remedy(spec.uri, SourceFault.HANGS)
 
 
 @beside
@@ -120,25 +123,13 @@ def a_sound_card(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_work_are_said() -> None:
-    assert "NO_SUCH_VARIABLE is not set" in (line := failure("rtsp://127.0.0.1/main", password_env=MISSING_VARIABLE))
-    assert "EnvironmentFile" in remedy(line)
-    assert "no such scene" in failure("test:teachr")
-
-
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [
-        (errno.EHOSTUNREACH, "IP address"),
-        (errno.ENETUNREACH, "IP address"),
-        (errno.ETIMEDOUT, "IP address"),
-        (errno.EACCES, "groups"),
-        (errno.ENODEV, "plugged in"),
-        (errno.EBUSY, "another program"),
-        (errno.EIO, OTHERWISE),
-    ],
-)
-def test_what_the_system_says_has_its_remedy(number: int, says: str) -> None:
-    assert says in remedy(f"rtsp://10.0.0.9/main: {os.strerror(number)}")
+    fault, line = failure("rtsp://127.0.0.1/main", password_env=MISSING_VARIABLE)
+    assert fault is SourceFault.NO_CREDENTIAL
+    assert "NO_SUCH_VARIABLE is not set" in line
+    assert "EnvironmentFile" in remedy("rtsp://127.0.0.1/main", fault)
+    fault, line = failure("test:teachr")
+    assert fault is SourceFault.BAD_ADDRESS
+    assert "no such scene" in line
 
 
 def test_a_store_without_tls_and_a_missing_player_have_their_remedies(tmp_path: Path) -> None:

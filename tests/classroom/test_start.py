@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 
 import pytest
+
+from classroom.start import PRELOAD
 
 SEEN = """
 import json, sys
@@ -40,3 +43,28 @@ def test_recording_is_prepared_before_the_command_line_is_imported(command: str)
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("serve", "--help"), ("lessons", "--no-such-option")])
 def test_nothing_is_started_where_nothing_is_recorded(arguments: tuple[str, ...]) -> None:
     assert early(*arguments) == []
+
+
+OPEN_A_CAMERA = """
+import importlib, sys
+for module in {modules!r}:
+    importlib.import_module(module)
+from capture.kinds import parse_source
+from capture.kinds.kind import Login
+from lesson.errors import MediaError
+before = set(sys.modules)
+try:
+    parse_source("rtsp://127.0.0.1:1/main").open(Login("teacher"))
+except MediaError:
+    print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_what_is_imported_early_is_there() -> None:
+    assert all(importlib.util.find_spec(module) for module in (*PRELOAD.first, *PRELOAD.later))
+
+
+def test_a_camera_is_opened_without_importing_anything_more() -> None:
+    code = OPEN_A_CAMERA.format(modules=PRELOAD.first)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [name for name in run.stdout.split() if name.startswith(("av", "media", "capture", "numpy"))] == []

@@ -18,7 +18,7 @@ from lesson.model import FULL_FRAME, CropKey, Kind, Layout, Rectangle, Rendition
 from lesson.records import CropPath, FrozenUntil, Mapped, Shot
 from lesson.state import LessonState, load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
-from media.video_encoder import video_init
+from media.output.video_encoder import video_init
 from tests.kit.filmed import Take, film
 from tests.kit.lessons import VOICE, make_lesson, source
 from tests.kit.marks import BOARD, TEACHER, read_mark

@@ -17,7 +17,7 @@ from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
 from lesson.model import Kind, Rendition
 from lesson.time import Grid
-from media.fmp4 import read_segment
+from tests.kit.fragments import read_segment
 from tests.kit.processes import alive, children, command_line
 from tests.kit.waiting import wait_until
 

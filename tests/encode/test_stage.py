@@ -27,9 +27,10 @@ from lesson.records import ChunkEncoded, FrozenUntil, Mapped, Origin, Shot, Sour
 from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks, ticks_from_pts
 from lesson.verify import verify_local
-from media.fmp4 import MEDIA_START, read_segment
+from media.output.fmp4 import MEDIA_START
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film
+from tests.kit.fragments import read_segment
 from tests.kit.lessons import VOICE, make_lesson, moment, source, start, stop
 from tests.kit.marks import TEACHER, flash_lit, flash_starts, read_mark
 from tests.kit.processes import alive, children, command_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -104,3 +105,28 @@ def test_hung_pages_are_replaced(tmp_path: Path) -> None:
             assert box.web_pid() != pid
         assert capture_pids(lesson) == captures
         assert box.health()["status"] == "recording"
+
+
+def test_a_hung_capture_whose_conductor_dies_keeps_nobody_from_recording(tmp_path: Path) -> None:
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        with stopped_process(capture_pids(lesson)["teacher"]):
+            os.kill(box.running.pid, signal.SIGKILL)
+            box.running.wait(10)
+            wait_until(lambda: set(capture_pids(lesson)) <= {"teacher"}, 20, what="all others end with the conductor")
+            box.start()
+            wait_until(lambda: len(epochs(lesson, "teacher")) == 2, 20)
+            wait_until(lambda: segments(lesson, "teacher")[-1]["epoch"] == 1, 20)
+
+
+def test_a_taken_port_keeps_nobody_from_recording(tmp_path: Path) -> None:
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        box.kill()
+        with socket.create_server(("127.0.0.1", box.port)):
+            box.start(answers=False)
+            wait_until(lambda: len(epochs(lesson, "teacher")) == 2, 20)
+            wait_until(lambda: segments(lesson, "teacher")[-1]["epoch"] == 1, 20)
+            assert "the page is tried again" in box.said
+        wait_until(lambda: box.get("/health").status == 200, 20, what="the page is there by itself")
+        assert box.health()["lesson_id"] == lesson.name

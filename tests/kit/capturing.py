@@ -16,7 +16,7 @@ from lesson.folder import LessonFolder
 from lesson.journal import read_journal
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, Record, SegmentCommitted, SourceFinished, SourceLost
-from media.decode import pictures
+from media.decode.pictures import pictures
 from tests.kit.lessons import make_lesson, start, stop
 from tests.kit.marks import Mark, read_mark
 from tests.kit.waiting import wait_until
@@ -37,10 +37,11 @@ class Capture:
         env: Mapping[str, str] | None = None,
         preexec: Callable[[], None] | None = None,
         pass_fds: tuple[int, ...] = (),
+        module: str = "capture",
     ) -> None:
         self.folder = folder
         self.source = source
-        self.argv = [sys.executable, "-m", "capture", str(folder.path), source]
+        self.argv = [sys.executable, "-m", module, str(folder.path), source]
         self.process = subprocess.Popen(
             self.argv,
             env={**os.environ, **(env or {})},

@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -67,28 +68,58 @@ def usb_camera(folder: Path, *, seconds: int = 4) -> UsbCamera:
 
 def file_microphone(folder: Path, *, seconds: int = 20) -> dict[str, str]:
     """Environment in which ALSA has a microphone `kit` with clicks at even seconds of silence."""
-    if not _ALSA_CONFIG.is_file():
-        pytest.skip("no ALSA configuration: libasound2-data is not installed")
     pcm = np.zeros(seconds * TICKS_PER_SECOND, np.float32)
     for second in range(0, seconds, 2):
         draw_click(pcm, second * TICKS_PER_SECOND)
     raw = folder / "microphone.raw"
     (pcm * 32767).astype("<i2").tofile(raw)
+    return alsa_config(folder, raw)
+
+
+def alsa_config(folder: Path, samples: Path) -> dict[str, str]:
+    """Environment in which ALSA has a microphone `kit` that gives the samples (16 bits) of a file."""
+    if not _ALSA_CONFIG.is_file():
+        pytest.skip("no ALSA configuration: libasound2-data is not installed")
     config = folder / "asound.conf"
     config.write_text(
-        f'pcm.kit {{ type file slave.pcm "quiet" file "/dev/null" infile "{raw}" format "raw" }}\n'
+        f'pcm.kit {{ type file slave.pcm "quiet" file "/dev/null" infile "{samples}" format "raw" }}\n'
         "pcm.quiet { type null }\n"
     )
     return {"ALSA_CONFIG_PATH": f"{_ALSA_CONFIG}:{config}"}
 
 
 class Screen:
-    """A running X server whose pixels are a file: `show` draws on it."""
+    """A running X server whose pixels are a file: `show` draws on it; `stop` and `start` keep the display's number."""
 
-    def __init__(self, display: str, framebuffer: Path, width: int, height: int) -> None:
-        self.display = display
-        self._path = framebuffer
+    def __init__(self, folder: Path, width: int, height: int) -> None:
+        program = shutil.which("Xvfb")
+        if program is None:
+            pytest.skip("no Xvfb")
+        size = f"{width}x{height}x24"
+        self._argv = [program, "-screen", "0", size, "-fbdir", str(folder), "-nolisten", "tcp"]
+        self._path = folder / "Xvfb_screen0"
         self._size = (width, height)
+        self.display = ""
+
+    def start(self) -> None:
+        read, write = os.pipe()
+        argv = [*self._argv, "-displayfd", str(write), *([self.display] if self.display else [])]
+        self._server = subprocess.Popen(argv, pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as answer:
+            number = answer.readline().strip()
+        assert number, "Xvfb did not start"
+        self.display = f":{number}"
+        wait_until(self._path.is_file, 5)
+
+    def stop(self) -> None:
+        self.freeze(on=False)
+        self._server.terminate()
+        self._server.wait(10)
+
+    def freeze(self, *, on: bool) -> None:
+        """Have the server answer nothing, or go on."""
+        self._server.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
     def show(self, luma: Luma) -> None:
         """Fill the screen with a grey picture of its size."""
@@ -105,21 +136,9 @@ class Screen:
 @contextlib.contextmanager
 def screen(folder: Path, *, width: int = 640, height: int = 360) -> Iterator[Screen]:
     """An X server of this size without a monitor."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.skip("no Xvfb")
-    read, write = os.pipe()
-    size = f"{width}x{height}x24"
-    argv = [program, "-displayfd", str(write), "-screen", "0", size, "-fbdir", str(folder), "-nolisten", "tcp"]
-    server = subprocess.Popen(argv, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
+    monitor = Screen(folder, width, height)
+    monitor.start()
     try:
-        with os.fdopen(read) as answer:
-            number = answer.readline().strip()
-        assert number, "Xvfb did not start"
-        framebuffer = folder / "Xvfb_screen0"
-        wait_until(framebuffer.is_file, 5)
-        yield Screen(f":{number}", framebuffer, width, height)
+        yield monitor
     finally:
-        server.terminate()
-        server.wait(10)
+        monitor.stop()

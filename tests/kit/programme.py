@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesson.time import Ticks, ticks_from_pts
-from media.fmp4 import MEDIA_START
+from media.output.fmp4 import MEDIA_START
 
 ROOT = Path(__file__).resolve().parents[2]
 

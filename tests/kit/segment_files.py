@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lesson.model import Kind
-from media.packets import Track
-from media.segment import Contents, SegmentWriter
+from media.feeds.packets import Track
+from media.feeds.segment import Contents, SegmentWriter
 
 
 class SegmentOnDisk(SegmentWriter):

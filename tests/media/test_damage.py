@@ -10,10 +10,10 @@ import pytest
 
 from lesson.errors import UnusableMediaError
 from lesson.model import Kind
-from media.audio import sound
-from media.decode import pictures
-from media.probe import probe
-from media.thumbnail import thumbnail
+from media.decode.pictures import pictures
+from media.decode.sound import sound
+from media.decode.thumbnail import thumbnail
+from media.feeds.probe import probe
 from tests.kit.films import clicks, film, tape
 
 FRAME = 1_920

@@ -11,10 +11,10 @@ import pytest
 from lesson.errors import UnusableMediaError
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
-from media.audio import sound
-from media.decode import pictures
-from media.probe import probe
-from media.thumbnail import thumbnail
+from media.decode.pictures import pictures
+from media.decode.sound import sound
+from media.decode.thumbnail import thumbnail
+from media.feeds.probe import probe
 from tests.conftest import ROOT
 
 FOOTAGE = ROOT.parent / "shared" / "footage"

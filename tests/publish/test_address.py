@@ -19,11 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesson.errors import ConfigError, StoreError
+from lesson.store_fault import StoreFault
 from publish.address import FolderAddress, S3Address, parse_store_url
 from publish.protocol import ObjectStore
 from publish.s3_store import S3Store
 from publish.settings import StoreSettings
 from publish.store import open_store
+from publish.tls_fault import TLS_WORDS
 
 PLAIN_REPLY = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PARTS = st.one_of(
@@ -173,22 +175,23 @@ def certificate(folder: Path, name: str) -> ssl.SSLContext:
     return context
 
 
-def trouble(port: int) -> str:
+def trouble(port: int) -> tuple[StoreFault, str]:
     with pytest.raises(StoreError, match=r"^[^\n]+$") as raised:
         S3Store(f"127.0.0.1:{port}", "lessons", secure=True, timeout_s=5, reply_s=5).get("l1/x")
-    return str(raised.value)
+    return raised.value.fault, str(raised.value).rpartition("/x: ")[2]
 
 
 def test_a_port_without_tls_is_said() -> None:
     with answering(None) as port:
-        assert trouble(port).endswith("this port speaks plain http: write s3+http")
+        assert trouble(port) == (StoreFault.PLAIN_HTTP, "this port speaks plain http: write s3+http")
 
 
 def test_certificates_that_do_not_fit_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(certificate(tmp_path, "IP:127.0.0.1")) as port:
-        assert trouble(port).endswith("certificate unknown: put its CA into SSL_CERT_FILE")
+        unknown = StoreFault.UNKNOWN_CERTIFICATE
+        assert trouble(port) == (unknown, "certificate unknown: put its CA into SSL_CERT_FILE")
     other = tmp_path / "other"
     other.mkdir()
     with answering(certificate(other, "DNS:store.example")) as port:
         monkeypatch.setenv("SSL_CERT_FILE", str(other / "cert.pem"))
-        assert "the certificate is for another name" in trouble(port)
+        assert trouble(port) == (StoreFault.OTHER_NAME, TLS_WORDS[StoreFault.OTHER_NAME])

@@ -1,0 +1,1 @@
+"""Pictures and sound out of files and segments."""

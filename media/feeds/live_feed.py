@@ -1,0 +1,178 @@
+"""Network cameras and local devices as feeds: coded packets are copied, raw pictures and unstorable codecs encoded."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import av
+from av.audio.stream import AudioStream
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from lesson.errors import MediaError, SourceLostError
+from lesson.loss import Loss
+from lesson.model import Kind
+from lesson.source_fault import SourceFault
+from lesson.time import Ticks
+from media.decode.streams import best_stream
+from media.errors import media_errors
+from media.feeds.container_feed import coded_packets
+from media.feeds.packets import Announced, FeedPacket, Track
+from media.feeds.segment import stream_info
+from media.feeds.stamping import Stamper
+
+if TYPE_CHECKING:
+    from media.feeds.transcoder import AudioTranscoder, VideoTranscoder
+
+STALL_S = 4.5
+"""Silence after which a live stream counts as lost: longer than a network needs to send a lost packet again."""
+UNKNOWN_S = 2.0
+"""What a stream is like is found out while the feed is opened. One that delivers right after that has been looked at in
+vain; one that comes later is worth another look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What libav is asked to open. `name` is what people are told; `url` may hold credentials and is never shown.
+
+    `timeless`: its own time stamps are wall clock, which may jump; everything lies where it arrived, encoded anew.
+    `timeout_us`: silence after which libav gives up a read.
+    """
+
+    name: str
+    url: str
+    format: str
+    options: Mapping[str, str]
+    timeless: bool = False
+    timeout_us: int | None = None
+
+
+@contextmanager
+def _live_errors(name: str, otherwise: Loss) -> Iterator[None]:
+    """Errors of libav and of the system as `SourceLostError` "`name`: reason", with the code that fits."""
+    try:
+        with media_errors(name):
+            yield
+    except MediaError as error:
+        if isinstance(error, SourceLostError):
+            raise
+        code = otherwise
+        if error.fault is SourceFault.REFUSED:
+            code = Loss.REFUSED
+        elif isinstance(error.__cause__, av.error.TimeoutError) and otherwise is Loss.ENDED:
+            code = Loss.STALLED
+        raise SourceLostError(str(error), code, error.fault) from error
+
+
+class LiveFeed:
+    """An open camera or device. Time stamps of a network camera are as it gives them, however they jump.
+
+    Raises `SourceLostError` "NAME: reason" when it cannot be opened or breaks off; it may be back later.
+    """
+
+    stall_s = STALL_S
+    origin: Ticks = 0
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        with _live_errors(device.name, Loss.NO_SIGNAL):
+            options = dict(device.options)
+            self._container = av.open(device.url, "r", format=device.format, container_options=options)
+        self._opened = time.monotonic()
+        chosen = [stream for kind in Kind if (stream := best_stream(self._container, kind))]
+        self._streams = [stream for stream in chosen if _described(stream)]
+        self._unknown = {stream.index for stream in chosen if not _described(stream)}
+        self._hopeless: set[int] = set()
+        self.late: frozenset[Kind] = frozenset()
+        self.reopens = device.timeout_us is not None
+        if not self._streams:
+            self._container.close()
+            raise SourceLostError(f"{device.name}: delivers neither video nor audio", fault=SourceFault.SILENT)
+        self._transcoders = {s.index: _transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
+        self.tracks: Mapping[Kind, Track] = {Kind(s.type): self._track(s) for s in self._streams}
+        self.announced: Sequence[Announced] = tuple(self._announced())
+
+    def _track(self, stream: Stream) -> Track:
+        encoded = self._transcoders.get(stream.index)
+        return encoded.track if encoded else Track(stream_info(stream), stream)
+
+    def _announced(self) -> Iterator[Announced]:
+        used = {stream.index for stream in self._streams} | self._unknown
+        for stream in [*self._container.streams.video, *self._container.streams.audio]:
+            context = stream.codec_context
+            codec = context.codec.canonical_name if context is not None else ""
+            code = None if stream.index in used else Loss.LEFT_OUT
+            yield Announced(stream=stream.index, kind=Kind(stream.type), codec=codec, used=code is None, code=code)
+
+    def packets(self) -> Iterator[FeedPacket]:
+        with _live_errors(self._device.name, Loss.ENDED):
+            yield from self._arriving() if self._device.timeless else self._stamped()
+
+    def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
+        wanted = [
+            stream for stream in self._container.streams if stream in self._streams or stream.index in self._unknown
+        ]
+        before_ns = time.monotonic_ns()
+        for packet in coded_packets(self._container, wanted):
+            arrival_ns = time.monotonic_ns()
+            timed_out = self._device.timeout_us is not None and arrival_ns - before_ns >= self._device.timeout_us * 1000
+            before_ns = before_ns if timed_out else arrival_ns
+            if packet.stream.index in self._unknown:
+                self._look_again(packet.stream)
+            else:
+                yield packet, before_ns
+            if timed_out:  # libav gives out what it held, and would wait once more
+                raise SourceLostError(f"{self._device.name}: timed out, nothing came any more", Loss.STALLED)
+
+    def _look_again(self, stream: Stream) -> None:
+        """Note a stream that came after the feed was opened, which so knows nothing of it."""
+        if time.monotonic() - self._opened < UNKNOWN_S:
+            self._hopeless.add(stream.index)
+        elif stream.index not in self._hopeless:
+            self.late |= {Kind(stream.type)}
+
+    def _arriving(self) -> Iterator[FeedPacket]:
+        for packet, arrival_ns in self._received():
+            yield from self._transcoders[packet.stream.index].arrived(packet, arrival_ns)
+
+    def _stamped(self) -> Iterator[FeedPacket]:
+        stampers = {stream.index: Stamper(stream) for stream in self._streams}
+        for received, arrival_ns in self._received():
+            encoded = self._transcoders.get(received.stream.index)
+            for packet in stampers[received.stream.index].stamp(received, arrival_ns):
+                yield from encoded.placed(packet) if encoded else (packet,)
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _described(stream: Stream) -> bool:
+    """Whether enough is known of a stream to store it: some cameras describe theirs only in its first packets."""
+    if isinstance(stream, VideoStream):
+        return stream.codec_context.width > 0 and stream.codec_context.height > 0
+    return isinstance(stream, AudioStream) and stream.codec_context.sample_rate > 0
+
+
+def _transcoder(stream: Stream) -> VideoTranscoder | AudioTranscoder:
+    """Imported when one is needed: it takes numpy along, and a box that copies records the sooner without."""
+    from media.feeds.transcoder import transcoder
+
+    return transcoder(stream)
+
+
+def _storable(stream: Stream) -> bool:
+    """Whether Matroska takes the codec. Raw pictures it would take, but no disk."""
+    if stream.codec_context.codec.canonical_name == "rawvideo":
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format="matroska") as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A classroom that every machine has: scenes drawn and voiced as functions of time."""

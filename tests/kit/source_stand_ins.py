@@ -1,0 +1,214 @@
+"""A stand-in for a source of each kind, that stalls and goes away when told to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+
+from lesson.model import Kind
+from lesson.time import TICKS_PER_SECOND
+from tests.kit.camera_content import marked_luma
+from tests.kit.clips import marked_clip
+from tests.kit.devices import Screen, alsa_config, usb_camera
+from tests.kit.rtsp_camera import RtspCamera
+
+USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
+_FIFO_RATE = 8_000
+"""Hz: ALSA's file plugin hands out single samples, and each is a packet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandIn:
+    """A running source. `streams`: codec of each, as recorded; `announced`: where the source gives another.
+
+    `stall` has it deliver nothing while it stays open, `lose` has it go away, both until called with `on=False`; None
+    where nothing that we have can do that, as `cannot` says.
+    """
+
+    uri: str
+    streams: Mapping[Kind, str]
+    announced: Mapping[Kind, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    stall: Callable[[bool], None] | None = None
+    lose: Callable[[bool], None] | None = None
+    cannot: str = ""
+
+
+@contextmanager
+def network_camera(_folder: Path) -> Iterator[StandIn]:
+    camera = RtspCamera(credentials=(USER, PASSWORD)).start()
+
+    def stall(on: bool) -> None:
+        camera.faults.stalled = on
+
+    def lose(on: bool) -> None:
+        camera.stop() if on else camera.start()
+
+    yield StandIn(uri=camera.url, streams={Kind.VIDEO: "h264", Kind.AUDIO: "aac"}, stall=stall, lose=lose)
+    camera.stop()
+
+
+@contextmanager
+def camera_at_usb(folder: Path) -> Iterator[StandIn]:
+    camera = usb_camera(folder)
+    yield StandIn(
+        uri=f"v4l2:{camera.device}",
+        streams={Kind.VIDEO: "mjpeg"},
+        env=camera.env,
+        stall=lambda on: camera.set(camera.stall, on=on),
+        lose=lambda on: camera.set(camera.unplug, on=on),
+    )
+
+
+@contextmanager
+def screen_in_memory(folder: Path) -> Iterator[StandIn]:
+    monitor = Screen(folder, 384, 208)
+
+    def lose(on: bool) -> None:
+        if on:
+            monitor.stop()
+        else:
+            monitor.start()
+            monitor.show(marked_luma(TICKS_PER_SECOND))
+
+    lose(False)
+    yield StandIn(
+        uri=f"x11:{monitor.display}?fps=5",
+        streams={Kind.VIDEO: "h264"},
+        announced={Kind.VIDEO: "rawvideo"},
+        stall=lambda on: monitor.freeze(on=on),
+        lose=lose,
+    )
+    monitor.stop()
+
+
+@contextmanager
+def sound_card(folder: Path) -> Iterator[StandIn]:
+    """ALSA's file plugin reading a pipe, into which a tone is written in real time."""
+    pipe = folder / "microphone.pipe"
+    os.mkfifo(pipe)
+    ended, silent = threading.Event(), threading.Event()
+    period = np.sin(2 * np.pi * 500 * np.arange(_FIFO_RATE // 50) / _FIFO_RATE) * 20_000
+    block = period.astype("<i2").tobytes()
+
+    def write() -> None:
+        with pipe.open("r+b", buffering=0) as writer:  # a reader too, so that neither opening nor writing fails
+            os.set_blocking(writer.fileno(), False)
+            while not ended.wait(0.02):
+                if not silent.is_set():
+                    with contextlib.suppress(BlockingIOError):
+                        writer.write(block)
+
+    thread = threading.Thread(target=write, name="microphone")
+    thread.start()
+    yield StandIn(
+        uri=f"alsa:kit?rate={_FIFO_RATE}",
+        streams={Kind.AUDIO: "pcm_s16le"},
+        env=alsa_config(folder, pipe),
+        stall=lambda on: silent.set() if on else silent.clear(),
+        cannot="ALSA's file plugin has no error for a card that is pulled",
+    )
+    ended.set()
+    thread.join(5)
+
+
+@contextmanager
+def film_over_and_over(folder: Path) -> Iterator[StandIn]:
+    film = marked_clip(folder / "film.mkv", seconds=2)
+    away = folder / "away.mkv"
+    yield StandIn(
+        uri=f"file:{film}?loop",
+        streams={Kind.VIDEO: "h264", Kind.AUDIO: "aac"},
+        lose=lambda on: film.rename(away) and None if on else away.rename(film) and None,
+        cannot="a film may rest on one picture for minutes: silence is no stall",
+    )
+
+
+@contextmanager
+def simulated_camera(_folder: Path) -> Iterator[StandIn]:
+    yield StandIn(
+        uri="test:teacher?size=320x180",
+        streams={Kind.VIDEO: "h264"},
+        cannot="made by the recording process itself",
+    )
+
+
+class Encoder:
+    """Sends a film over TCP to whoever listens, round after round, in real time, as an MPEG transport stream."""
+
+    def __init__(self, film: Path, port: int) -> None:
+        self._film, self._port = film, port
+        self.silent, self._ended, self._away = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="encoder")
+        self._thread.start()
+
+    def lose(self, on: bool) -> None:
+        self._away.set() if on else self._away.clear()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.2):
+            if not self._away.is_set():
+                with contextlib.suppress(OSError):  # nobody listens, or not any more
+                    self._send()
+
+    def _send(self) -> None:
+        with av.open(str(self._film)) as film, av.open(f"tcp://127.0.0.1:{self._port}", "w", format="mpegts") as out:
+            streams = {stream.index: out.add_stream_from_template(stream) for stream in film.streams}
+            began, turn = time.monotonic(), 0
+            while True:
+                film.seek(0)
+                for packet in film.demux():
+                    if packet.dts is None or packet.pts is None or packet.time_base is None:
+                        continue
+                    due = turn * 2 + float(packet.dts * packet.time_base)
+                    while time.monotonic() < began + due:
+                        if self._ended.wait(0.01) or self._away.is_set():
+                            return
+                    shift = round(2 * turn / packet.time_base)
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = streams[packet.stream.index]
+                    if not self.silent.is_set():
+                        out.mux_one(packet)
+                turn += 1
+
+
+@contextmanager
+def encoder_that_pushes(folder: Path) -> Iterator[StandIn]:
+    film = marked_clip(folder / "film.mkv", seconds=2, options={"tune": "zerolatency"})
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    encoder = Encoder(film, port)
+    yield StandIn(
+        uri=f"push:127.0.0.1:{port}",
+        streams={Kind.VIDEO: "h264", Kind.AUDIO: "aac"},
+        stall=lambda on: encoder.silent.set() if on else encoder.silent.clear(),
+        lose=encoder.lose,
+    )
+    encoder.close()
+
+
+STAND_INS: Mapping[str, Callable[[Path], AbstractContextManager[StandIn]]] = {
+    "rtsp": network_camera,
+    "v4l2": camera_at_usb,
+    "alsa": sound_card,
+    "x11": screen_in_memory,
+    "file": film_over_and_over,
+    "test": simulated_camera,
+    "push": encoder_that_pushes,
+}
+"""By the first scheme of the kind."""
