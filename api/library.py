@@ -26,7 +26,7 @@ class _Held:
 
     def poll(self) -> None:
         try:
-            self.view.poll_readable()
+            self.view.poll()
         except KeyError as error:
             raise LessonFormatError(
                 f"{self.view.folder.id}: a record names {error}, which the header does not"
@@ -85,7 +85,8 @@ class Library:
         with self._lock:
             held = self._held.get(lesson_id)
             if held is None:
-                held = _Held(LessonView(self.folder(lesson_id)), threading.Lock())
+                folder = self.folder(lesson_id)
+                held = _Held(LessonView(folder, last_needed=folder.control_journal), threading.Lock())
                 self._held[lesson_id] = held
                 while len(self._held) > VIEWS_KEPT:
                     self._held.popitem(last=False)

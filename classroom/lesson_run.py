@@ -74,7 +74,7 @@ class LessonRun:
         told: Told = lambda _job, _code, _reason: None,
     ) -> None:
         self.folder = folder
-        self.view = LessonView(folder)
+        self.view = LessonView(folder, last_needed=folder.control_journal)
         self._settings = settings
         self._rule = jobs or self._wanted
         self._owns_launcher = launcher is None
@@ -92,7 +92,7 @@ class LessonRun:
             self._lock_lesson()
             self._orphans = orphans(self.folder.path)
             self._orphans_until = self._clock() + ORPHAN_GRACE_S
-            self.view.poll_readable()
+            self.view.poll()
         except BaseException:
             self._close_launcher()
             raise
@@ -130,7 +130,7 @@ class LessonRun:
         """Look at the journals, start and stop processes accordingly; whether anything new was committed."""
         if self._clock() >= self._orphans_until:
             self._end_orphans()
-        changed = self.view.poll_readable()
+        changed = self.view.poll()
         if changed:
             self._changed = self._clock()
         self._supervisor.reconcile(self._rule(self.folder, self.view.state))

@@ -25,7 +25,8 @@ class EncodeStage:
 
     def __init__(self, folder: LessonFolder, workers: int, farm: str | None = None) -> None:
         self._folder = folder
-        self.view = LessonView(folder)
+        *_, last_of_encode, _publish = folder.state_journals()
+        self.view = LessonView(folder, last_needed=last_of_encode)
         self._store = ChunkStore(folder)
         self._pool = Pool(workers, farm)
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]

@@ -256,11 +256,16 @@ def prolonged(running: Shot | None, piece: Shot) -> Shot:
 
 
 class LessonView:
-    """Follows the journals of one lesson; `poll` folds what is new into `state`."""
+    """Follows the journals of one lesson; `poll` folds what is new into `state`.
 
-    def __init__(self, folder: LessonFolder) -> None:
+    `last_needed`: journals after this one, in the order of the stages, may be unreadable: they are a later stage's
+    trouble. None: all are needed.
+    """
+
+    def __init__(self, folder: LessonFolder, *, last_needed: Path | None = None) -> None:
         self.folder = folder
         self.state = LessonState(folder.header)
+        self._last_needed = last_needed
         self._journals = Journals(folder.state_journals())
         self._lost: tuple[str, ...] = ()
 
@@ -268,17 +273,7 @@ class LessonView:
         """Fold in what was committed since the last poll; whether there was anything.
 
         A plan frozen over segments that this state does not know would be rendered without them: the error of a
-        journal that cannot be read is raised, once what the others hold is folded in. Raises `StorageError`.
-        """
-        changed = self.poll_readable()
-        for error in self._journals.unread.values():
-            raise error
-        return changed
-
-    def poll_readable(self) -> bool:
-        """The same for those who record and show: only a control journal that cannot be read is an error to them.
-
-        What a later stage wrote touches neither; which journals could not be read is in `unread`.
+        needed journal that cannot be read is raised, once what the others hold is folded in. Raises `StorageError`.
         """
         begun = self.state.start is None and self.folder.has_raw_journal()  # asked before Start is looked for
         polled = self._journals.poll()
@@ -290,10 +285,17 @@ class LessonView:
         for records in polled:
             for record in records:
                 self.state.apply(record)
-        if error := self._journals.unread.get(self.folder.control_journal):
-            raise error
-        self._presume(begun=begun)
+        if self.folder.control_journal not in self.unread:
+            self._presume(begun=begun)
+        self._raise_needed()
         return any(polled)
+
+    def _raise_needed(self) -> None:
+        for reader in self._journals.readers:
+            if error := self.unread.get(reader.path):
+                raise error
+            if reader.path == self._last_needed:
+                return
 
     @property
     def unread(self) -> dict[Path, StorageError]:

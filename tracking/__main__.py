@@ -23,7 +23,7 @@ _IDLE_S = 0.5
 
 def plan(folder: LessonFolder, *, blind: bool) -> None:
     """Plan until the plan is final. Raises `StorageError`, `JournalBusyError`, `LessonFormatError`."""
-    view = LessonView(folder)
+    view = LessonView(folder, last_needed=folder.plan_journal())
     reader = EvidenceReader(folder)
     clock = LessonClock(view.state)
     watchman = None if blind else Watchman(folder)

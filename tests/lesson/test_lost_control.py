@@ -55,11 +55,11 @@ def test_a_running_lesson_whose_start_is_lost_runs_and_can_be_stopped(
     folder = live(tmp_path, finished=False)
     catalogue, view = Catalogue(tmp_path), LessonView(folder)
     assert catalogue.running()
-    view.poll_readable()
+    view.poll()
     spoil(folder.control_journal, how)
     if restarted:
         catalogue, view = Catalogue(tmp_path), LessonView(LessonFolder(folder.path))
-    view.poll_readable()
+    view.poll()
     assert view.state.phase is Phase.RECORDING
     running = catalogue.running()
     assert running is not None
@@ -73,7 +73,7 @@ def test_a_running_lesson_whose_start_is_lost_runs_and_can_be_stopped(
     same, is_new = start_lesson(tmp_path, template(), catalogue=catalogue)
     assert (same.id, is_new) == (folder.id, False)
     assert stop_lesson(tmp_path, folder)
-    view.poll_readable()
+    view.poll()
     assert view.state.stop is not None
     assert catalogue.running() is None
     assert any(isinstance(record, Stop) for record in read_journal(folder.control_journal))
@@ -182,8 +182,13 @@ def test_one_journal_that_cannot_be_read_hides_nothing_of_the_others(
             assert len(view.state.sources[source.id].epochs) == 1 + read
         assert (view.state.stop is not None) == (journals[broken] != folder.control_journal)
         assert any("Input/output error" in line for line in view.damage)
-        if journals[broken] != folder.control_journal:
-            view.poll_readable()  # nobody who records or shows is kept from it
+        for needed, journal in enumerate(journals):
+            tolerant = LessonView(folder, last_needed=journal)
+            if broken > needed:
+                tolerant.poll()  # nobody is kept from work by what comes after it
+            else:
+                with pytest.raises(StorageError, match="Input/output error"):
+                    tolerant.poll()
     view.poll()
     assert view.unread == {}
     assert view.state == load_state(folder)
