@@ -47,7 +47,7 @@ def create_app(
     box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=FaultBoard(root))
     app.state.box = box
     app.state.registry = registry
-    registry.register(RoomCollector(box))
+    registry.register(RoomCollector(box, app.version))
     answer = install_problems(app, pages.problem_page, SECURITY_HEADERS)
     app.add_middleware(Guard, answer=answer, allowed_hosts=allowed_hosts, body_s=body_s)
     app.add_middleware(RequestMetrics, registry=registry)  # added last: it also counts what the guard refuses

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import Counter
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -40,14 +39,10 @@ class FaultBoard:
 
     def open(self) -> list[FaultRaised]:
         """What is wrong with the box, oldest first."""
-        return list(self._state().faults.values())
+        return list(self.state().faults.values())
 
-    def counts(self) -> tuple[Counter[str], Counter[str]]:
-        """Processes started and failed so far, by stage."""
-        state = self._state()
-        return state.starts, state.failures
-
-    def _state(self) -> BoxState:
+    def state(self) -> BoxState:
+        """What its journal amounts to now, to keep."""
         with self._lock:
             with suppress(StorageError):  # a disk that cannot be read: what was known stands
                 self._view.poll()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from api import causes
 from api.box import Box, BoxDep
+from api.causes import RefusedError
 from api.negotiation import FormDep, StartDep
 from api.problems import problem_docs
 from api.schema import LessonOut, StartRequest
@@ -64,7 +65,7 @@ def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
     folder = box.library.folder(lesson_id)
     started, _ = window(folder)
     if started is None or folder.header.imported:
-        raise HTTPException(409, "This lesson is not being recorded here.")
+        raise RefusedError(causes.NOT_RECORDING)
     stop_lesson(box.root, folder)
     if form:
         return RedirectResponse("/", 303)

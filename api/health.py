@@ -100,18 +100,18 @@ def segment_age_s(source: SourceState, now: Moment) -> float | None:
 def source_health(source: SourceState, *, started: Moment | None, now: Moment) -> SourceHealth:
     """Health of one source; `started` None means that no lesson is running."""
     age = segment_age_s(source, now)
-    loss = source.losses[-1] if source.losses and source.losses[-1].epoch >= source.last_epoch else None
+    reason = _why_lost(source)
     return SourceHealth(
         id=source.spec.id,
         role=source.spec.role.value,
         required=source.spec.required,
-        state=_feed_state(source, age, lost=loss is not None, started=started, now=now),
+        state=_feed_state(source, age, lost=reason is not None, started=started, now=now),
         age_s=age,
         segments=len(source.segments),
         bytes=source.bytes,
-        has_picture=source.delivered(Kind.VIDEO),
-        has_sound=source.delivered(Kind.AUDIO),
-        reason=redacted(loss.reason) if loss else None,
+        has_picture=source.delivers(Kind.VIDEO),
+        has_sound=source.delivers(Kind.AUDIO),
+        reason=redacted(reason) if reason else None,
     )
 
 
@@ -130,7 +130,7 @@ def room_health(
     sources = tuple(source_health(source, started=started, now=now) for source in state.sources.values())
     needed = [source for source in sources if source.required] or list(sources)
     return RoomHealth(
-        light=_light({source.state for source in needed}),
+        light=_light({source.state for source in needed}, starting=now.seconds_since(started) < GRACE_S),
         lesson_id=state.header.id,
         elapsed_s=elapsed_s(state, started, now),
         sources=sources,
@@ -138,10 +138,11 @@ def room_health(
     )
 
 
-def _light(needed: set[Feed]) -> Light:
+def _light(needed: set[Feed], *, starting: bool) -> Light:
+    """`starting`: the lesson has just begun; a feed that is waited for later is one that is missing."""
     if needed and needed <= {Feed.RECORDING}:
         return Light.RECORDING
-    return Light.STARTING if needed <= {Feed.RECORDING, Feed.WAITING} else Light.TROUBLE
+    return Light.STARTING if starting and needed <= {Feed.RECORDING, Feed.WAITING} else Light.TROUBLE
 
 
 def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: Moment | None, now: Moment) -> Feed:
@@ -158,6 +159,16 @@ def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: 
     resumed = source.epochs[-1]  # a new epoch has its own time of grace
     fresh_epoch = resumed.epoch > source.segments[-1].epoch and now.seconds_since(resumed.at) < GRACE_S
     return Feed.WAITING if fresh_epoch else Feed.LATE
+
+
+def _why_lost(source: SourceState) -> str | None:
+    """Why what the source is there for does not come: the feed is gone, or goes on without that stream."""
+    if source.lost is not None:
+        return source.lost.reason
+    kind, newest = needed_kind(source), source.epoch(source.last_epoch)
+    if newest is None or not source.delivered(kind) or source.delivers(kind):
+        return None
+    return newest.reason
 
 
 def _fresh_for_s(source: SourceState) -> float:

@@ -85,8 +85,7 @@ class Library:
         with self._lock:
             held = self._held.get(lesson_id)
             if held is None:
-                folder = self.folder(lesson_id)
-                held = _Held(LessonView(folder, last_needed=folder.control_journal), threading.Lock())
+                held = _Held(LessonView(self.folder(lesson_id), needs=()), threading.Lock())
                 self._held[lesson_id] = held
                 while len(self._held) > VIEWS_KEPT:
                     self._held.popitem(last=False)

@@ -218,7 +218,7 @@ class Disk:
             since = min([now, *(work[0].since for work in (self._jobs, self._entries) if work)])
         if now - since > SLOW_S:
             self._said = now
-            _log.warning("the disk is slow", code="disk", behind_s=round(now - since, 1), bytes=self._bytes)
+            _log.warning("disk_slowed", code="disk", behind_s=round(now - since, 1), bytes=self._bytes)
 
 
 class SegmentFile:

@@ -116,7 +116,7 @@ class Conductor:
         try:
             self._take_up()
         except ClassreelError as error:
-            self._log.warning("lessons cannot be looked at", error=str(error))
+            self._log.warning("catalogue_read_failed", error=str(error))
 
     def _take_up(self) -> None:
         """Open the recording lesson, or else the unfinished one that waits longest, if none is being finished."""
@@ -157,7 +157,7 @@ class Conductor:
         except LessonBusyError:
             self._retry_at[folder.id] = self._clock.monotonic() + LOOK_S
         except ClassreelError as error:
-            self._log.warning("lesson cannot be worked on", lesson=folder.id, error=str(error))
+            self._log.warning("lesson_work_failed", lesson=folder.id, error=str(error))
             self._put_off(folder.id, str(error))
 
     def _put_off(self, lesson_id: str, reason: str) -> None:
@@ -169,7 +169,7 @@ class Conductor:
         try:
             self._advance(lesson_id)
         except ClassreelError as error:
-            self._log.warning("lesson cannot be brought further", lesson=lesson_id, error=str(error))
+            self._log.warning("lesson_completion_failed", lesson=lesson_id, error=str(error))
 
     def _advance(self, lesson_id: str) -> None:
         run = self._runs[lesson_id]
@@ -181,10 +181,10 @@ class Conductor:
             self._stuck.pop(lesson_id, None)
             self._done.add(lesson_id)
             self._box.clear_lesson(lesson_id)
-            self._log.info("lesson published" if run.published else "lesson is empty", lesson=lesson_id)
+            self._log.info("lesson_published" if run.published else "lesson_emptied", lesson=lesson_id)
         elif run.stuck:
             self._put_off(lesson_id, "; ".join(run.problems))
-            self._log.warning("lesson is stuck", lesson=lesson_id, problems=run.problems)
+            self._log.warning("lesson_stuck", lesson=lesson_id, error="; ".join(run.problems))
         else:
             return
         run.close()

@@ -74,7 +74,7 @@ class LessonRun:
         told: Told = lambda _job, _code, _reason: None,
     ) -> None:
         self.folder = folder
-        self.view = LessonView(folder, last_needed=folder.control_journal)
+        self.view = LessonView(folder, needs=())
         self._settings = settings
         self._rule = jobs or self._wanted
         self._owns_launcher = launcher is None

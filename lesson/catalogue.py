@@ -43,7 +43,8 @@ class Catalogue:
         self._headers: dict[str, _Look[LessonHeader]] = {}
         self._controls: dict[str, _Look[Window]] = {}
         self._seals: dict[str, _Look[Verified | None]] = {}
-        self._over: dict[str, bool] = {}  # stopped for good: whether it was started, too
+        self._over: dict[str, Window] = {}  # stopped for good
+        self._editions = _signature(editions_bell(root))
         self._safe: set[str] = set()  # verified for good
 
     def running(self) -> LessonFolder | None:
@@ -101,7 +102,14 @@ class Catalogue:
         return LessonFolder(self.root / name)
 
     def _known_names(self) -> list[str]:
-        """Names of all that may be lessons, oldest first; what was known of folders that went is forgotten."""
+        """Names of all that may be lessons, oldest first; what was known of folders that went is forgotten.
+
+        When an edition of some lesson was started, nothing counts as over or safe before it is looked at again.
+        """
+        if (bell := _signature(editions_bell(self.root))) != self._editions:
+            self._editions = bell
+            self._over.clear()
+            self._safe.clear()
         for gone in self._names.look():
             for known in (self._headers, self._controls, self._seals, self._over):
                 known.pop(gone, None)
@@ -123,17 +131,18 @@ class Catalogue:
         if name in self._safe:
             return False
         if name in self._over:
-            started = self._over[name]
+            window: Window | None = self._over[name]
         else:
             window = self._window(name)
-            started = window is not None and window.start is not None
+        started = window is not None and window.start is not None
         return started and not self._is_safe(name) and not self._cannot_be_read(name)
 
     def _is_safe(self, name: str) -> bool:
         if name in self._safe:
             return True
         look = self._seals.setdefault(name, _Look(self._folder(name).publish_journal, sealed))
-        if not isinstance(look.found(), Verified):
+        verified, window = look.found(), self._window(name)
+        if not isinstance(verified, Verified) or (window is not None and not window.is_met_by(verified)):
             return False
         if look.settled:
             self._safe.add(name)
@@ -147,26 +156,33 @@ class Catalogue:
         return name in self._seals and isinstance(self._seals[name].found(), ClassreelError)
 
     def _lost_something(self, name: str) -> bool:
-        window = None if name in self._over else self._window(name)
+        window = self._window(name)
         return window is not None and bool(window.lost)
 
     def _window(self, name: str) -> Window | None:
-        """Start and Stop of a lesson not known to be over; None when they cannot be read."""
+        """Start, Stop and newest edition of a lesson; None when they cannot be read."""
+        if name in self._over:
+            return self._over[name]
         look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, _read_window))
         window = look.found()
         if isinstance(window, ClassreelError) or window.start is None or (window.hurt and window.stop is None):
             self._controls.pop(name)  # the raw journals may tell more the next time
         if isinstance(window, ClassreelError):
             return None
-        if window.stop and not window.lost and look.settled:
-            self._over[name] = window.start is not None
-            del self._controls[name]
+        if window.stop and look.settled:
+            self._over[name] = window
+            self._controls.pop(name, None)
         return window
 
     def _header(self, name: str) -> LessonHeader | None:
         folder = self._folder(name)
         header = self._headers.setdefault(name, _Look(folder.header_path, _read_header)).found()
         return None if isinstance(header, ClassreelError) else header
+
+
+def editions_bell(root: Path) -> Path:
+    """A file that is written whenever an edition of a lesson below `root` is started; it says nothing else."""
+    return root / ".editions"
 
 
 def _read_window(path: Path) -> Window:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesson.clock import Moment
@@ -22,6 +22,7 @@ from lesson.model import LessonHeader
 from lesson.presumed import Signs, presumed
 from lesson.records import (
     ChunkEncoded,
+    EditionStarted,
     EpochStarted,
     FrozenUntil,
     PlaylistPublished,
@@ -45,15 +46,20 @@ BEGINNING_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a lesson was started and stopped, if it was.
+    """When a lesson was started and stopped, if it was; `edition`: number of the newest.
 
     `hurt`: its control journal is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`).
     """
 
     start: Start | None = None
     stop: Stop | None = None
+    edition: int = 0
     hurt: bool = False
     lost: tuple[str, ...] = ()
+
+    def is_met_by(self, verified: Verified | None) -> bool:
+        """Whether the newest edition is verified."""
+        return verified is not None and verified.edition >= self.edition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,7 @@ def glance(folder: LessonFolder) -> LessonEntry:
         header = folder.header
         window = lesson_window(folder)
         verified = sealed(folder.publish_journal)
-        return _entry(folder, window, verified)
+        return _entry(folder, window, verified if window.is_met_by(verified) else None)
     except ClassreelError as error:
         return LessonEntry(folder=folder, phase=None, header=header, problem=str(error))
 
@@ -119,7 +125,7 @@ def _phase(window: Window, verified: Verified | None) -> Phase:
 
 
 def control_window(path: Path) -> Window:
-    """The first Start and first Stop of a control journal, which holds two lines as a rule.
+    """The first Start and first Stop of a control journal, which holds two lines as a rule, and its newest edition.
 
     Raises `StorageError`.
     """
@@ -127,7 +133,8 @@ def control_window(path: Path) -> Window:
     records = reader.poll()
     start = next((r for r in records if isinstance(r, Start)), None)
     stop = next((r for r in records if isinstance(r, Stop)), None)
-    return Window(start, stop, hurt=bool(reader.damage or reader.torn_bytes))
+    editions = [record.number for record in records if isinstance(record, EditionStarted)]
+    return Window(start, stop, max(editions, default=0), hurt=bool(reader.damage or reader.torn_bytes))
 
 
 def lesson_window(folder: LessonFolder) -> Window:
@@ -151,7 +158,7 @@ def lesson_window(folder: LessonFolder) -> Window:
     firsts = [] if found.start else [at for path in journals if (at := _first_epoch(path))]
     ends = [last.at if isinstance(last, SourceFinished) else None for last in map(last_record, journals)]
     bounds = presumed(folder.header, found.start, found.stop, Signs(begun, firsts, ends), hurt=found.hurt)
-    return Window(bounds.start, bounds.stop, found.hurt or bool(bounds.lost), bounds.lost)
+    return replace(found, start=bounds.start, stop=bounds.stop, hurt=found.hurt or bool(bounds.lost), lost=bounds.lost)
 
 
 def _what_is_lost(folder: LessonFolder, window: Window) -> str | None:

@@ -16,22 +16,23 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from lesson.box_record_types import FaultCleared, FaultRaised, JobEnded, JobStarted
 from lesson.errors import LessonFormatError
 from lesson.record_types import (
     ChunkEncoded,
+    ChunksKept,
     CropPath,
+    EditionStarted,
     EpochStarted,
-    FaultCleared,
-    FaultRaised,
     FrozenUntil,
-    JobEnded,
-    JobStarted,
     Mapped,
     ObjectStored,
     Origin,
+    Planning,
     PlaylistPublished,
     PublishStarted,
     RenditionStarted,
+    RungSkipped,
     SegmentCommitted,
     SegmentObserved,
     Shot,
@@ -50,8 +51,10 @@ _TAIL_LENGTH = len(_CRC_FIELD) + 8 + len(b'"}')
 __all__ = [
     "RECORD_TYPES",
     "ChunkEncoded",
+    "ChunksKept",
     "CropPath",
     "DamagedLineError",
+    "EditionStarted",
     "EpochStarted",
     "FaultCleared",
     "FaultRaised",
@@ -61,10 +64,12 @@ __all__ = [
     "Mapped",
     "ObjectStored",
     "Origin",
+    "Planning",
     "PlaylistPublished",
     "PublishStarted",
     "Record",
     "RenditionStarted",
+    "RungSkipped",
     "SegmentCommitted",
     "SegmentObserved",
     "Shot",
@@ -82,6 +87,8 @@ __all__ = [
 Record: TypeAlias = (
     Start
     | Stop
+    | EditionStarted
+    | RungSkipped
     | EpochStarted
     | SegmentCommitted
     | SourceLost
@@ -95,6 +102,7 @@ Record: TypeAlias = (
     | FrozenUntil
     | RenditionStarted
     | ChunkEncoded
+    | ChunksKept
     | PublishStarted
     | ObjectStored
     | PlaylistPublished

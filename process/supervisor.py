@@ -168,7 +168,7 @@ class Supervisor:
         silence, allowed = self._silence(kept, now)
         if allowed is not None and silence > allowed and kept.hung is None:
             kept.hung = f"no sign of life for {silence:.0f} s"
-            _log.warning("process hangs", job=kept.job.name, silence_s=round(silence, 1))
+            _log.warning("process_hung", job=kept.job.name, silence_s=round(silence, 1))
             kept.child.signal(signal.SIGKILL)
 
     def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:
@@ -199,7 +199,7 @@ class Supervisor:
             kept.next_start = now + kept.pause_s(0.0)
             if kept.failures >= GIVE_UP_AFTER and kept.trouble is None:
                 kept.trouble = Trouble(kept.job, f"cannot be started: {error}", now, refused=False)
-            _log.warning("process cannot be started", job=kept.job.name, error=str(error))
+            _log.warning("process_start_failed", job=kept.job.name, error=str(error))
         else:
             self.told(kept.job, None, kept.job.task)
 
@@ -224,7 +224,7 @@ class Supervisor:
             pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
         kept.next_start = now + pause
         _log.warning(
-            "process ended", job=kept.job.name, code=code, failures=kept.failures, error=reason,
+            "process_ended", job=kept.job.name, code=code, failures=kept.failures, error=reason,
             next_start_s=round(pause, 1),
         )  # fmt: skip
         self.told(kept.job, code, reason)

@@ -184,7 +184,7 @@ class S3Store:
             "Resource": [f"arn:aws:s3:::{self._bucket}/*"],
         }
         self._client.set_bucket_policy(self._bucket, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-        _log.info("bucket created, anyone with a URL may read it", store=self._base)
+        _log.info("public_bucket_created", store=self._base)
 
     def _holds(self, key: str, data: bytes) -> bool:
         try:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from lesson.durable import write_atomic
 from lesson.errors import ClassreelError, IntegrityError, ObjectNotFoundError, StoreError
 from lesson.folder import LessonFolder
+from lesson.hls import INDEX
 from lesson.journal import JournalWriter
-from lesson.manifest import MANIFEST, manifest
+from lesson.manifest import manifest
+from lesson.package import MANIFEST, Object, index_object, manifest_object, published
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
-from lesson.state import LessonView
+from lesson.state import LessonState, LessonView
 from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat
-from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
+from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import ObjectStore, md5_hex
-from publish.verify import differing, expected_objects, read_committed, read_expected
+from publish.verify import differing, read_object
 
 _log = structlog.get_logger()
 COMPLAIN_AFTER = 3
@@ -75,7 +77,7 @@ class Uploader:
         if self._view.state.publish_url == url:
             return True
         self._commit(PublishStarted(url=url))
-        _log.info("publishing", lesson=self._folder.id, url=url)
+        _log.info("publish_started", lesson=self._folder.id, url=url)
         return False
 
     def _step(self) -> bool:
@@ -94,20 +96,20 @@ class Uploader:
 
     def _carry_out(self, step: Step) -> None:
         match step:
-            case PutFile():
-                self._put_file(step)
-            case PutPlaylist():
-                self._put(step.key, step.text.encode(), step.content_type, step.cache_control)
-                self._commit(PlaylistPublished(key=step.key, chunks=step.chunks, final=step.final, sha256=step.sha256))
+            case Put():
+                self._put_object(step.object)
+            case PutPlaylist(object=item):
+                self._put(item, read_object(self._folder, item))
+                self._commit(PlaylistPublished(key=item.key, chunks=step.chunks, final=step.final, sha256=item.sha256))
             case Seal():
                 self._seal()
 
-    def _put_file(self, step: PutFile) -> None:
-        data = read_committed(self._folder, step.path, step.sha256)
-        if not (self._unsure and self._is_there(step.key, data)):
-            self._put(step.key, data, step.content_type, step.cache_control)
+    def _put_object(self, item: Object) -> None:
+        data = read_object(self._folder, item)
+        if not (self._unsure and self._is_there(item.key, data)):
+            self._put(item, data)
         self._unsure = False
-        self._commit(ObjectStored(key=step.key, bytes=step.bytes, sha256=step.sha256))
+        self._commit(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
 
     def _is_there(self, key: str, data: bytes) -> bool:
         try:
@@ -116,34 +118,55 @@ class Uploader:
             return False
         return info.bytes == len(data) and info.md5 == md5_hex(data)
 
-    def _put(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:
+    def _put(self, item: Object, data: bytes) -> None:
+        key = f"{self._prefix}/{item.key}"
         try:
-            self._store.put(f"{self._prefix}/{key}", data, content_type=content_type, cache_control=cache_control)
+            self._store.put(key, data, content_type=item.content_type, cache_control=item.cache_control)
         except IntegrityError as error:  # damaged on the way: as good a reason to send it again as a broken line
             raise StoreError(str(error)) from error
 
     def _seal(self) -> None:
         state = self._view.state
+        if state.edition.number:  # nobody is sent to this edition before it is whole
+            self._compare([item for item in published(state) if item.key not in {INDEX, MANIFEST}])
+        digest = self._put_manifest(state)
+        self._put_index(state)
+        expected = published(state)
+        self._compare(expected)
+        total, number = sum(item.bytes for item in expected), state.edition.number
+        self._commit(
+            Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url, edition=number)
+        )
+        _log.info("lesson_verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+
+    def _put_index(self, state: LessonState) -> None:
+        """Store the `index.m3u8` of the finished edition unless it is."""
+        item, sent = index_object(state, final=True), state.playlists.get(INDEX)
+        if sent is None or sent.sha256 != item.sha256:
+            self._put(item, read_object(self._folder, item))
+            self._commit(PlaylistPublished(key=INDEX, chunks=len(state.ladder), final=True, sha256=item.sha256))
+
+    def _put_manifest(self, state: LessonState) -> str:
+        """Write the manifest and store it unless it is; its SHA-256."""
         document = manifest(state)
         write_atomic(self._folder.manifest_path, document)
         digest = hashlib.sha256(document).hexdigest()
         stored = state.objects.get(MANIFEST)
         if stored is None or stored.sha256 != digest:
-            self._put(MANIFEST, document, "application/json", CHANGING)
+            self._put(manifest_object(bytes=len(document), sha256=digest), document)
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
-        expected = expected_objects(state)
+        return digest
+
+    def _compare(self, expected: Sequence[Object]) -> None:
+        """Compare objects with the store, and send again what differs. Raises `StoreError` if that does not help."""
         for _ in range(MAX_REPAIRS):
             wrong = differing(self._folder, self._store, expected)
             if not wrong:
-                break
+                return
             for item, problem in wrong:
-                _log.warning("the store has lost or changed an object, sending it again", problem=problem)
-                self._put(item.key, read_expected(self._folder, item), item.content_type, item.cache_control)
-        else:
-            raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
-        total = sum(item.bytes for item in expected)
-        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url))
-        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+                _log.warning("object_lost", error=problem)
+                self._put(item, read_object(self._folder, item))
+        raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
 
     def _commit(self, record: Record) -> None:
         self._journal.append(record)
@@ -153,7 +176,5 @@ class Uploader:
         seconds = self._backoff.pause_s()
         if self._backoff.failures >= COMPLAIN_AFTER:
             complain(str(error))
-        _log.warning(
-            "store failed, trying again", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1)
-        )
+        _log.warning("store_failed", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1))
         self._sleep(seconds)

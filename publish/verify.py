@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
-from lesson.hls import INDEX, media_playlist, multivariant_playlist
-from lesson.manifest import MANIFEST
-from lesson.state import LessonState, load_state
-from publish.plan import CHANGING, PutFile, PutPlaylist, stored_files
+from lesson.package import Object, published
+from lesson.state import load_state
 from publish.protocol import ObjectInfo, ObjectStore, md5_hex
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """An object as it must be: the bytes of `text`, or of the file at `path` (relative to the lesson)."""
-
-    key: str
-    bytes: int
-    sha256: str
-    content_type: str
-    cache_control: str
-    path: str | None = None
-    text: str | None = field(default=None, repr=False)
 
 
 def read_committed(folder: LessonFolder, relative: str, sha256: str) -> bytes:
@@ -38,34 +22,11 @@ def read_committed(folder: LessonFolder, relative: str, sha256: str) -> bytes:
     return data
 
 
-def read_expected(folder: LessonFolder, item: Expected) -> bytes:
+def read_object(folder: LessonFolder, item: Object) -> bytes:
     """The bytes an object must have. Raises as `read_committed`."""
     if item.text is not None:
         return item.text.encode()
     return read_committed(folder, item.path or "", item.sha256)
-
-
-def expected_objects(state: LessonState) -> list[Expected]:
-    """Everything a finished, uploaded lesson has in the store. Raises `ValueError` before it is encoded to its end."""
-    found = [_file(put) for put in stored_files(state)]
-    for rendition in state.header.ladder:
-        chunks = state.renditions[rendition.name].leading
-        text = media_playlist(state, rendition.name, chunks=chunks, final=True)
-        found.append(_text(PutPlaylist(key=f"{rendition.name}/{INDEX}", text=text, chunks=chunks, final=True)))
-    text = multivariant_playlist(state, final=True)
-    found.append(_text(PutPlaylist(key=INDEX, text=text, chunks=len(state.header.ladder), final=True)))
-    if stored := state.objects.get(MANIFEST):
-        found.append(
-            Expected(
-                key=MANIFEST,
-                bytes=stored.bytes,
-                sha256=stored.sha256,
-                content_type="application/json",
-                cache_control=CHANGING,
-                path=MANIFEST,
-            )
-        )
-    return found
 
 
 def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = False) -> list[str]:
@@ -80,16 +41,16 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
     state = load_state(folder)
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
-    return [problem for _, problem in differing(folder, store, expected_objects(state), deep=deep)]
+    return [problem for _, problem in differing(folder, store, published(state), deep=deep)]
 
 
 def differing(
-    folder: LessonFolder, store: ObjectStore, expected: Sequence[Expected], *, deep: bool = False
-) -> list[tuple[Expected, str]]:
+    folder: LessonFolder, store: ObjectStore, expected: Sequence[Object], *, deep: bool = False
+) -> list[tuple[Object, str]]:
     """Those of `expected` that the store lacks or holds differently, each with a line that says so."""
     prefix = folder.header.id  # the folder may have been renamed since
     held = {info.key: info for info in store.list(f"{prefix}/")}
-    found: list[tuple[Expected, str]] = []
+    found: list[tuple[Object, str]] = []
     for item in expected:
         key = f"{prefix}/{item.key}"
         problem = _difference(folder, store, item, held.get(key), deep=deep)
@@ -99,7 +60,7 @@ def differing(
 
 
 def _difference(
-    folder: LessonFolder, store: ObjectStore, item: Expected, info: ObjectInfo | None, *, deep: bool
+    folder: LessonFolder, store: ObjectStore, item: Object, info: ObjectInfo | None, *, deep: bool
 ) -> str | None:
     if info is None:
         return "missing in the store"
@@ -116,31 +77,9 @@ def _difference(
     return None if same else "other bytes in the store than were sent (SHA-256 differs)"
 
 
-def _local_md5(folder: LessonFolder, item: Expected) -> str | None:
+def _local_md5(folder: LessonFolder, item: Object) -> str | None:
     """MD5 of the bytes as they must be, None where they are not here any more (or damaged here)."""
     try:
-        return md5_hex(read_expected(folder, item))
+        return md5_hex(read_object(folder, item))
     except (StorageError, IntegrityError):
         return None
-
-
-def _file(put: PutFile) -> Expected:
-    return Expected(
-        key=put.key,
-        bytes=put.bytes,
-        sha256=put.sha256,
-        content_type=put.content_type,
-        cache_control=put.cache_control,
-        path=put.path,
-    )
-
-
-def _text(put: PutPlaylist) -> Expected:
-    return Expected(
-        key=put.key,
-        bytes=len(put.text.encode()),
-        sha256=put.sha256,
-        content_type=put.content_type,
-        cache_control=put.cache_control,
-        text=put.text,
-    )

@@ -9,8 +9,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import create_app
+from lesson.box import box_journal
+from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
+from lesson.records import FaultRaised, JobEnded, JobStarted
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
 from tests.kit.room import MIC, TEACHER, deliver, lost, template
 from tests.kit.waiting import wait_until
@@ -83,6 +86,43 @@ def test_metrics_follow_a_lesson_on_its_way(client: httpx.Client, root: Path) ->
     assert found["classreel_lesson_verified"] == 0
 
 
+def test_metrics_count_restarts_losses_store_failures_and_bytes(client: httpx.Client, root: Path) -> None:
+    folder = make_lesson(root)
+    record_all(folder)
+    append_records(folder.raw_journal("teacher"), [lost(TEACHER), lost(TEACHER)])
+    box = box_journal(root)
+    ended = JobEnded(stage="capture", source="teacher", lesson="lesson", at=Moment.now(), code=-9, reason="killed")
+    started = JobStarted(stage="capture", source="teacher", lesson="lesson", at=Moment.now())
+    refused = FaultRaised(code="store_refuses", about="lesson", at=Moment.now(), detail="key")
+    append_records(box, [started, ended, started, refused])
+    found = figures(client)
+    assert found["classreel_process_restarts_total stage=capture"] == 1
+    assert found["classreel_process_failures_total stage=capture"] == 1
+    assert found["classreel_source_losses_total role=teacher source=teacher"] == 2
+    assert found["classreel_source_losses_total role=mic source=mic"] == 0
+    assert found["classreel_source_bytes_total role=teacher source=teacher"] > 0
+    assert found["classreel_store_failures_total code=store_refuses"] == 1
+    assert found["classreel_store_failures_total code=store_unreachable"] == 0
+    assert found["classreel_faults_total code=store_refuses"] == 1
+    assert found["classreel_store_bytes_total"] == 0
+    (build,) = [name for name in found if name.startswith("classreel_build_info version=")]
+    assert found[build] == 1
+
+
+def test_names_of_metrics_follow_the_conventions_of_prometheus(client: httpx.Client, root: Path) -> None:
+    record_all(make_lesson(root))
+    client.get("/lessons")
+    families = list(text_string_to_metric_families(client.get("/metrics").text))
+    assert len(families) > 15
+    for family in families:
+        assert family.name.startswith("classreel_")
+        assert family.documentation
+        totals = {sample.name for sample in family.samples if sample.name.endswith("_total")}
+        assert totals == ({f"{family.name}_total"} if family.type == "counter" and family.samples else set())
+        assert family.type != "histogram" or family.name.endswith("_duration_seconds")
+        assert not re.search("_(ms|minutes|kb|mb|count)$", family.name), "base units"
+
+
 @pytest.mark.parametrize(
     ("method", "address", "status"),
     [("GET", "/nowhere", 404), ("DELETE", "/lessons", 405), ("PUT", "/", 405), ("GET", "/static/none.css", 404),
@@ -103,7 +143,7 @@ def test_people_get_a_page_instead(client: httpx.Client) -> None:
     answer = client.get("/nowhere", headers=PAGE)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "That did not work" in answer.text
+    assert "There is no such page" in answer.text
 
 
 def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:

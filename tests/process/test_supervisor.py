@@ -381,7 +381,7 @@ def test_the_newest_error_of_a_log(tmp_path: Path) -> None:
     assert last_error(log) == "second"
     log.write_bytes(b"Traceback\nValueError: \xff bad\n")
     assert last_error(log) == "ValueError: \ufffd bad"
-    log.write_text('{"event": "stage failed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
+    log.write_text('{"event": "stage_crashed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
     assert last_error(log) == "KeyError: 3"
 
 
