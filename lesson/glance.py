@@ -102,10 +102,11 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
     duration_s, gap_count = _sealed_length(folder) if verified else (None, None)
     planned = None if verified and duration_s is not None else _planned(folder.plan_journal())
     empty = planned is not None and planned.final and planned.at == 0
+    lost = f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
     return LessonEntry(
         folder=folder,
         phase=Phase.EMPTY if empty else _phase(window, verified),
-        problem=NOTHING if empty else _what_is_lost(folder, window),
+        problem=NOTHING if empty else lost,
         header=folder.header,
         start=window.start,
         stop=window.stop,
@@ -125,10 +126,7 @@ def _phase(window: Window, verified: Verified | None) -> Phase:
 
 
 def control_window(path: Path) -> Window:
-    """The first Start and first Stop of a control journal, which holds two lines as a rule, and its newest edition.
-
-    Raises `StorageError`.
-    """
+    """The first Start and Stop of a control journal and its newest edition. Raises `StorageError`."""
     reader = JournalReader(path)
     records = reader.poll()
     start = next((r for r in records if isinstance(r, Start)), None)
@@ -159,10 +157,6 @@ def lesson_window(folder: LessonFolder) -> Window:
     ends = [last.at if isinstance(last, SourceFinished) else None for last in map(last_record, journals)]
     bounds = presumed(folder.header, found.start, found.stop, Signs(begun, firsts, ends), hurt=found.hurt)
     return replace(found, start=bounds.start, stop=bounds.stop, hurt=found.hurt or bool(bounds.lost), lost=bounds.lost)
-
-
-def _what_is_lost(folder: LessonFolder, window: Window) -> str | None:
-    return f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
 
 
 def _first_epoch(path: Path) -> Moment | None:
@@ -274,9 +268,7 @@ def _published_url(path: Path, verified: Verified | None) -> str | None:
         return f"{verified.url}/{INDEX}"
     url: str | None = None
     there = False
-    for record in _few_records(
-        path, (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished","key":"index.m3u8",')
-    ):
+    for record in _few_records(path, _ABOUT_THE_INDEX):
         if isinstance(record, PublishStarted):
             there = there and record.url == url
             url = record.url
