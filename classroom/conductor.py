@@ -153,7 +153,9 @@ class Conductor:
             return  # the others have time until its processes run
         self._damaged = self._catalogue.damaged()
         for damaged in self._damaged:
-            if damaged.folder.id in self._runs:  # what it is, is known here: without its header nobody could stop it
+            if (
+                damaged.header is None and damaged.folder.id in self._runs
+            ):  # what it is, is known here: without its header nobody could stop it
                 self._runs[damaged.folder.id].folder.save_header()
         if all(run.view.state.phase is Phase.RECORDING for run in self._runs.values()):
             waiting = [folder for folder in self._catalogue.unfinished() if self._is_due(folder)]

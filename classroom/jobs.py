@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
 from api.settings import Conducted
 from classroom.settings import Settings
+from lesson.errors import StorageError
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
 from process.job import Job
+from process.supervisor import Trouble
 
 API = "api"
 BLIND_AFTER = 3
@@ -55,6 +60,27 @@ def wanted_jobs(
     if not state.verified:
         jobs.append(_stage("publish", path, settings.named_store.argument(), niceness=5))
     return jobs
+
+
+def unread_troubles(
+    folder: LessonFolder, jobs: Iterable[Job], unread: Mapping[Path, StorageError], now: float
+) -> dict[str, Trouble]:
+    """Of the jobs, by name, those whose own journal cannot be read: the trouble of that job, and of no other."""
+    found: dict[str, Trouble] = {}
+    for job in jobs:
+        own = [error for path, error in unread.items() if _is_of(job, folder.relative(path))]
+        if own:
+            found[job.name] = Trouble(job, str(own[0]), since=now, refused=False)
+    return found
+
+
+def _is_of(job: Job, journal: str) -> bool:
+    stage, *place = journal.split("/")
+    return _STAGES.get(stage) == job.stage and (job.source in {None, place[0]})
+
+
+_STAGES = {"raw": "capture", "plan": "tracking", "enc": "encode", "pub": "publish"}
+"""Which stage writes the journals in a folder of the lesson."""
 
 
 def _stage(stage: str, *arguments: str, niceness: int) -> Job:

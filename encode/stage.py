@@ -27,7 +27,7 @@ class EncodeStage:
 
     def __init__(self, folder: LessonFolder, workers: int, farm: str | None = None) -> None:
         self._folder = folder
-        self.view = LessonView(folder)
+        self.view = LessonView(folder, needs=("raw", "plan", "enc"))
         self._store = ChunkStore(folder)
         self._pool = Pool(workers, farm)
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]

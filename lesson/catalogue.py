@@ -19,7 +19,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from lesson.errors import ClassreelError, DiskFailsError, StorageError, storage_errors
 from lesson.folder import LessonFolder, is_name
-from lesson.glance import LessonEntry, Window, control_window, glance, sealed
+from lesson.glance import LessonEntry, Window, glance, lesson_window, sealed
 from lesson.model import LessonHeader
 from lesson.records import Verified
 
@@ -68,10 +68,14 @@ class Catalogue:
         return [self._folder(name) for name in ([running] if running else []) + waiting]
 
     def damaged(self) -> list[LessonEntry]:
-        """Lessons that are not verified and cannot be read, oldest first; `problem` says why."""
+        """Lessons that are not verified and cannot be read, or lost Start or Stop, oldest first; `problem` says why.
+
+        Of the running one, what publishing wrote is none of its recording's business.
+        """
         with self._lock:
             names = [name for name in self._known_names() if not self._is_safe(name)]
-            suspects = [name for name in names if self._cannot_be_read(name)]
+            running = self._running(names)
+            suspects = [n for n in names if (n != running and self._cannot_be_read(n)) or self._lost_something(n)]
         return [glance(self._folder(name)) for name in suspects if is_lesson(self._folder(name))]
 
     def page(self, limit: int | None = None, before: str | None = None) -> list[LessonEntry]:
@@ -151,17 +155,23 @@ class Catalogue:
             return True
         return name in self._seals and isinstance(self._seals[name].found(), ClassreelError)
 
+    def _lost_something(self, name: str) -> bool:
+        window = self._window(name)
+        return window is not None and bool(window.lost)
+
     def _window(self, name: str) -> Window | None:
         """Start, Stop and newest edition of a lesson; None when they cannot be read."""
         if name in self._over:
             return self._over[name]
-        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, control_window))
+        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, _read_window))
         window = look.found()
+        if isinstance(window, ClassreelError) or window.start is None or (window.hurt and window.stop is None):
+            self._controls.pop(name)  # the raw journals may tell more the next time
         if isinstance(window, ClassreelError):
             return None
         if window.stop and look.settled:
             self._over[name] = window
-            del self._controls[name]
+            self._controls.pop(name, None)
         return window
 
     def _header(self, name: str) -> LessonHeader | None:
@@ -173,6 +183,10 @@ class Catalogue:
 def editions_bell(root: Path) -> Path:
     """A file that is written whenever an edition of a lesson below `root` is started; it says nothing else."""
     return root / ".editions"
+
+
+def _read_window(path: Path) -> Window:
+    return lesson_window(LessonFolder(path.parent))
 
 
 def _read_header(path: Path) -> LessonHeader:

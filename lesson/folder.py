@@ -129,6 +129,10 @@ class LessonFolder:
     def raw_journal(self, source: str) -> Path:
         return self.raw_folder(source) / "journal.jsonl"
 
+    def has_raw_journal(self) -> bool:
+        """Whether recording has begun, whatever the control journal says of it."""
+        return any(os.path.lexists(self.raw_journal(source.id)) for source in self.header.sources)
+
     def segment_path(self, source: str, epoch: int, seq: int) -> Path:
         return self.raw_folder(source) / f"e{epoch:02d}" / f"{seq:06d}.mkv"
 

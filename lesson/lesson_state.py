@@ -205,7 +205,7 @@ class LessonState:
             case StreamAccount():
                 source.accounts[record.epoch, record.stream] = record
             case SourceFinished():
-                source.finished = True
+                source.finished, source.finished_at = True, record.at
 
     def _apply_clock(self, record: Origin | Mapped) -> None:
         if isinstance(record, Origin):

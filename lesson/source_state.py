@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lesson.clock import Moment
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.spans import SpanIndex
@@ -30,6 +31,7 @@ class SourceState:
     losses: list[SourceLost] = field(default_factory=list)
     accounts: dict[tuple[int, int], StreamAccount] = field(default_factory=dict)
     finished: bool = False
+    finished_at: Moment | None = None
     maps: dict[int, list[ClockMap]] = field(default_factory=dict)
     last_epoch: int = -1
     """Number of the newest epoch; -1 before the first."""

@@ -9,11 +9,9 @@ from pathlib import Path
 from lesson.errors import LessonFormatError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
-from lesson.records import DamagedLineError, decode_line
 from lesson.state import LessonState, LessonView
 
 _BLOCK = 1 << 20
-_NEWLINE = 0x0A
 
 
 def verify_local(folder: LessonFolder) -> list[str]:
@@ -91,23 +89,10 @@ def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
 
 
 def _torn_bytes(path: Path) -> int:
-    """How many bytes after the last line whose CRC is right: of a journal still being written, or damaged."""
+    """How many bytes follow the last whole line: of a journal still being written, or damaged."""
     with storage_errors(path):
         data = path.read_bytes() if path.is_file() else b""
-    end = len(data)
-    while end:
-        start = data.rfind(b"\n", 0, end - 1) + 1
-        if data[end - 1] == _NEWLINE:
-            try:
-                decode_line(data[start:end])
-            except DamagedLineError:
-                pass
-            except LessonFormatError:
-                break
-            else:
-                break
-        end = start
-    return len(data) - end
+    return len(data) - (data.rfind(b"\n") + 1)
 
 
 def _missing_chunks(state: LessonState) -> list[str]:

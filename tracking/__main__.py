@@ -26,7 +26,7 @@ _IDLE_S = 0.5
 
 def plan(folder: LessonFolder, *, blind: bool) -> None:
     """Plan until the newest edition's plan is final. Raises `StorageError`, `JournalBusyError`, `LessonFormatError`."""
-    view = LessonView(folder)
+    view = LessonView(folder, needs=("raw", "plan"))
     view.poll()
     while not view.state.final:
         with (

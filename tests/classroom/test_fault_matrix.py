@@ -26,7 +26,7 @@ from lesson.clock import Moment
 from lesson.errors import ConfigError, StorageError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
-from lesson.lifecycle import window
+from lesson.lifecycle import stop_lesson, window
 from lesson.records import Record, SegmentCommitted, Start
 from lesson.state import LessonState
 from process.job import Job
@@ -311,3 +311,65 @@ def test_a_running_lesson_whose_header_is_lost_gets_it_back(tmp_path: Path, dama
     world.run(20)
     assert world.folder.header_path.read_bytes() == before
     assert len(world.launcher.of("capture-teacher")) == 1
+
+
+LATER: dict[str, Callable[[LessonFolder], Path]] = {
+    "plan": lambda folder: folder.plan_journal(),
+    "enc": lambda folder: folder.rendition_journal("voice"),
+    "pub": lambda folder: folder.publish_journal,
+}
+"""Journals of the stages after recording."""
+WRITER = {"plan": "tracking", "enc": "encode", "pub": "publish"}
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("begin_s", [0, 10])
+@pytest.mark.parametrize("name", LATER)
+def test_a_later_stage_s_journal_that_cannot_be_read_is_that_stage_s_trouble(
+    tmp_path: Path, name: str, begin_s: float
+) -> None:
+    world = World(tmp_path / "root", {}, step=0.5)
+    view, journal = BoxView(world.settings.root), LATER[name](world.folder)
+    if begin_s:
+        world.at(begin_s, lambda: journal.mkdir(parents=True))
+    else:
+        journal.mkdir(parents=True)
+    world.at(20, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    said: list[tuple[str, str]] = []
+    world.at(30, lambda: said.extend(view.poll().faults))
+    world.at(40, lambda: stop_lesson(world.settings.root, world.folder))
+    world.at(45, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    world.run(55)
+    assert [child.job.task for child in world.launcher.of("capture-teacher")] == ["record", "record", "close"]
+    assert [child.job.task for child in world.launcher.of("capture-mic")] == ["record"]
+    assert said == [(Fault.STAGE_GIVEN_UP, f"{world.folder.id}/{WRITER[name]}")]
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("damage", ["flipped", "empty"])
+def test_a_running_lesson_whose_start_is_lost_goes_on_and_ends_with_stop(tmp_path: Path, damage: str) -> None:
+    world = World(tmp_path / "root", {}, step=0.5)
+    control = world.folder.control_journal
+    view, said = BoxView(world.settings.root), list[tuple[str, str]]()
+
+    def spoil() -> None:
+        data = control.read_bytes()
+        control.write_bytes(data[:40] + bytes([data[40] ^ 0x10]) + data[41:] if damage == "flipped" else b"")
+
+    world.at(10, spoil)
+    world.at(15, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    world.at(20, lambda: said.extend(view.poll().faults))
+    world.run(25)
+    assert [child.job.task for child in world.launcher.of("capture-teacher")] == ["record", "record"]
+    assert said == [(Fault.LESSON_DAMAGED, world.folder.id)]
+
+    world.journals.clear()
+    world.launcher.close()
+    world.conductor = Conductor(
+        world.settings, launcher=world.launcher, clock=Clock(world.clock, world.now, world._sleep)
+    )
+    started = len(world.launcher.of("capture-teacher"))
+    world.at(10, lambda: stop_lesson(world.settings.root, world.folder))
+    world.at(15, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    world.run(20)
+    assert [child.job.task for child in world.launcher.of("capture-teacher")[started:]] == ["record", "close"]
