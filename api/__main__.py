@@ -25,6 +25,7 @@ def server(settings: PagesOfRoom, patience: Patience) -> uvicorn.Server:
         settings.template,
         hls_js=settings.hls_js,
         allowed_hosts=own_hosts(settings.listen) | set(settings.allowed_hosts),
+        conductor=settings.conductor,
     )
     config = uvicorn.Config(
         app,

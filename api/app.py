@@ -17,8 +17,10 @@ from api.guard import BODY_S, SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
 from api.problems import Problem, install_problems, problem_docs
+from api.settings import Conducted
 from lesson.lifecycle import LessonTemplate
 from lesson.version import version
+from process.disk import DiskLook
 
 STATIC = Path(__file__).parent / "static"
 
@@ -30,11 +32,13 @@ def create_app(
     hls_js: Path | None = None,
     allowed_hosts: Collection[str] = ("localhost",),
     body_s: float = BODY_S,
+    conductor: Conducted | None = None,
 ) -> FastAPI:
     """The control plane of the box whose lessons lie in `root`; new lessons are made from `template`.
 
     `hls_js`: a local copy of hls.js, served to browsers that cannot play HLS by themselves. `allowed_hosts`, `body_s`:
-    see `api.guard.Guard`. Nothing is read or written before the first request.
+    see `api.guard.Guard`. `conductor`: what the one of this box told us, None where there is none. Nothing is read or
+    written before the first request.
     """
     registry = CollectorRegistry()
     app = FastAPI(
@@ -44,10 +48,13 @@ def create_app(
         docs_url=None,  # the interactive pages load scripts from another host
         redoc_url=None,
     )
-    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=FaultBoard(root))
+    told = conductor or Conducted()
+    look = DiskLook(root, told.identity)
+    board = FaultBoard(root, look, told.bulletin)
+    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, look=look)
     app.state.box = box
     app.state.registry = registry
-    registry.register(RoomCollector(box))
+    registry.register(RoomCollector(box, app.version))
     answer = install_problems(app, pages.problem_page, SECURITY_HEADERS)
     app.add_middleware(Guard, answer=answer, allowed_hosts=allowed_hosts, body_s=body_s)
     app.add_middleware(RequestMetrics, registry=registry)  # added last: it also counts what the guard refuses

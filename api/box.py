@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import Counter
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,11 +15,17 @@ from fastapi import Depends, Request
 from api.health import MIN_FREE_BYTES, Light, RoomHealth, room_health
 from api.library import Library
 from api.thumbnails import Thumbnails
-from lesson.box import BoxState, BoxView
+from lesson.box import BoxState, BoxView, Fault
 from lesson.clock import Moment
-from lesson.errors import ClassreelError, StorageError, storage_errors
+from lesson.errors import ClassreelError, StorageError
+from lesson.folder import LessonFolder
 from lesson.lifecycle import LessonTemplate
-from lesson.records import FaultRaised
+from lesson.records import FaultRaised, decode_line
+from process.bulletin import BulletinReader
+from process.disk import DiskLook
+
+CONDUCTOR_SILENCE_S = 5.0
+"""A conductor goes round four times a second; for so long it may start processes or wait for a slow disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +37,45 @@ class Disk:
 
 
 class FaultBoard:
-    """What the box's journal says, for requests in many threads."""
+    """What is wrong with the box, for requests in many threads.
 
-    def __init__(self, root: Path) -> None:
+    As its conductor says in memory (where it says nothing there: in the box's journal), and as the disk itself shows.
+    """
+
+    def __init__(self, root: Path, disk: DiskLook, bulletin: Path | None = None) -> None:
         self._view = BoxView(root)
+        self._disk = disk
+        self._bulletin = BulletinReader(bulletin) if bulletin else None
+        self._told: list[FaultRaised] = []
+        self._silent_since: Moment | None = None
         self._lock = threading.Lock()
 
     def open(self) -> list[FaultRaised]:
         """What is wrong with the box, oldest first."""
-        return list(self._state().faults.values())
+        found = self._conducted()
+        seen = self._disk.fault()
+        if seen is not None and all((one.code, one.about) != (seen.code, seen.about) for one in found):
+            found.append(seen)
+        return found
 
-    def counts(self) -> tuple[Counter[str], Counter[str]]:
-        """Processes started and failed so far, by stage."""
-        state = self._state()
-        return state.starts, state.failures
+    def _conducted(self) -> list[FaultRaised]:
+        said = self._bulletin.read() if self._bulletin else None
+        if said is None:
+            return list(self.state().faults.values())
+        with self._lock:
+            if said.lines is not None:
+                self._told = [one for one in map(decode_line, said.lines) if isinstance(one, FaultRaised)]
+            found = [*self._told]
+            silent = said.age_s > CONDUCTOR_SILENCE_S
+            self._silent_since = (self._silent_since or Moment.now()) if silent else None
+            if self._silent_since is not None:
+                detail = f"no sign of life for {said.age_s:.0f} s"
+                code, since = Fault.CONDUCTOR_HANGS.value, self._silent_since
+                found.append(FaultRaised(code=code, about="conductor", at=since, detail=detail))
+        return found
 
-    def _state(self) -> BoxState:
+    def state(self) -> BoxState:
+        """What its journal amounts to now, to keep."""
         with self._lock:
             with suppress(StorageError):  # a disk that cannot be read: what was known stands
                 self._view.poll()
@@ -63,25 +91,35 @@ class Box:
     hls_js: Path | None
     library: Library
     faults: FaultBoard
+    look: DiskLook
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def health(self) -> RoomHealth:
-        """What the room is doing now; trouble when the running lesson cannot be read. Raises `StorageError`."""
-        running = self.library.running()
+        """What the room is doing now; trouble when the running lesson, or the disk itself, cannot be read."""
+        faults = tuple(self.faults.open())
+        running = self.running()
         if running is None:
-            return room_health(None, Moment.now(), standby=self.template.sources, faults=self.faults.open())
+            return room_health(None, Moment.now(), standby=self.template.sources, faults=faults)
         try:
             with self.library.reading(running.id) as state:
-                return room_health(state, Moment.now(), faults=self.faults.open())
+                return room_health(state, Moment.now(), faults=faults)
         except ClassreelError:
-            faults = tuple(self.faults.open())
             return RoomHealth(light=Light.TROUBLE, lesson_id=running.id, elapsed_s=None, sources=(), faults=faults)
 
+    def running(self) -> LessonFolder | None:
+        """The lesson being recorded, as far as the disk can be read: a disk that cannot is a fault of its own."""
+        try:
+            return self.library.running()
+        except StorageError:
+            return None
+
     def disk(self) -> Disk:
-        """Room for lessons. Raises `StorageError`."""
-        place = next(path for path in (self.root, *self.root.absolute().parents) if path.exists())
-        with storage_errors(place):
+        """Room for lessons; none where the disk does not tell, which is a fault of its own."""
+        try:
+            place = next(path for path in (self.root, *self.root.absolute().parents) if path.exists())
             usage = shutil.disk_usage(place)
+        except OSError:
+            return Disk(0, low=False)
         return Disk(usage.free, usage.free < min(MIN_FREE_BYTES, usage.total // 10))
 
 

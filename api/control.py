@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from api import causes
 from api.box import Box, BoxDep
+from api.causes import RefusedError
 from api.negotiation import FormDep, StartDep
 from api.problems import problem_docs
 from api.schema import LessonOut, StartRequest
@@ -47,6 +48,7 @@ def lesson_out(box: Box, lesson_id: str) -> LessonOut:
 )
 def start(box: BoxDep, wanted: StartDep, form: FormDep) -> Response:
     """Start a lesson, or give the running one."""
+    box.look.demand()
     folder, is_new = start_lesson(box.root, box.template, title=wanted.title, catalogue=box.library.catalogue)
     if form:
         return RedirectResponse("/", 303)
@@ -64,7 +66,8 @@ def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
     folder = box.library.folder(lesson_id)
     started, _ = window(folder)
     if started is None or folder.header.imported:
-        raise HTTPException(409, "This lesson is not being recorded here.")
+        raise RefusedError(causes.NOT_RECORDING)
+    box.look.demand()
     stop_lesson(box.root, folder)
     if form:
         return RedirectResponse("/", 303)

@@ -6,25 +6,23 @@ Plain ASGI, no buffering.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from http import HTTPStatus
-from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import causes
+from api.causes import Occurrence, occurrence
 from api.hosts import may_be_called
-from api.problems import Problem, problem
+from api.problems import ProblemAnswer
 
 MAX_BODY = 64 * 1024
 """Bytes: a title and a few words; nobody uploads media here."""
 BODY_S = 10.0
 """Seconds a body may take, from the first look at it: 64 kB in that time need 52 kbit/s, a form needs none."""
-Answer: TypeAlias = Callable[[Request, Problem], Response]
-"""Makes a response of a problem: a page or a document, as the client wishes."""
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
@@ -60,11 +58,11 @@ def _place(origin: str) -> str | None:
 
 
 class _RefusedBodyError(Exception):
-    """The request body is refused while it is read, by the problem given as argument."""
+    """The request body is refused while it is read: the guard itself answers, from outside of the application."""
 
-    def __init__(self, found: Problem) -> None:
-        super().__init__(found.detail)
-        self.problem = found
+    def __init__(self, found: Occurrence) -> None:
+        super().__init__("body refused")
+        self.occurrence = found
 
 
 class Guard:
@@ -74,7 +72,9 @@ class Guard:
     is neither carried out nor answered with anything but 421. `body_s`: see `BODY_S`.
     """
 
-    def __init__(self, app: ASGIApp, *, answer: Answer, allowed_hosts: Collection[str], body_s: float = BODY_S) -> None:
+    def __init__(
+        self, app: ASGIApp, *, answer: ProblemAnswer, allowed_hosts: Collection[str], body_s: float = BODY_S
+    ) -> None:
         self._app = app
         self._answer = answer
         self._allowed = frozenset(allowed_hosts)
@@ -93,31 +93,26 @@ class Guard:
             await self._answer(Request(scope), refusal)(scope, receive, send)
             return
         try:
-            await self._app(scope, _limited(receive, self._body_s, scope["path"]), send)
+            await self._app(scope, _limited(receive, self._body_s), send)
         except _RefusedBodyError as error:
-            response = self._answer(Request(scope), error.problem)
-            if error.problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing can follow the rest of this body in time
+            response = self._answer(Request(scope), error.occurrence)
+            if error.occurrence.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing follows the rest of this body in time
                 response.headers["Connection"] = "close"
             await response(scope, receive, send)
         except ClientDisconnect:  # went away in the middle of its body: there is nobody to answer
             return
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Occurrence | None:
         """What is wrong with the request by its head alone."""
-        host, path = headers.get("host"), scope["path"]
+        host = headers.get("host")
         if len(headers.getlist("host")) > 1 or not may_be_called(host, self._allowed):
-            told = f"The recorder is not called {host}. If it is, add that name to allowed_hosts in classroom.toml."
-            return problem(421, told, instance=path)
+            return occurrence(causes.FOREIGN_NAME, host=host)
         if scope["method"] not in _SAFE_METHODS and foreign_post(headers):
-            return problem(403, "This request comes from a page of another site.", instance=path)
+            return occurrence(causes.FOREIGN_PAGE)
         announced = headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > MAX_BODY:
-            return _too_large(path)
+            return occurrence(causes.BODY_TOO_LARGE, most=MAX_BODY)
         return None
-
-
-def _too_large(path: str) -> Problem:
-    return problem(413, f"At most {MAX_BODY} bytes are read.", instance=path)
 
 
 def _with_security_headers(send: Send) -> Send:
@@ -140,7 +135,7 @@ def _without_body(send: Send) -> Send:
     return sending
 
 
-def _limited(receive: Receive, body_s: float, path: str) -> Receive:
+def _limited(receive: Receive, body_s: float) -> Receive:
     """The messages of a request, as long as its body is neither too long nor too slow.
 
     Once the body is whole, a wait is one for the client to go away, which may take as long as it likes.
@@ -159,11 +154,11 @@ def _limited(receive: Receive, body_s: float, path: str) -> Receive:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            raise _RefusedBodyError(problem(408, "The request came too slowly.", instance=path)) from None
+            raise _RefusedBodyError(occurrence(causes.BODY_TOO_SLOW)) from None
         whole = not message.get("more_body", False)
         received += len(message.get("body", b""))
         if received > MAX_BODY:
-            raise _RefusedBodyError(_too_large(path))
+            raise _RefusedBodyError(occurrence(causes.BODY_TOO_LARGE, most=MAX_BODY))
         return message
 
     return receiving

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
 from lesson.model import Kind, Role, SourceSpec
@@ -17,6 +18,9 @@ from process.logs import redacted
 FRESH_S = 15.0
 """Media this old is still 'being recorded': segments close at the first key frame after 4 s, and cameras set one
 every 10 s at worst."""
+
+BLOCKING = frozenset({Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS})
+"""Faults with which nothing can be promised, whatever else is known: the room is in trouble, even without a lesson."""
 
 GRACE_S = 20.0
 """How long a source may take to deliver its first segment before it counts as trouble."""
@@ -97,21 +101,24 @@ def segment_age_s(source: SourceState, now: Moment) -> float | None:
     return max(0.0, now.seconds_since(epoch.at) - _recorded_s(source, epoch, kind, span))
 
 
-def source_health(source: SourceState, *, started: Moment | None, now: Moment) -> SourceHealth:
-    """Health of one source; `started` None means that no lesson is running."""
+def source_health(
+    source: SourceState, *, started: Moment | None, now: Moment, disk_refuses: bool = False
+) -> SourceHealth:
+    """Health of one source; `started` None means that no lesson is running. On a disk that refuses none is recorded."""
     age = segment_age_s(source, now)
-    loss = source.losses[-1] if source.losses and source.losses[-1].epoch >= source.last_epoch else None
+    reason = _why_lost(source)
+    state = _feed_state(source, age, lost=reason is not None, started=started, now=now)
     return SourceHealth(
         id=source.spec.id,
         role=source.spec.role.value,
         required=source.spec.required,
-        state=_feed_state(source, age, lost=loss is not None, started=started, now=now),
+        state=Feed.LATE if disk_refuses and state is Feed.RECORDING else state,
         age_s=age,
         segments=len(source.segments),
         bytes=source.bytes,
-        has_picture=source.delivered(Kind.VIDEO),
-        has_sound=source.delivered(Kind.AUDIO),
-        reason=redacted(loss.reason) if loss else None,
+        has_picture=source.delivers(Kind.VIDEO),
+        has_sound=source.delivers(Kind.AUDIO),
+        reason=redacted(reason) if reason else None,
     )
 
 
@@ -121,27 +128,36 @@ def room_health(
     """Health of the room whose running lesson is `state`; `standby` are its sources while there is none.
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
-    recently; a source that is not required may fail without turning the light.
+    recently; a source that is not required may fail without turning the light. `trouble` with any fault in `BLOCKING`.
     """
+    faults = tuple(faults)
+    codes = {fault.code for fault in faults}
     started = state.start.at if state and state.start and not state.stop else None
     if state is None or started is None:
         waiting = tuple(source_health(SourceState(spec), started=None, now=now) for spec in standby)
-        return RoomHealth(light=Light.IDLE, lesson_id=None, elapsed_s=None, sources=waiting, faults=tuple(faults))
-    sources = tuple(source_health(source, started=started, now=now) for source in state.sources.values())
+        light = Light.TROUBLE if codes & BLOCKING else Light.IDLE
+        return RoomHealth(light=light, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
+    refuses = Fault.DISK_REFUSES in codes
+    sources = tuple(
+        source_health(source, started=started, now=now, disk_refuses=refuses) for source in state.sources.values()
+    )
     needed = [source for source in sources if source.required] or list(sources)
     return RoomHealth(
-        light=_light({source.state for source in needed}),
+        light=Light.TROUBLE
+        if codes & BLOCKING
+        else _light({source.state for source in needed}, starting=now.seconds_since(started) < GRACE_S),
         lesson_id=state.header.id,
         elapsed_s=elapsed_s(state, started, now),
         sources=sources,
-        faults=tuple(faults),
+        faults=faults,
     )
 
 
-def _light(needed: set[Feed]) -> Light:
+def _light(needed: set[Feed], *, starting: bool) -> Light:
+    """`starting`: the lesson has just begun; a feed that is waited for later is one that is missing."""
     if needed and needed <= {Feed.RECORDING}:
         return Light.RECORDING
-    return Light.STARTING if needed <= {Feed.RECORDING, Feed.WAITING} else Light.TROUBLE
+    return Light.STARTING if starting and needed <= {Feed.RECORDING, Feed.WAITING} else Light.TROUBLE
 
 
 def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: Moment | None, now: Moment) -> Feed:
@@ -153,11 +169,23 @@ def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: 
         return Feed.LOST
     if age is None:
         return Feed.WAITING if now.seconds_since(started) < GRACE_S else Feed.LOST
+    newest = source.newest(needed_kind(source))
+    resumed = next((epoch for epoch in source.epochs if newest and epoch.epoch > newest.epoch), None)
+    if resumed is not None:  # what came before it says nothing of now; all that came to nothing share a time of grace
+        return Feed.WAITING if now.seconds_since(resumed.at) < GRACE_S else Feed.LATE
     if age <= _fresh_for_s(source):
         return Feed.RECORDING
-    resumed = source.epochs[-1]  # a new epoch has its own time of grace
-    fresh_epoch = resumed.epoch > source.segments[-1].epoch and now.seconds_since(resumed.at) < GRACE_S
-    return Feed.WAITING if fresh_epoch else Feed.LATE
+    return Feed.LATE
+
+
+def _why_lost(source: SourceState) -> str | None:
+    """Why what the source is there for does not come: the feed is gone, or goes on without that stream."""
+    if source.lost is not None:
+        return source.lost.reason
+    kind, newest = needed_kind(source), source.epoch(source.last_epoch)
+    if newest is None or not source.delivered(kind) or source.delivers(kind):
+        return None
+    return newest.reason
 
 
 def _fresh_for_s(source: SourceState) -> float:

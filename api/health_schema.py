@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from api.health import RoomHealth, SourceHealth
+from api.translation import Translation
 from lesson.box import remedy as fault_remedy
 from lesson.records import FaultRaised
 from process.logs import redacted
@@ -41,7 +42,10 @@ class SourceHealthOut(BaseModel):
 
 
 class FaultOut(BaseModel):
-    """Something that is wrong with the box. `about`: the lesson, job or disk; `since`: ISO 8601, UTC."""
+    """Something that is wrong with the box. `about`: the lesson, job or disk; `since`: ISO 8601, UTC.
+
+    `detail` is English from the log; `remedy` is in the language asked for by Accept-Language, else English.
+    """
 
     code: str = Field(examples=["store_refuses"])
     since: str
@@ -50,10 +54,13 @@ class FaultOut(BaseModel):
     remedy: str
 
     @classmethod
-    def of(cls, fault: FaultRaised) -> FaultOut:
-        detail = redacted(fault.detail)
+    def of(cls, fault: FaultRaised, language: Translation) -> FaultOut:
         return cls(
-            code=fault.code, since=fault.at.wall, about=fault.about, detail=detail, remedy=fault_remedy(fault.code)
+            code=fault.code,
+            since=fault.at.wall,
+            about=fault.about,
+            detail=redacted(fault.detail),
+            remedy=language.gettext(fault_remedy(fault.code)),
         )
 
 
@@ -75,7 +82,7 @@ class HealthOut(BaseModel):
     disk_low: bool
 
     @classmethod
-    def of(cls, room: RoomHealth, *, disk_free: int, disk_low: bool) -> HealthOut:
+    def of(cls, room: RoomHealth, language: Translation, *, disk_free: int, disk_low: bool) -> HealthOut:
         sources = [SourceHealthOut.of(source) for source in room.sources]
         return cls(
             status=room.light.value,
@@ -85,7 +92,7 @@ class HealthOut(BaseModel):
             elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),
             sources=sources,
             feeds=sources,
-            faults=[FaultOut.of(fault) for fault in room.faults],
+            faults=[FaultOut.of(fault, language) for fault in room.faults],
             disk_free_bytes=disk_free,
             disk_low=disk_low,
         )

@@ -59,7 +59,7 @@ class Library:
         Raises:
             LessonNotFoundError: no such lesson.
             LessonFormatError: its header cannot be read, or its journals are not of this lesson.
-            StorageError: a journal cannot be read.
+            StorageError: the control journal cannot be read.
         """
         held = self._hold(lesson_id)
         with held.lock:
@@ -67,7 +67,7 @@ class Library:
             yield held.view.state
 
     def damage(self, lesson_id: str) -> list[str]:
-        """One line for every journal that lost lines to damage."""
+        """One line for every journal that cannot be read or lost lines to damage."""
         held = self._hold(lesson_id)
         with held.lock:
             held.poll()
@@ -85,7 +85,7 @@ class Library:
         with self._lock:
             held = self._held.get(lesson_id)
             if held is None:
-                held = _Held(LessonView(self.folder(lesson_id)), threading.Lock())
+                held = _Held(LessonView(self.folder(lesson_id), needs=()), threading.Lock())
                 self._held[lesson_id] = held
                 while len(self._held) > VIEWS_KEPT:
                     self._held.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Times as people in the room read them."""
+"""Instants on the clock of the room."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ def zone(name: str) -> tzinfo:
         return UTC
 
 
-def local_text(wall: str | None, timezone: str, *, time_only: bool = False) -> str:
-    """An ISO 8601 instant as date and time of the room, `2026-11-21 14:05`; a dash for none."""
-    if wall is None:
-        return "–"
+def local_time(wall: str, timezone: str) -> datetime | None:
+    """An ISO 8601 instant (UTC where it names no zone) as date and time of the room; None for what is none."""
     try:
         moment = datetime.fromisoformat(wall)
     except ValueError:
-        return wall
+        return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"{moment.astimezone(zone(timezone)):{'%H:%M' if time_only else '%Y-%m-%d %H:%M'}}"
+    return moment.astimezone(zone(timezone))
 
 
 def clock_text(seconds: float) -> str:
-    """A length as `12:05`, or `1:02:05` from an hour on."""
+    """A place in a lesson, as players show it: `12:05`, or `1:02:05` from an hour on."""
     minutes, second = divmod(max(0, int(seconds)), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02d}:{second:02d}" if hour else f"{minute:02d}:{second:02d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from api.health import Feed, Light
+from lesson.box import Fault
 from lesson.errors import ClassreelError
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
@@ -31,7 +32,7 @@ class RequestMetrics:
         labels = ("method", "route")
         self._requests = Counter(f"{PREFIX}_http_requests", "Requests answered", (*labels, "status"), registry=registry)
         self._seconds = Histogram(
-            f"{PREFIX}_http_request_seconds", "Time to the end of the answer", labels, registry=registry
+            f"{PREFIX}_http_request_duration_seconds", "Time to the end of the answer", labels, registry=registry
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,14 +59,18 @@ class RequestMetrics:
 class RoomCollector(Collector):
     """State of the room and of the newest lesson on its way to the store."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: Box, version: str) -> None:
         self._box = box
+        self._version = version
 
     def describe(self) -> list[Metric]:
         """Nothing beforehand: registering must not read the disk."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily(f"{PREFIX}_build_info", "1, and which version this is", labels=["version"])
+        build.add_metric([self._version], 1.0)
+        yield build
         health, disk = self._box.health(), self._box.disk()
         yield _gauge("disk_free_bytes", "Free disk where the lessons lie", disk.free)
         light = GaugeMetricFamily(f"{PREFIX}_room_state", "1 for the state the room is in", labels=["state"])
@@ -94,25 +99,33 @@ class RoomCollector(Collector):
     def _newest(self) -> list[Metric]:
         """Figures of the newest lesson; none where there is none, or it cannot be read."""
         library = self._box.library
-        newest = library.running() or library.catalogue.newest()
-        if newest is None:
-            return []
         try:
+            newest = library.running() or library.catalogue.newest()
+            if newest is None:
+                return []
             with library.reading(newest.id) as lesson:
                 return _progress(lesson)
         except ClassreelError:  # the other figures must not go with it
             return []
 
     def _processes(self) -> Iterator[Metric]:
-        starts, failures = self._box.faults.counts()
-        for name, text, counts in (
-            ("process_starts", "Processes started, by stage", starts),
-            ("process_failures", "Processes that failed or were replaced, by stage", failures),
-        ):
-            family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=["stage"])
-            for stage, count in counts.items():
-                family.add_metric([stage], count)
-            yield family
+        """What the box's journal has counted."""
+        box = self._box.faults.state()
+        yield _counters("process_starts", "Processes started", "stage", box.starts)
+        yield _counters("process_failures", "Processes that failed or were replaced", "stage", box.failures)
+        yield _counters("process_restarts", "Processes started again after a failure", "stage", box.restarts)
+        yield _counters("faults", "Faults raised, each once until it was cleared", "code", box.raised)
+        yield _counters(
+            "store_failures", "Times the store began to refuse or could not be reached", "code",
+            {code: box.raised[code] for code in (Fault.STORE_REFUSES, Fault.STORE_UNREACHABLE)},
+        )  # fmt: skip
+
+
+def _counters(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
@@ -128,9 +141,27 @@ def _progress(state: LessonState) -> list[Metric]:
         last = progress.chunks.get(progress.leading - 1)
         encoded.add_metric([name], seconds_from_ticks(last.span.end) if last else 0.0)
     return [
+        *_delivered(state),
         _gauge("lesson_duration_seconds", "Length of the newest lesson", seconds_from_ticks(state.duration)),
         _gauge("lesson_planned_seconds", "Planned part of the newest lesson", seconds_from_ticks(state.frozen_until)),
         encoded,
         _gauge("lesson_objects_stored", "Objects of the newest lesson in the store", len(state.objects)),
         _gauge("lesson_verified", "1 when the newest lesson is verified in the store", float(bool(state.verified))),
+    ]
+
+
+def _delivered(state: LessonState) -> list[Metric]:
+    """What the sources of the newest lesson gave and lost, and its bytes in the store; from 0 with each lesson."""
+    labels = ["source", "role"]
+    recorded = CounterMetricFamily(f"{PREFIX}_source_bytes", "Bytes recorded of the newest lesson", labels=labels)
+    losses = CounterMetricFamily(f"{PREFIX}_source_losses", "Times a source of it was lost", labels=labels)
+    for source in state.sources.values():
+        names = [source.spec.id, source.spec.role.value]
+        recorded.add_metric(names, source.bytes)
+        losses.add_metric(names, len(source.losses))
+    stored = sum(stored.bytes for stored in state.objects.values())
+    return [
+        recorded,
+        losses,
+        CounterMetricFamily(f"{PREFIX}_store_bytes", "Bytes of the newest lesson in the store", value=stored),
     ]

@@ -1,16 +1,23 @@
-"""What a client wants back: a page or JSON, and which body it sent."""
+"""What a client wants back: a page or JSON, in which language; and which body it sent."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
+from api import causes
+from api.causes import RefusedError
+from api.languages import choose_language
 from api.schema import StartRequest
+
+LANGUAGE_KEY = "lang"
+"""Query parameter and cookie by which somebody chose a language by hand."""
+VARY = "Accept, Accept-Language, Cookie"
 
 _FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _JSON = "application/json"
@@ -34,6 +41,17 @@ def _weights(accept: str) -> dict[str, float]:
     return weights
 
 
+def page_language(request: Request, room: Iterable[str]) -> str:
+    """The language of a page: what the person chose, else what the browser asks for, else the room's."""
+    asked = (request.query_params.get(LANGUAGE_KEY), request.cookies.get(LANGUAGE_KEY))
+    return choose_language(asked, request.headers.get("accept-language", ""), room)
+
+
+def document_language(request: Request) -> str:
+    """The language of sentences in JSON: English for programs, which ask for none."""
+    return page_language(request, ())
+
+
 def _content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
@@ -51,7 +69,7 @@ async def _body_fields(request: Request) -> Any:
     if not body.strip():
         return {}
     if _content_type(request) not in {_JSON, ""} and not _content_type(request).endswith("+json"):
-        raise HTTPException(415, "Send JSON or an HTML form.")
+        raise RefusedError(causes.BODY_UNKNOWN)
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:  # the latter: nested deeper than anybody means it

@@ -6,37 +6,36 @@ Only what a journal names is served; a path in a request is never turned into a 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
+from api import causes
 from api.box import BoxDep
+from api.causes import RefusedError
 from api.problems import problem_docs
 from api.thumbnails import newest_picture, picture_tag
 from lesson.folder import LessonFolder
-from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist, playable
+from lesson.hls import (
+    INDEX,
+    MEDIA_TYPES,
+    PLAYLIST_TYPE,
+    media_playlist,
+    multivariant_playlist,
+    playable,
+    playlist_key,
+    reached,
+)
+from lesson.package import CHANGING, media_file
 from lesson.state import LessonState
 
 router = APIRouter(tags=["playback"])
-_REVALIDATE = "no-cache"  # playlists and thumbnails grow: ask each time, get 304 when nothing is new
-_FOR_EVER = "public, max-age=31536000, immutable"  # a chunk a journal names never changes
-_NOTHING_YET = "There is nothing to play yet."
+_REVALIDATE = CHANGING  # playlists and thumbnails grow: ask each time, get 304 when nothing is new
 SnapshotQuery = Annotated[
     bool, Query(description="what there is now as a finished lesson, for players that cannot follow a running one")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A file a journal names."""
-
-    path: str
-    sha256: str
-    media_type: str
 
 
 def _unchanged(request: Request, etag: str) -> bool:
@@ -64,9 +63,10 @@ def multivariant(box: BoxDep, request: Request, lesson_id: str, snapshot: Snapsh
     """The playlist to open in a player."""
     with box.library.reading(lesson_id) as state:
         try:
-            text = multivariant_playlist(state, final=state.encoded)
+            shown = state.seen_as(state.shown)
+            text = multivariant_playlist(shown, final=shown.encoded)
         except ValueError as error:
-            raise HTTPException(404, _NOTHING_YET) from error
+            raise RefusedError(causes.NOTHING_TO_PLAY) from error
     return _playlist(request, text.replace(f"/{INDEX}", f"/{INDEX}?snapshot=true") if snapshot else text)
 
 
@@ -78,20 +78,22 @@ def multivariant(box: BoxDep, request: Request, lesson_id: str, snapshot: Snapsh
 def media(box: BoxDep, request: Request, lesson_id: str, rendition: str, snapshot: SnapshotQuery = False) -> Response:
     """The playlist of one rendition: it grows while the lesson runs and ends with it."""
     with box.library.reading(lesson_id) as state:
-        text = _media_text(state, rendition, snapshot=snapshot)
+        text = _media_text(state.seen_as(0), rendition, snapshot=snapshot)
     return _playlist(request, text)
 
 
 def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     progress = state.renditions.get(rendition)
     if progress is None:
-        raise HTTPException(404, "There is no such rendition.")
+        raise RefusedError(causes.RENDITION_NOT_FOUND)
     if progress.started is None or progress.leading == 0:
-        raise HTTPException(404, _NOTHING_YET)
+        raise RefusedError(causes.NOTHING_TO_PLAY)
     if snapshot:  # sound and pictures must end together
-        common = min(state.renditions[one.name].leading for one in playable(state))
-        return media_playlist(state, rendition, chunks=common, final=True)
-    whole = state.final and progress.leading >= state.header.grid.chunks(state.frozen_until)
+        common = min(reached(state, one, state.renditions[one.name].leading) for one in playable(state))
+        rung = state.header.rendition(rendition)
+        chunks = sum(reached(state, rung, count) <= common for count in range(1, progress.leading + 1))
+        return media_playlist(state, rendition, chunks=max(1, chunks), final=True)
+    whole = state.final and progress.leading >= len(state.edition.chunks_of(state.header.rendition(rendition)))
     return media_playlist(state, rendition, chunks=progress.leading, final=whole)
 
 
@@ -101,34 +103,29 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **problem_docs(404, 416)},
 )
 def piece(box: BoxDep, request: Request, lesson_id: str, rendition: str, name: str) -> Response:
-    """An initialisation segment or a chunk; ranges are served."""
+    """An initialisation segment or a chunk, of which ranges are served; or the playlist of a later edition.
+
+    Whoever began to play an edition plays it to its end.
+    """
     with box.library.reading(lesson_id) as state:
-        found = _find_piece(state, rendition, name)
+        for edition in state.editions:
+            if name == PurePosixPath(playlist_key(rendition, edition)).name:
+                return _playlist(request, _media_text(state.seen_as(edition), rendition, snapshot=False))
+        found = media_file(state, f"{rendition}/{name}")
+    if found is None or found.path is None:
+        raise RefusedError(causes.FILE_NOT_FOUND)
     etag = f'"{found.sha256}"'
-    headers = {"ETag": etag, "Cache-Control": _FOR_EVER}
+    headers = {"ETag": etag, "Cache-Control": found.cache_control}
     if _unchanged(request, etag):
         return Response(status_code=304, headers=headers)
     path = _existing(box.library.folder(lesson_id), found.path)
-    return FileResponse(path, headers=headers, media_type=found.media_type)
-
-
-def _find_piece(state: LessonState, rendition: str, name: str) -> _Piece:
-    progress = state.renditions.get(rendition)
-    if progress is not None and progress.started is not None:
-        kind = MEDIA_TYPES[state.header.rendition(rendition).kind]
-        if name == PurePosixPath(progress.started.init_path).name:
-            return _Piece(progress.started.init_path, progress.started.init_sha256, kind)
-        stem = name.partition(".")[0]
-        chunk = progress.chunks.get(int(stem)) if stem.isascii() and stem.isdigit() and len(stem) < 10 else None
-        if chunk is not None and name == PurePosixPath(chunk.path).name:
-            return _Piece(chunk.path, chunk.sha256, kind)
-    raise HTTPException(404, "No journal names such a file.")
+    return FileResponse(path, headers=headers, media_type=found.content_type)
 
 
 def _existing(folder: LessonFolder, relative: str) -> Path:
     path = folder.absolute(relative)
     if not path.is_file():
-        raise HTTPException(404, "This file is no longer on this box.")
+        raise RefusedError(causes.FILE_GONE)
     return path
 
 
@@ -143,14 +140,14 @@ def thumb(box: BoxDep, request: Request, lesson_id: str, source: str) -> Respons
         feed = state.sources.get(source)
         segment = newest_picture(feed) if feed else None
     if feed is None:
-        raise HTTPException(404, "There is no such source.")
+        raise RefusedError(causes.SOURCE_NOT_FOUND)
     if segment is None:
-        raise HTTPException(404, "This source has no picture yet.")
+        raise RefusedError(causes.PICTURE_NOT_YET)
     etag = f'"{picture_tag(segment)}"'
     if _unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag, "Cache-Control": _REVALIDATE})
     folder = box.library.folder(lesson_id)
     picture = box.thumbnails.get(lesson_id, segment, _existing(folder, segment.path))
     if picture is None:
-        raise HTTPException(404, "This source has no picture yet.")
+        raise RefusedError(causes.PICTURE_NOT_YET)
     return _cached(request, picture.jpeg, etag, "image/jpeg")

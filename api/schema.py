@@ -12,17 +12,17 @@ from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
 from lesson.state import LessonState, SourceState
 from lesson.summary import GapSummary, RenditionSummary, gap_summary, rendition_summary, rounded_s
-from lesson.titles import MAX_TITLE, checked_title
+from lesson.titles import MAX_TITLE, one_line
 
 
 def _title(value: object) -> object:
-    return checked_title(value) if isinstance(value, str) else value
+    return one_line(value) if isinstance(value, str) else value
 
 
 class StartRequest(BaseModel):
     """What may be said when a lesson is started."""
 
-    title: Annotated[str, BeforeValidator(_title), Field(max_length=MAX_TITLE)] | None = None
+    title: Annotated[str, Field(max_length=MAX_TITLE), BeforeValidator(_title)] | None = None
 
 
 class SummaryOut(BaseModel):
@@ -170,7 +170,7 @@ class LessonOut(SummaryOut):
             sources=[SourceOut.of(header.id, source) for source in state.sources.values()],
             renditions=[
                 RenditionOut.of(rendition_summary(state, rung), state.renditions[rung.name].leading)
-                for rung in header.ladder
+                for rung in state.ladder
             ],
             gaps=[gap_summary(gap) for gap in state.gaps()],
             problems=damage,

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict
 
 from api.hosts import ANY_HOST, is_host
 from lesson.lifecycle import LessonTemplate
+from process.disk import RootIdentity
 from process.section import Section
 
 _MAX_PORT = 65_535
@@ -52,6 +53,16 @@ class PagesSettings(Section):
         return int(self.listen.rpartition(":")[2])
 
 
+class Conducted(Section):
+    """What a conductor tells the process of the pages.
+
+    `bulletin`: where it says what is wrong (`process.bulletin`). `identity`: the root as it found it, None before that.
+    """
+
+    bulletin: Path | None = None
+    identity: RootIdentity | None = None
+
+
 class PagesOfRoom(PagesSettings):
     """All that the process of the pages is told: its settings, where lessons lie and what new ones are made from."""
 
@@ -59,3 +70,4 @@ class PagesOfRoom(PagesSettings):
 
     root: Path
     template: LessonTemplate
+    conductor: Conducted = Conducted()

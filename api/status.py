@@ -8,17 +8,20 @@ from starlette.responses import Response
 
 from api.box import BoxDep
 from api.health_schema import HealthOut
+from api.negotiation import document_language
 from api.problems import problem_docs
+from api.translation import translation
 
 router = APIRouter(tags=["status"])
 
 
 @router.get("/health", responses=problem_docs(503))
-def health(box: BoxDep, response: Response) -> HealthOut:
+def health(box: BoxDep, request: Request, response: Response) -> HealthOut:
     """What the room is doing. 200 whenever the box can tell, whatever it has to tell."""
     disk = box.disk()
-    response.headers["Cache-Control"] = "no-store"
-    return HealthOut.of(box.health(), disk_free=disk.free, disk_low=disk.low)
+    language = document_language(request)
+    response.headers.update({"Cache-Control": "no-store", "Content-Language": language})
+    return HealthOut.of(box.health(), translation(language), disk_free=disk.free, disk_low=disk.low)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -16,6 +16,7 @@ from lesson.journal import append_records
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Kind, Rendition, Role, SourceSpec
 from lesson.records import Start, Stop
+from lesson.state import load_state
 from lesson.time import Grid
 from media.output.video_encoder import X264_PARAMS
 
@@ -37,10 +38,12 @@ def recorded(source: Path, root: Path, ladder: tuple[Rendition, ...]) -> LessonF
 def our_stage(folder: LessonFolder, out: Path) -> Cost:
     """Run the encode stage; each rendition is then one file in `out`. Raises `CommandError`."""
     cost = measured([sys.executable, "-m", "encode", str(folder.path)])
+    state = load_state(folder)
     for rendition in folder.header.ladder:
-        chunks = sorted(folder.rendition_folder(rendition.name).glob("*.m4s"))
-        parts = [folder.init_path(rendition.name), *chunks]
-        rung_file(out, rendition).write_bytes(b"".join(part.read_bytes() for part in parts))
+        progress = state.renditions[rendition.name]
+        parts = [progress.started.init_path] if progress.started else []
+        parts += [chunk.path for chunk in progress.named(progress.leading)]
+        rung_file(out, rendition).write_bytes(b"".join(folder.absolute(part).read_bytes() for part in parts))
     return cost
 
 

@@ -218,7 +218,7 @@ class Disk:
             since = min([now, *(work[0].since for work in (self._jobs, self._entries) if work)])
         if now - since > SLOW_S:
             self._said = now
-            _log.warning("the disk is slow", code="disk", behind_s=round(now - since, 1), bytes=self._bytes)
+            _log.warning("disk_slowed", code="disk", behind_s=round(now - since, 1), bytes=self._bytes)
 
 
 class SegmentFile:
@@ -252,15 +252,16 @@ class SegmentFile:
         self._do(self.end, 0)
 
     def make(self) -> None:
-        """In the disk's thread: create the file. Folders are made durable together with the file."""
+        """In the disk's thread: create the file, and its epoch's folder, which is made durable together with it.
+
+        No folder above: where the source's own is missing, the disk was pulled, and another file system is there.
+        """
         try:
             with storage_errors(self.path):
                 folder = self.path.parent
-                while not folder.is_dir():
-                    self.new_folders.append(folder)
-                    folder = folder.parent
-                for folder in reversed(self.new_folders):
+                if not folder.is_dir():
                     folder.mkdir(exist_ok=True)
+                    self.new_folders.append(folder)
                 self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except StorageError:
             self._dead = True

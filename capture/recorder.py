@@ -160,7 +160,7 @@ class Recorder:
         if number >= self._journaled_epochs:
             self._disk.append(started)
             self._journaled_epochs = number + 1
-        _log.info("epoch started", epoch=number, reason=reason, streams=[str(kind) for kind in tracks])
+        _log.info("epoch_started", epoch=number, reason=reason, streams=[str(kind) for kind in tracks])
 
     def _hand_over(self, tracks: Mapping[Kind, Track]) -> None:
         """End the epoch before; where its pictures can go on, they do so until their next key frame."""
@@ -249,7 +249,7 @@ class Recorder:
         try:
             self.end_segment("lost")
         except MediaError as error:  # what could not be stored may be why it is lost
-            _log.warning("segment could not be completed", reason=str(error))
+            _log.warning("segment_failed", error=str(error))
             self.abandon()
         self._epoch = None
         epoch = max(0, self._journaled_epochs - 1)

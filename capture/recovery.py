@@ -68,7 +68,7 @@ def salvage(folder: LessonFolder, state: SourceState) -> list[Record]:
         record = SegmentCommitted(segment=place.record(contents, size, digest, "recovered"))
         records.append(record)
         _apply(state, record)
-        _log.info("torn segment salvaged", epoch=number, seq=seq, bytes=size)
+        _log.info("segment_salvaged", epoch=number, seq=seq, bytes=size)
     return records
 
 
@@ -76,7 +76,7 @@ def _content(path: Path) -> Inspection | None:
     try:
         found = inspect_segment(path)
     except MediaError as error:
-        _log.warning("torn segment cannot be read", reason=str(error))
+        _log.warning("segment_discarded", error=str(error))
         return None
     return found if found.ranges else None
 

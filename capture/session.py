@@ -119,7 +119,7 @@ class _Session:
         finally:
             hung = not connection.close()
             if hung:
-                _log.warning("feed hangs; a new process is needed")
+                _log.warning("feed_hung")
         if again and hung:
             raise SystemExit(EXIT_RETRY)
         if again and not self._spec.imported:
@@ -168,7 +168,7 @@ class _Session:
     def _lost(self, outcome: Outcome) -> bool:
         if self._recorder.recording or not self._out:  # not once more for every failed attempt
             self._recorder.lost(outcome.reason, outcome.code)
-        _log.warning("source lost", reason=outcome.reason, code=str(outcome.code))
+        _log.warning("source_lost", error=outcome.reason, code=str(outcome.code))
         self._out = True
         if not self._spec.imported or self._next_part():
             return True

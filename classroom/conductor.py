@@ -7,35 +7,35 @@ tried again for ever.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
+from api.settings import Conducted
 from classroom.faults import DiskWatch, Faults, clock_faults, job_faults
 from classroom.jobs import publish_job, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
+from classroom.root_lock import RootLock
 from classroom.settings import Settings
 from classroom.start import PRELOAD
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
-from lesson.durable import make_folder
-from lesson.errors import ClassreelError, ConfigError, storage_errors
+from lesson.errors import ClassreelError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
-from lesson.records import JobEnded, JobStarted
+from lesson.records import JobEnded, JobStarted, encode_line
 from lesson.state import Phase
+from process.bulletin import BulletinWriter
 from process.fork_launcher import best_launcher
 from process.job import Job
 from process.launcher import Launcher
 from process.logs import redacted
+from process.service_manager import READY, WATCHDOG, notify
 from process.supervisor import Supervisor
 
 POLL_S = 0.25
@@ -55,40 +55,38 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def lock_root(root: Path) -> int:
-    """A descriptor that keeps other boxes from this root. Raises `ConfigError` when there is one, `StorageError`."""
-    make_folder(root)
-    with storage_errors(root):
-        lock = os.open(root / ".box", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ConfigError(f"{root}: another classreel serves these lessons: end it, or set another root") from error
-    return lock
-
-
 class Conductor:
-    """`serve`: the API, the running lesson, one older lesson at a time that is still to be made, and publishing."""
+    """`serve`: the API, the running lesson, one older lesson at a time that is still to be made, and publishing.
+
+    A disk that is not there or refuses keeps nothing from starting: it is a fault, shown by the pages, and is tried
+    again every second. Raises `ConfigError` when another box has the root.
+    """
 
     def __init__(self, settings: Settings, *, launcher: Launcher | None = None, clock: Clock | None = None) -> None:
         self._settings = settings
-        self._root_lock = lock_root(settings.root)
+        self._log = structlog.get_logger()
+        self._root_lock = RootLock(settings.root)
+        self._root_trouble: str | None = None
+        self._bulletin = BulletinWriter()
+        self._take_root()
         self._clock = clock or Clock()
         self._launcher = launcher or best_launcher(PRELOAD)
         self._catalogue = Catalogue(settings.root)
         self._box = BoxLog(settings.root)
-        self._disk = DiskWatch(settings.root)
+        self._disk = DiskWatch(settings.root, self._root_lock)
         self._own = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
-        self._done: set[str] = set()
+        self._made: dict[
+            str, int
+        ] = {}  # what is left of them is to be published; and the length of their control journal
         self._empty: set[str] = set()
         self._unpublished = False
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
-        self._log = structlog.get_logger()
+        self._box.wait(self._root_trouble is not None)
+        notify(READY)
 
     def serve(self, until: Callable[[], bool] = lambda: False) -> None:
         """Work until `until` says so or a signal ends the process; children are ended gently."""
@@ -96,11 +94,13 @@ class Conductor:
         try:
             while not until():
                 now = self._clock.monotonic()
+                self._go_on()
                 if now >= next_look:
-                    self._take_up_safely()
+                    self._look_at_root()
                     next_look = now + LOOK_S
-                for lesson_id in list(self._runs):
-                    self._advance_safely(lesson_id)
+                if self._root_trouble is None:
+                    for lesson_id in list(self._runs):
+                        self._advance_safely(lesson_id)
                 self._own.reconcile(self._own_jobs())  # after the recording, which comes first
                 self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
                 self._clock.sleep(POLL_S)
@@ -111,19 +111,48 @@ class Conductor:
             self._disk.close()
             self._box.close()
             self._launcher.close()
-            os.close(self._root_lock)
+            self._root_lock.close()
+            self._bulletin.close()
+
+    def _go_on(self) -> None:
+        """Say that this loop goes round, and what is wrong, where no disk is needed for it."""
+        self._bulletin.write(encode_line(fault) for fault in self._box.state.faults.values())
+        notify(WATCHDOG)
+
+    def _web_job(self) -> Job:
+        return web_job(self._settings, Conducted(bulletin=self._bulletin.path, identity=self._root_lock.identity))
+
+    def _take_root(self) -> None:
+        """Lock the root, or know why not."""
+        try:
+            self._root_lock.take()
+            self._root_trouble = None
+        except StorageError as error:
+            if self._root_trouble is None:
+                self._log.warning("disk_refuses", error=str(error))
+            self._root_trouble = str(error)
+
+    def _look_at_root(self) -> None:
+        """Take lessons up while the root is ours; nothing is touched where it was while it is gone."""
+        was = self._root_trouble
+        self._take_root()
+        self._box.wait(self._root_trouble is not None)
+        if self._root_trouble is None:
+            if was is not None:
+                self._own.make_log_folder()
+            self._take_up_safely()
 
     def _own_jobs(self) -> list[Job]:
         """The processes that are nobody's lesson: the pages, and while anything is unpublished who publishes it."""
         unpublished = [publish_job(self._settings)] if self._unpublished else []
-        return [web_job(self._settings), *unpublished]
+        return [self._web_job(), *unpublished]
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""
         try:
             self._take_up()
         except ClassreelError as error:
-            self._log.warning("lessons cannot be looked at", error=str(error))
+            self._log.warning("catalogue_read_failed", error=str(error))
 
     def _take_up(self) -> None:
         """Open the recording lesson, or else the unfinished one that waits longest, if none is being finished."""
@@ -135,7 +164,9 @@ class Conductor:
         self._unpublished = any(folder.id not in self._empty for folder in unfinished)
         self._damaged = self._catalogue.damaged()
         for damaged in self._damaged:
-            if damaged.folder.id in self._runs:  # what it is, is known here: without its header nobody could stop it
+            if (
+                damaged.header is None and damaged.folder.id in self._runs
+            ):  # what it is, is known here: without its header nobody could stop it
                 self._runs[damaged.folder.id].folder.save_header()
         if all(run.view.state.phase is Phase.RECORDING for run in self._runs.values()):
             waiting = [folder for folder in unfinished if self._is_due(folder)]
@@ -150,7 +181,7 @@ class Conductor:
     def _is_due(self, folder: LessonFolder) -> bool:
         return (
             folder.id not in self._runs
-            and folder.id not in self._done
+            and self._made.get(folder.id) != _asked_for(folder)
             and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
         )
 
@@ -164,7 +195,7 @@ class Conductor:
         except LessonBusyError:
             self._retry_at[folder.id] = self._clock.monotonic() + LOOK_S
         except ClassreelError as error:
-            self._log.warning("lesson cannot be worked on", lesson=folder.id, error=str(error))
+            self._log.warning("lesson_work_failed", lesson=folder.id, error=str(error))
             self._put_off(folder.id, str(error))
 
     def _put_off(self, lesson_id: str, reason: str) -> None:
@@ -176,7 +207,7 @@ class Conductor:
         try:
             self._advance(lesson_id)
         except ClassreelError as error:
-            self._log.warning("lesson cannot be brought further", lesson=lesson_id, error=str(error))
+            self._log.warning("lesson_completion_failed", lesson=lesson_id, error=str(error))
 
     def _advance(self, lesson_id: str) -> None:
         run = self._runs[lesson_id]
@@ -186,14 +217,14 @@ class Conductor:
         run.step()
         if run.done:
             self._stuck.pop(lesson_id, None)
-            self._done.add(lesson_id)
+            self._made[lesson_id] = _asked_for(run.folder)
             self._box.clear_lesson(lesson_id)
             if run.view.state.empty:
                 self._empty.add(lesson_id)
-            self._log.info("lesson is empty" if lesson_id in self._empty else "lesson is made", lesson=lesson_id)
+            self._log.info("lesson_emptied" if lesson_id in self._empty else "lesson_encoded", lesson=lesson_id)
         elif run.stuck:
             self._put_off(lesson_id, "; ".join(run.problems))
-            self._log.warning("lesson is stuck", lesson=lesson_id, problems=run.problems)
+            self._log.warning("lesson_stuck", lesson=lesson_id, error="; ".join(run.problems))
         else:
             return
         run.close()
@@ -202,6 +233,8 @@ class Conductor:
     def _faults(self) -> Faults:
         """Everything that is wrong now."""
         found = {**self._disk.faults(), **clock_faults(self._clock.now(), self._began)}
+        if self._root_trouble is not None:
+            found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
         found |= job_faults("", self._own.troubles.values())
         for lesson_id, run in self._runs.items():
             found |= job_faults(lesson_id, run.troubles.values())
@@ -218,3 +251,9 @@ class Conductor:
                 self._box.write(JobEnded(stage=stage, source=source, lesson=lesson_id, at=at, code=code, reason=said))
 
         return told
+
+
+def _asked_for(folder: LessonFolder) -> int:
+    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal."""
+    with storage_errors(folder.control_journal):
+        return folder.control_journal.stat().st_size

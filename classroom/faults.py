@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from classroom.root_lock import RootLock
 from lesson.box import Fault
 from lesson.clock import Moment
-from lesson.durable import make_folder, write_atomic
+from lesson.durable import write_atomic
 from lesson.elapsed import EARLIEST
 from lesson.errors import StorageError, storage_errors
+from process.disk import demand_same
 from process.logs import redacted
 from process.supervisor import Trouble
 
@@ -24,6 +26,8 @@ MIN_FREE_BYTES = 5_000_000_000
 SLOW_DISK_S = 1.0
 """Sound disks and cards answer an fsync within 1 to 50 ms."""
 PROBE_EVERY_S = 20.0
+PROBE_AGAIN_S = 3.0
+"""While something was found: a disk that has space again is to be believed soon."""
 CLOCK_SLACK_S = 60.0
 """A time server corrects by less once the clock is right."""
 
@@ -60,8 +64,9 @@ def clock_faults(now: Moment, began: Moment) -> Faults:
 class DiskWatch:
     """Tries the disk below `root` now and then, in a thread of its own: it may hang there as long as it likes."""
 
-    def __init__(self, root: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, root: Path, lock: RootLock, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = root
+        self._lock = lock
         self._clock = clock
         self._faults: Faults = {}
         self._trial_began: float | None = None
@@ -83,12 +88,14 @@ class DiskWatch:
             self._trial_began = self._clock()
             found = self._trial()
             self._trial_began, self._faults = None, found
-            self._ended.wait(PROBE_EVERY_S)
+            self._ended.wait(PROBE_AGAIN_S if found else PROBE_EVERY_S)
 
     def _trial(self) -> Faults:
         began = self._clock()
         try:
-            make_folder(self._root)
+            demand_same(self._root, self._lock.identity)
+            if self._lock.identity is None:
+                return {}  # it could not be locked: that is what is said
             write_atomic(self._root / ".trial", b"classreel")
             with storage_errors(self._root):
                 usage = shutil.disk_usage(self._root)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from api.settings import Conducted
 from classroom.settings import Settings
+from lesson.errors import StorageError
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
 from process.job import Job
+from process.supervisor import Trouble
 
 API = "api"
 BLIND_AFTER = 3
@@ -56,6 +62,27 @@ def wanted_jobs(
     return jobs
 
 
+def unread_troubles(
+    folder: LessonFolder, jobs: Iterable[Job], unread: Mapping[Path, StorageError], now: float
+) -> dict[str, Trouble]:
+    """Of the jobs, by name, those whose own journal cannot be read: the trouble of that job, and of no other."""
+    found: dict[str, Trouble] = {}
+    for job in jobs:
+        own = [error for path, error in unread.items() if _is_of(job, folder.relative(path))]
+        if own:
+            found[job.name] = Trouble(job, str(own[0]), since=now, refused=False)
+    return found
+
+
+def _is_of(job: Job, journal: str) -> bool:
+    stage, *place = journal.split("/")
+    return _STAGES.get(stage) == job.stage and (job.source in {None, place[0]})
+
+
+_STAGES = {"raw": "capture", "plan": "tracking", "enc": "encode", "pub": "publish"}
+"""Which stage writes the journals in a folder of the lesson."""
+
+
 def _stage(stage: str, *arguments: str, niceness: int, silence_s: float = STAGE_SILENCE_S) -> Job:
     """A stage that comes after recording, and must not disturb it."""
     return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=silence_s)
@@ -67,12 +94,13 @@ def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:
     return _stage("publish", *what, settings.named_store.argument(), niceness=5, silence_s=PUBLISH_SILENCE_S)
 
 
-def web_job(settings: Settings) -> Job:
-    """The process that serves the pages."""
+def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:
+    """The process that serves the pages, and what its conductor tells it."""
+    pages = settings.pages.model_copy(update={"conductor": conductor or Conducted()})
     return Job(
         stage=API,
         module=API,
-        arguments=(settings.pages.argument(),),
+        arguments=(pages.argument(),),
         vital=True,
         silence_s=API_SILENCE_S,
     )

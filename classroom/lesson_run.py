@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from classroom.jobs import BLIND_AFTER, publish_job, wanted_jobs
+from classroom.jobs import BLIND_AFTER, publish_job, unread_troubles, wanted_jobs
 from classroom.settings import Settings
 from classroom.start import PRELOAD
 from lesson.errors import ClassreelError, storage_errors
@@ -77,7 +77,7 @@ class LessonRun:
         told: Told = lambda _job, _code, _reason: None,
     ) -> None:
         self.folder = folder
-        self.view = LessonView(folder)
+        self.view = LessonView(folder, needs=())
         self._settings = settings
         self._publishes = publishes
         self._rule = jobs or self._wanted
@@ -171,8 +171,9 @@ class LessonRun:
 
     @property
     def troubles(self) -> dict[str, Trouble]:
-        """Job name to what is wrong with it."""
-        return self._supervisor.troubles
+        """Job name to what is wrong with it; one whose journal cannot be read need not have failed yet."""
+        jobs = self._rule(self.folder, self.view.state) if self.view.unread else []
+        return unread_troubles(self.folder, jobs, self.view.unread, self._clock()) | self._supervisor.troubles
 
     @property
     def problems(self) -> list[str]:

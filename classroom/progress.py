@@ -68,7 +68,7 @@ class LessonProgress(_Progress):
         """Say how far it is, from the state; cheap enough for every poll."""
         if not self._due():
             return
-        wanted = state.header.grid.chunks(state.duration) * len(state.header.ladder)
+        wanted = sum(state.header.grid_of(rung.grid_multiple).chunks(state.duration) for rung in state.ladder)
         encoded = sum(len(rendition.chunks) for rendition in state.renditions.values())
         stored = state.stored_chunks
         until = state.start.for_s if state.start else None

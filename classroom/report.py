@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from lesson.edition_state import skipped_rungs
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.ledger import StreamSummary, ledger_problems, stream_summaries
@@ -20,10 +21,10 @@ def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -
     return {
         **asdict(lesson_summary(state)),
         "lesson_dir": str(folder.path),
-        "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.header.ladder],
+        "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.ladder],
         "gaps": [asdict(gap_summary(gap)) for gap in state.gaps()],
         "streams": [_stream_entry(summary) for summary in stream_summaries(state)],
-        "problems": [*view.damage, *problems, *ledger_problems(state)],
+        "problems": [*view.damage, *problems, *skipped_rungs(state.edition), *ledger_problems(state)],
     }
 
 

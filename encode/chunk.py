@@ -13,13 +13,14 @@ from lesson.time import Span
 
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
-    """One chunk of one rendition; `inputs` digests everything it was made from."""
+    """One chunk of one rendition; `inputs` digests what it shows."""
 
     rendition: Rendition
     index: int
     span: Span
     data: bytes
     inputs: str
+    edition: int = 0
 
 
 def run(job: ChunkJob) -> tuple[EncodedChunk, ...]:
@@ -35,7 +36,7 @@ def run(job: ChunkJob) -> tuple[EncodedChunk, ...]:
                 ladder.picture(number, canvas.at(tick))
             ladder.end_chunk(index, span)
     return tuple(
-        EncodedChunk(rung.rendition, index, span, data, inputs)
+        EncodedChunk(rung.rendition, index, span, data, inputs, job.edition)
         for rung in ladder.rungs
         for index, span, inputs, data in zip(job.indices, job.spans, job.inputs, rung.chunks, strict=True)
     )

@@ -41,7 +41,7 @@ class Held:
         try:
             return next(self._pictures, None)
         except MediaError as error:
-            _log.warning("pictures cannot be read on", source=self._name, error=str(error))
+            _log.warning("picture_read_failed", source=self._name, error=str(error))
             self._failed = True
             return None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+from encode.inputs import digest_of
 from encode.programme import Feed, Piece, programme
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Rendition, SegmentRecord
@@ -16,6 +16,8 @@ from lesson.records import CropPath, encode_line
 from lesson.state import LessonState
 from lesson.time import ClockMap, Grid, Span, Ticks, merged, source_tick, ticks_from_pts
 
+Slot: TypeAlias = tuple[int, int]
+"""A chunk: how long it is, in chunks of the lesson's grid, and its number among those."""
 BRIDGE: Ticks = 4 * 48_000
 """A feed that is away for less than this is decoded through; else its decoder is opened anew where it returns."""
 
@@ -40,7 +42,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkJob:
-    """Consecutive chunks to be made by `encode.chunk.run`: frozen, picklable, safe to repeat.
+    """Consecutive chunks of an edition to be made by `encode.chunk.run`: frozen, picklable, safe to repeat.
 
     `canvas`: size the programme is composed at. `inputs`: for each chunk the digest of everything that decides its
     pictures, but for the rendition.
@@ -55,30 +57,45 @@ class ChunkJob:
     pieces: tuple[Piece, ...]
     clips: tuple[Clip, ...]
     crops: tuple[CropPath, ...]
+    edition: int = 0
+    multiple: int = 1
 
     @property
     def indices(self) -> range:
         return range(self.first, self.first + len(self.spans))
 
+    @property
+    def slots(self) -> set[Slot]:
+        """Which chunks these are."""
+        return {(self.multiple, index) for index in self.indices}
+
 
 def make_job(
-    folder: LessonFolder, state: LessonState, spans: dict[int, Span], renditions: Iterable[Rendition]
+    folder: LessonFolder, state: LessonState, spans: dict[int, Span], renditions: Sequence[Rendition]
 ) -> ChunkJob:
-    """The job for consecutive chunks, by index; the plan must be frozen over them."""
+    """The job for consecutive chunks, by index, all of one length; the plan must be frozen over them."""
     whole = Span(min(s.start for s in spans.values()), max(s.end for s in spans.values()))
     plan = programme(state, whole)
     pieces, clips, crops = _material(folder, state, plan, whole)
+    canvas, multiple = canvas_of(state.header.ladder), renditions[0].grid_multiple
     return ChunkJob(
-        grid=state.header.grid,
+        grid=state.header.grid_of(multiple),
         first=min(spans),
         spans=tuple(spans[index] for index in sorted(spans)),
-        inputs=tuple(_digest(*_material(folder, state, plan, spans[index])) for index in sorted(spans)),
-        canvas=canvas_of(state.header.ladder),
+        inputs=tuple(_digest(canvas, *_material(folder, state, plan, spans[index])) for index in sorted(spans)),
+        canvas=canvas,
         renditions=tuple(renditions),
         pieces=pieces,
         clips=clips,
         crops=crops,
+        edition=state.edition.number,
+        multiple=multiple,
     )
+
+
+def picture_inputs(folder: LessonFolder, state: LessonState, span: Span) -> str:
+    """The digest of everything that decides the pictures of a chunk, but for the rendition."""
+    return _digest(canvas_of(state.header.ladder), *_material(folder, state, programme(state, span), span))
 
 
 def canvas_of(ladder: Iterable[Rendition]) -> tuple[int, int]:
@@ -128,14 +145,13 @@ def _decodable_from(segment: SegmentRecord, kind: Kind) -> Ticks:
     return ticks_from_pts(packets.key, segment.time_base)
 
 
-def _digest(pieces: tuple[Piece, ...], clips: tuple[Clip, ...], crops: tuple[CropPath, ...]) -> str:
+def _digest(
+    canvas: tuple[int, int], pieces: tuple[Piece, ...], clips: tuple[Clip, ...], crops: tuple[CropPath, ...]
+) -> str:
     """Names the inputs of a chunk without naming places on this machine."""
-    text = json.dumps(
-        [
-            [(p.span.start, p.span.end, p.look.layout, [f.source for f in p.look.main], p.look.inset) for p in pieces],
-            [(c.feed.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
-            [encode_line(crop).decode() for crop in crops],
-        ],
-        default=repr,
+    return digest_of(
+        canvas,
+        [(p.span.start, p.span.end, p.look.layout, [f.source for f in p.look.main], p.look.inset) for p in pieces],
+        [(c.feed.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
+        [encode_line(crop).decode() for crop in crops],
     )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

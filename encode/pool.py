@@ -16,7 +16,7 @@ import structlog
 
 from encode.chunk import EncodedChunk, run
 from encode.farm import open_farm, worker_was_lost
-from encode.jobs import ChunkJob
+from encode.jobs import ChunkJob, Slot
 from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
 from lesson.time import seconds_from_ticks
@@ -47,15 +47,15 @@ class Pool:
         self._executor: Executor | None = None
         self._running: dict[Future[tuple[EncodedChunk, ...]], ChunkJob] = {}
         self._quiet_since = time.monotonic()
-        self._deaths: Counter[int] = Counter()
+        self._deaths: Counter[Slot] = Counter()
 
     @property
-    def busy(self) -> set[int]:
+    def busy(self) -> set[Slot]:
         """Chunks that are being made."""
-        return {index for job in self._running.values() for index in job.indices}
+        return {slot for job in self._running.values() for slot in job.slots}
 
     @property
-    def alone(self) -> set[int]:
+    def alone(self) -> set[Slot]:
         """Chunks over which a worker died: to be made in jobs of their own, so that it shows which one it was."""
         return set(self._deaths)
 
@@ -66,8 +66,9 @@ class Pool:
 
     def submit(self, job: ChunkJob) -> None:
         executor = self._executor = self._executor or self._open()
-        if any(index in self._deaths and self._deaths[index] >= MAX_DEATHS for index in job.indices):
-            _log.error("chunk cannot be made from its feeds", chunk=job.first, deaths=self._deaths[job.first])
+        deaths = max(self._deaths.get(slot, 0) for slot in job.slots)
+        if deaths >= MAX_DEATHS:
+            _log.error("chunk_failed", chunk=job.first, deaths=deaths)
             job = without_feeds(job)
         if not self._running:
             self._quiet_since = time.monotonic()
@@ -99,8 +100,8 @@ class Pool:
                 self._bury(list(self._running.values()))
                 return
             job = self._running.pop(future)
-            for index in job.indices:
-                self._deaths.pop(index, None)
+            for slot in job.slots:
+                self._deaths.pop(slot, None)
             yield from future.result()
 
     def _hang(self) -> bool:
@@ -112,8 +113,8 @@ class Pool:
     def _bury(self, jobs: list[ChunkJob]) -> None:
         """A worker died or hangs, and the pool with it: forget its jobs, whose chunks are then missing as before."""
         for job in jobs:
-            self._deaths.update(job.indices)
-        _log.warning("encode worker died", chunks=sorted(index for job in jobs for index in job.indices))
+            self._deaths.update(job.slots)
+        _log.warning("encode_worker_died", chunks=sorted(index for job in jobs for index in job.indices))
         self.close()
         if max(self._deaths.values()) >= 2 * MAX_DEATHS:
             raise MediaError("encode workers keep dying, even over chunks without pictures")

@@ -16,59 +16,67 @@ MAX_BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive chunks that all lack the same renditions."""
+    """Consecutive chunks that all lack the same renditions, whose chunks are `multiple` times as long as the grid's."""
 
     first: int
     count: int
     renditions: tuple[str, ...]
+    multiple: int = 1
 
     @property
     def indices(self) -> range:
         return range(self.first, self.first + self.count)
 
 
-def ready_chunks(state: LessonState, *, beyond: Ticks = 0) -> int:
-    """How many chunks, from the first on, are frozen together with `beyond` ticks after them."""
-    grid = state.header.grid
+def multiples(state: LessonState) -> list[int]:
+    """How long chunks of the video renditions are, in chunks of the lesson's grid; the shortest first."""
+    return sorted({rung.grid_multiple for rung in state.ladder if rung.kind is Kind.VIDEO})
+
+
+def ready_chunks(state: LessonState, multiple: int = 1, *, beyond: Ticks = 0) -> int:
+    """The number of the first chunk that is not frozen together with `beyond` ticks after it."""
+    grid = state.header.grid_of(multiple)
     if state.final:
         return grid.chunks(state.frozen_until)
     return max(0, state.frozen_until - beyond) // grid.chunk
 
 
-def chunk_span(state: LessonState, index: int) -> Span:
-    """Lesson ticks of a ready chunk; the last one of a lesson may be shorter."""
-    span = state.header.grid.span(index)
-    return Span(span.start, min(span.end, state.frozen_until)) if state.final else span
+def chunk_span(state: LessonState, index: int, multiple: int = 1) -> Span:
+    """Lesson ticks of a ready chunk; the first and the last one of an edition may be shorter."""
+    span = state.header.grid_of(multiple).span(index)
+    start = max(span.start, state.edition.start)
+    return Span(start, min(span.end, state.frozen_until)) if state.final else Span(start, span.end)
 
 
-def lacking(state: LessonState, index: int) -> tuple[str, ...]:
-    """Video renditions that have no chunk `index` yet."""
-    return tuple(
-        rendition.name
-        for rendition in state.header.ladder
-        if rendition.kind is Kind.VIDEO and index not in state.renditions[rendition.name].chunks
-    )
+def lacking(state: LessonState, index: int, multiple: int = 1) -> tuple[str, ...]:
+    """Video renditions with chunks of this length that have no chunk `index` yet."""
+    return tuple(name for name in _video(state, multiple) if index not in state.renditions[name].chunks)
 
 
-def _all_there(state: LessonState) -> int:
-    """How many chunks, from the first on, no video rendition lacks."""
-    video = (rendition.name for rendition in state.header.ladder if rendition.kind is Kind.VIDEO)
-    return min((state.renditions[name].leading for name in video), default=0)
+def _video(state: LessonState, multiple: int) -> list[str]:
+    return [rung.name for rung in state.ladder if rung.kind is Kind.VIDEO and rung.grid_multiple == multiple]
 
 
-def next_batch(state: LessonState, busy: Collection[int], *, workers: int, alone: Collection[int] = ()) -> Batch | None:
+def _all_there(state: LessonState, multiple: int) -> int:
+    """The number of the first chunk that a video rendition lacks."""
+    return min((state.renditions[name].next for name in _video(state, multiple)), default=0)
+
+
+def next_batch(
+    state: LessonState, busy: Collection[int], *, workers: int, alone: Collection[int] = (), multiple: int = 1
+) -> Batch | None:
     """The first chunks that are ready, not `busy`, and lack a rendition; None when there are none.
 
     Live, a chunk goes as soon as it is ready; a backlog goes in batches, evenly parted among `workers`. Chunks in
-    `alone` share their job with no other.
+    `alone` share their job with no other. All are of renditions with chunks `multiple` times as long as the grid's.
     """
-    candidates = range(_all_there(state), ready_chunks(state))
-    missing = (index for index in candidates if index not in busy and lacking(state, index))
+    candidates = range(_all_there(state, multiple), ready_chunks(state, multiple))
+    missing = (index for index in candidates if index not in busy and lacking(state, index, multiple))
     todo = list(islice(missing, MAX_BATCH * workers))
     if not todo:
         return None
-    first, limit = todo[0], min(MAX_BATCH, -(-len(todo) // workers))
-    renditions = lacking(state, first)
+    first, limit = todo[0], min(max(1, MAX_BATCH // multiple), -(-len(todo) // workers))
+    renditions = lacking(state, first, multiple)
     count = 1
     while (
         count < limit
@@ -76,7 +84,7 @@ def next_batch(state: LessonState, busy: Collection[int], *, workers: int, alone
         and count < len(todo)
         and (index := todo[count]) == first + count
         and index not in alone
-        and lacking(state, index) == renditions
+        and lacking(state, index, multiple) == renditions
     ):
         count += 1
-    return Batch(first, count, renditions)
+    return Batch(first, count, renditions, multiple)

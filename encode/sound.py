@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
 
+from encode.inputs import chunk_inputs
 from encode.ready import chunk_span, ready_chunks
 from encode.store import ChunkStore
-from encode.voice import FADE, VoiceReader
+from encode.voice import BEYOND, VoiceReader, voice_inputs
 from lesson.errors import LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Rendition
@@ -18,8 +18,6 @@ from lesson.time import Span, Ticks
 from media.output.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, AudioEncoder
 from media.output.fmp4 import MEDIA_START, Sample, media_segment
 
-BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
-"""Ticks after a chunk that decide its last packet."""
 _LEAST = 1e-6
 """-120 dB: silence."""
 
@@ -35,16 +33,21 @@ class SoundEncoder:
         self._encoder: AudioEncoder | None = None
         self._samples: list[Sample] = []
         self._peaks: dict[int, float] = {}  # by block
-        self._next = 0
+        self._next = (0, 0)  # edition and chunk
 
     def step(self, state: LessonState, store: ChunkStore) -> bool:
         """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
-        index = state.renditions[self.rendition.name].leading
-        if index >= ready_chunks(state, beyond=BEYOND):
+        progress, edition = state.renditions[self.rendition.name], state.edition.number
+        index, multiple = progress.next, self.rendition.grid_multiple
+        if (
+            self.rendition not in state.ladder
+            or not progress.started
+            or index >= ready_chunks(state, multiple, beyond=BEYOND)
+        ):
             return False
-        span = chunk_span(state, index)
+        span = chunk_span(state, index, multiple)
         first = span.start // BLOCK
-        if self._encoder is None or index != self._next:
+        if self._encoder is None or (edition, index) != self._next:
             self._encoder, self._samples = AudioEncoder(self.rendition, first=first), []
         last = state.final and span.end == state.frozen_until
         duration = span.duration + BLOCK if last else span.duration  # the track begins one block early
@@ -52,9 +55,9 @@ class SoundEncoder:
         self._feed(self._encoder, state, first + count + LOOKAHEAD_BLOCKS)
         chunk, self._samples = _cut(self._samples[:count], duration), self._samples[count:]
         data = media_segment(chunk, sequence=index + 1, decode_time=MEDIA_START + span.start - BLOCK)
-        digest = hashlib.sha256(data).hexdigest()[:16]
-        store.commit(self.rendition, index, span, data, digest, peak_db=self._peak_db(span))
-        self._next = index + 1
+        inputs = chunk_inputs(self.rendition, progress.started.init_sha256, voice_inputs(state, span))
+        store.commit(edition, self.rendition, index, span, data, inputs, peak_db=self._peak_db(span))
+        self._next = edition, index + 1
         return True
 
     def _feed(self, encoder: AudioEncoder, state: LessonState, until: int) -> None:
@@ -62,6 +65,10 @@ class SoundEncoder:
         span = Span(encoder.fed * BLOCK, max(encoder.fed, until) * BLOCK)
         if not span.empty:
             pcm = self._reader.read(state, span)
+            if state.edition.overrides:  # of what was trimmed away not even the encoder's run-in is heard
+                window = state.edition.window
+                pcm[: max(0, window.start - span.start)] = 0.0
+                pcm[max(0, window.end - span.start) :] = 0.0
             for number, block in enumerate(np.abs(pcm).reshape(-1, BLOCK), span.start // BLOCK):
                 self._peaks[number] = float(block.max())
             self._samples += encoder.encode(pcm)

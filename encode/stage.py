@@ -8,9 +8,11 @@ from typing import Self
 import structlog
 
 from encode.chunk import EncodedChunk
+from encode.inputs import chunk_inputs
 from encode.jobs import make_job
+from encode.kept import Keeper
 from encode.pool import Pool
-from encode.ready import chunk_span, next_batch
+from encode.ready import Batch, chunk_span, multiples, next_batch
 from encode.sound import SoundEncoder
 from encode.store import ChunkStore
 from lesson.folder import LessonFolder
@@ -25,11 +27,12 @@ class EncodeStage:
 
     def __init__(self, folder: LessonFolder, workers: int, farm: str | None = None) -> None:
         self._folder = folder
-        self.view = LessonView(folder)
+        self.view = LessonView(folder, needs=("raw", "plan", "enc"))
         self._store = ChunkStore(folder)
         self._pool = Pool(workers, farm)
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
-        self._started = False
+        self._keeper = Keeper(folder)
+        self._started: int | None = None  # the edition that was begun
 
     @property
     def done(self) -> bool:
@@ -39,10 +42,12 @@ class EncodeStage:
         """Do what can be done now; whether there was anything. Raises `MediaError`, `StorageError`."""
         moved = self.view.poll()
         state = self.view.state
-        if state.frozen_until and not self._started:
+        if state.frozen_until and self._started != state.newest:
             self._store.start(state)
-            self._started = True
+            self._started = state.newest
+            self.view.poll()
             moved = True
+        moved = self._keep() or moved
         moved = self._submit() or moved
         for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
             moved = sound.step(self.view.state, self._store) or moved
@@ -51,22 +56,36 @@ class EncodeStage:
             moved = True
         return moved
 
+    def _keep(self) -> bool:
+        kept = self._keeper.kept(self.view.state, self._pool.busy)
+        if kept:
+            self._store.keep(kept)
+            self.view.poll()
+            _log.info("chunks_reused", edition=self.view.state.newest, chunks=sum(record.count for record in kept))
+        return bool(kept)
+
     def _submit(self) -> bool:
         state, submitted = self.view.state, False
         while not self._pool.full:
-            batch = next_batch(state, self._pool.busy, workers=self._pool.workers, alone=self._pool.alone)
+            batch = next(filter(None, map(self._next_batch, multiples(state))), None)
             if batch is None:
                 break
-            spans = {index: chunk_span(state, index) for index in batch.indices}
+            spans = {index: chunk_span(state, index, batch.multiple) for index in batch.indices}
             renditions = [r for r in self._folder.header.ladder if r.name in batch.renditions]
             self._pool.submit(make_job(self._folder, state, spans, renditions))
             submitted = True
         return submitted
 
+    def _next_batch(self, multiple: int) -> Batch | None:
+        busy = {index for length, index in self._pool.busy if length == multiple}
+        alone = {index for length, index in self._pool.alone if length == multiple}
+        return next_batch(self.view.state, busy, workers=self._pool.workers, alone=alone, multiple=multiple)
+
     def _commit(self, chunk: EncodedChunk) -> None:
-        inputs = f"{chunk.rendition.digest}-{chunk.inputs}"
-        self._store.commit(chunk.rendition, chunk.index, chunk.span, chunk.data, inputs)
-        _log.info("chunk", rendition=chunk.rendition.name, index=chunk.index, bytes=len(chunk.data))
+        started = self.view.state.editions[chunk.edition].renditions[chunk.rendition.name].started
+        inputs = chunk_inputs(chunk.rendition, started.init_sha256 if started else "", chunk.inputs)
+        self._store.commit(chunk.edition, chunk.rendition, chunk.index, chunk.span, chunk.data, inputs)
+        _log.info("chunk_encoded", rendition=chunk.rendition.name, index=chunk.index, bytes=len(chunk.data))
 
     def close(self) -> None:
         self._pool.close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +14,15 @@ from lesson.errors import LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import ChunkRecord, Kind, Rendition
-from lesson.records import ChunkEncoded, RenditionStarted
+from lesson.records import ChunkEncoded, ChunksKept, RenditionStarted
 from lesson.state import LessonState
 from lesson.time import Grid, Span
 from media.output.audio_encoder import audio_init
 from media.output.fmp4 import codecs
 from media.output.video_encoder import video_init
+
+DIGITS = 6
+"""Of a digest, in the name of a file."""
 
 
 class ChunkStore:
@@ -28,6 +34,7 @@ class ChunkStore:
     def __init__(self, folder: LessonFolder) -> None:
         self._folder = folder
         self._journals: dict[str, JournalWriter] = {}
+        self._paths: dict[str, str] = {}  # of chunks, to their inputs
         try:
             for rendition in folder.header.ladder:
                 self._journals[rendition.name] = JournalWriter(folder.rendition_journal(rendition.name))
@@ -36,40 +43,52 @@ class ChunkStore:
             raise
 
     def start(self, state: LessonState) -> None:
-        """Write the initialisation segment of each rendition that has none.
+        """Begin each wanted rendition of the newest edition that is not begun: with its initialisation segment.
 
         Raises:
             LessonFormatError: a rendition was begun by an encoder whose chunks do not go with this one's.
         """
-        for rendition in self._folder.header.ladder:
-            init = init_segment(rendition, self._folder.header.grid)
+        self._paths = _paths(state)
+        for rendition in state.ladder:
+            init = init_segment(rendition, self._folder.header.grid_of(rendition.grid_multiple))
             digest = hashlib.sha256(init).hexdigest()
             started = state.renditions[rendition.name].started
             if started is None:
-                self._start(rendition, init, digest)
+                self._start(state, rendition, init, digest)
             elif started.init_sha256 != digest:
                 raise LessonFormatError(
                     f"{self._folder.id}: {rendition.name} was begun by another version of the encoder; "
                     f"remove {self._folder.rendition_folder(rendition.name)} to encode it anew"
                 )
 
-    def _start(self, rendition: Rendition, init: bytes, digest: str) -> None:
-        path = self._folder.init_path(rendition.name)
-        make_folder(path.parent)
-        write_atomic(path, init)
+    def _start(self, state: LessonState, rendition: Rendition, init: bytes, digest: str) -> None:
+        before = [edition.renditions[rendition.name].started for edition in state.editions.values()]
+        path = next((one.init_path for one in before if one and one.init_sha256 == digest), None)
+        if path is None:
+            file = self._folder.init_path(rendition.name, digest[:DIGITS])
+            make_folder(file.parent)
+            write_atomic(file, init)
+            path = self._folder.relative(file)
         self._journals[rendition.name].append(
             RenditionStarted(
                 rendition=rendition.name,
                 digest=rendition.digest,
                 codecs=codecs(init),
-                init_path=self._folder.relative(path),
+                init_path=path,
                 init_bytes=len(init),
                 init_sha256=digest,
+                edition=state.edition.number,
             )
         )
 
+    def keep(self, records: Iterable[ChunksKept]) -> None:
+        """Chunks of earlier editions are the newest one's, too. Raises `StorageError`."""
+        for name, of_rendition in groupby(records, attrgetter("rendition")):
+            self._journals[name].append(*of_rendition)
+
     def commit(
         self,
+        edition: int,
         rendition: Rendition,
         index: int,
         span: Span,
@@ -79,19 +98,27 @@ class ChunkStore:
         peak_db: float | None = None,
     ) -> None:
         """Make one chunk durable, then exist. Raises `DiskFullError`, `StorageError`: earlier chunks stay good."""
-        path = self._folder.chunk_path(rendition.name, index)
-        write_atomic(path, data)
+        path = self._path(rendition, index, inputs)
+        write_atomic(self._folder.absolute(path), data)
         chunk = ChunkRecord(
             rendition=rendition.name,
             index=index,
             span=span,
-            path=self._folder.relative(path),
+            path=path,
             bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             inputs=inputs,
             peak_db=peak_db,
         )
-        self._journals[rendition.name].append(ChunkEncoded(chunk=chunk))
+        self._journals[rendition.name].append(ChunkEncoded(chunk=chunk, edition=edition))
+
+    def _path(self, rendition: Rendition, index: int, inputs: str) -> str:
+        """Where a chunk goes: named by the first digits of its inputs, more where they name another one already."""
+        for digits in range(DIGITS, len(inputs)):
+            path = self._folder.relative(self._folder.chunk_path(rendition.name, index, inputs[:digits]))
+            if self._paths.setdefault(path, inputs) == inputs:
+                return path
+        return self._folder.relative(self._folder.chunk_path(rendition.name, index, inputs))
 
     def close(self) -> None:
         for journal in self._journals.values():
@@ -104,6 +131,16 @@ class ChunkStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _paths(state: LessonState) -> dict[str, str]:
+    """The chunk files there are, to what they are made of."""
+    return {
+        chunk.path: chunk.inputs
+        for edition in state.editions.values()
+        for progress in edition.renditions.values()
+        for chunk in progress.chunks.values()
+    }
 
 
 def init_segment(rendition: Rendition, grid: Grid) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from encode.inputs import digest_of
 from encode.jobs import segments_from
 from encode.programme import Coverage, Feed
 from lesson.errors import MediaError
@@ -19,11 +20,16 @@ from lesson.roles import voice_order
 from lesson.state import LessonState
 from lesson.time import Span, Ticks, source_tick
 from media.decode.sound import PREROLL, AudioBlock, sound
+from media.output.audio_encoder import BLOCK, LOOKAHEAD_BLOCKS, PREROLL_BLOCKS
 
 Pcm = npt.NDArray[np.float32]
 
 FADE: Ticks = 240
 """Sound begins and ends, where a source comes or goes, with 5 ms of fading: a step would be heard as a click."""
+BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
+"""Ticks after a chunk that decide its last packet."""
+_BEFORE: Ticks = PREROLL_BLOCKS * BLOCK + FADE
+"""Ticks before a chunk that decide its first packet."""
 _REOPEN: Ticks = 10 * 48_000
 """Sound further ahead than this is not decoded through but sought."""
 
@@ -43,6 +49,26 @@ def voice_pieces(state: LessonState, span: Span) -> list[tuple[Span, Feed | None
         else:
             pieces.append((Span(start, end), feed))
     return pieces
+
+
+def voice_inputs(state: LessonState, span: Span) -> str:
+    """The digest of everything that decides the sound of a chunk over `span`, but for the rendition."""
+    window = Span(max(0, span.start - _BEFORE), span.end + BEYOND)
+    last = state.final and span.end == state.frozen_until
+    heard = [(piece.start, piece.end, *_heard(state, piece, feed)) for piece, feed in voice_pieces(state, window)]
+    return digest_of(span.start, span.end, last, heard)
+
+
+def _heard(state: LessonState, piece: Span, feed: Feed | None) -> tuple[object, ...]:
+    """Source, ruling clock maps and content of the segments that a piece of the voice is decoded from."""
+    if feed is None:
+        return ()
+    source = state.sources[feed.source]
+    maps = source.maps[feed.epoch]
+    start, end = source_tick(maps, piece.start), source_tick(maps, piece.end)
+    segments = source.track(Kind.AUDIO, feed.epoch).decoded_for(Span(start, max(start, end)))
+    ruling = [(m.offset, m.ppm) for m in maps if m is maps[0] or m.span.start < piece.end]
+    return feed.source, ruling, [segment.sha256 for segment in segments]
 
 
 class VoiceReader:
@@ -130,7 +156,7 @@ class _Track:
             try:
                 block = next(self._blocks, None)
             except MediaError as error:
-                _log.warning("sound cannot be read on", error=str(error))
+                _log.warning("sound_read_failed", error=str(error))
                 block = None
             if block is None:
                 self._blocks = None  # segments that come later need a new start

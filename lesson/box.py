@@ -20,6 +20,7 @@ from lesson.durable import reserve, write_atomic
 from lesson.errors import JournalError, StorageError, storage_errors
 from lesson.journal import JournalReader, JournalWriter
 from lesson.records import FaultCleared, FaultRaised, JobEnded, JobStarted, Record, encode_line
+from lesson.translatable import gettext_noop
 
 RESERVED_BYTES = 2_000_000
 """Room on the disk that is kept for the journal: that the disk is full must be written though it is."""
@@ -46,19 +47,33 @@ class Fault(StrEnum):
     DISK_SLOW = "disk_slow"
     DISK_REFUSES = "disk_refuses"
     CLOCK_UNTRUSTED = "clock_untrusted"
+    CONDUCTOR_HANGS = "conductor_hangs"
 
 
 _REMEDIES: dict[str, str] = {
-    Fault.CAPTURE_FAILS: "look at this feed with `classreel check`; the recorder goes on trying",
-    Fault.STAGE_GIVEN_UP: "recording goes on; the recorder tries again every minute, its log says what happened",
-    Fault.STORE_REFUSES: "recording goes on; correct [store], its keys and permissions, then wait a minute",
-    Fault.STORE_UNREACHABLE: "recording goes on, lessons wait here; look at the line, and at the address in [store]",
-    Fault.LESSON_STUCK: "recording goes on; `classreel process LESSON` says what this lesson lacks",
-    Fault.LESSON_DAMAGED: "copy the folder away and look at its lesson.json; other lessons are not touched",
-    Fault.DISK_LOW: "free some space: remove lessons that are stored safely",
-    Fault.DISK_SLOW: "the disk answers slowly: replace a worn card, or let nothing else write to it",
-    Fault.DISK_REFUSES: "the disk takes nothing more: free space, or look whether it is mounted read-only or failing",
-    Fault.CLOCK_UNTRUSTED: "the box's clock is wrong: set it, or connect the box to a time server",
+    Fault.CAPTURE_FAILS: gettext_noop("look at this feed with `classreel check`; the recorder goes on trying"),
+    Fault.STAGE_GIVEN_UP: gettext_noop(
+        "recording goes on; the recorder tries again every minute, its log says what happened"
+    ),
+    Fault.STORE_REFUSES: gettext_noop(
+        "recording goes on; correct [store], its keys and permissions, then wait a minute"
+    ),
+    Fault.STORE_UNREACHABLE: gettext_noop(
+        "recording goes on, lessons wait here; look at the line, and at the address in [store]"
+    ),
+    Fault.LESSON_STUCK: gettext_noop("recording goes on; `classreel process LESSON` says what this lesson lacks"),
+    Fault.LESSON_DAMAGED: gettext_noop(
+        "copy the folder away and look at its lesson.json; other lessons are not touched"
+    ),
+    Fault.DISK_LOW: gettext_noop("free some space: remove lessons that are stored safely"),
+    Fault.DISK_SLOW: gettext_noop("the disk answers slowly: replace a worn card, or let nothing else write to it"),
+    Fault.DISK_REFUSES: gettext_noop(
+        "the disk takes nothing more: free space, or look whether it is mounted read-only or failing"
+    ),
+    Fault.CONDUCTOR_HANGS: gettext_noop(
+        "what is being recorded goes on, Start and Stop wait; restart the recorder if this stays"
+    ),
+    Fault.CLOCK_UNTRUSTED: gettext_noop("the box's clock is wrong: set it, or connect the box to a time server"),
 }
 
 
@@ -69,24 +84,36 @@ def remedy(code: str) -> str:
 
 @dataclass(slots=True)
 class BoxState:
-    """What the box's journal amounts to. `faults`: by code and what they are about, oldest first."""
+    """What the box's journal amounts to. `faults`: by code and what they are about, oldest first.
+
+    Counted since the journal was begun: by stage `starts`, `failures` and `restarts` (starts after a failure), by code
+    the faults `raised`. `down`: what has failed and was not started again.
+    """
 
     faults: dict[tuple[str, str], FaultRaised] = field(default_factory=dict)
     starts: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    restarts: Counter[str] = field(default_factory=Counter)
+    raised: Counter[str] = field(default_factory=Counter)
+    down: set[tuple[str, str, str | None]] = field(default_factory=set)
 
     def apply(self, record: Record) -> None:
         """Fold one record in; records of lessons mean nothing here."""
         match record:
             case FaultRaised():
                 known = self.faults.get((record.code, record.about))
+                self.raised[record.code] += known is None
                 self.faults[record.code, record.about] = replace(record, at=known.at) if known else record
             case FaultCleared():
                 self.faults.pop((record.code, record.about), None)
             case JobStarted():
                 self.starts[record.stage] += 1
+                job = (record.lesson, record.stage, record.source)
+                self.restarts[record.stage] += job in self.down
+                self.down.discard(job)
             case JobEnded():
                 self.failures[record.stage] += 1
+                self.down.add((record.lesson, record.stage, record.source))
 
 
 class BoxView:
@@ -121,6 +148,7 @@ class BoxLog:
         self._writer: JournalWriter | None = None
         self._unwritten: deque[Record] = deque(maxlen=_UNWRITTEN)
         self._written: dict[tuple[Fault, str], float] = {}
+        self._waits = False
         self.state = BoxState()
         with suppress(StorageError):
             for record in JournalReader(self._path).poll():
@@ -131,13 +159,21 @@ class BoxLog:
         """Fold a record in and append it, with what could not be written before."""
         self.state.apply(record)
         self._unwritten.append(record)
+        if self._waits:
+            return
         try:
             writer = self._writer = self._writer or self._open()
             writer.append(*self._unwritten)
             self._unwritten.clear()
             self._bound(writer)
         except (StorageError, JournalError) as error:
-            _log.warning("box journal cannot be written", error=str(error))
+            _log.warning("box_journal_failed", error=str(error))
+            self.close()
+
+    def wait(self, waits: bool) -> None:
+        """Keep what is written from now on, as the disk is not there; or go on writing, from the next record on."""
+        self._waits = waits
+        if waits:
             self.close()
 
     def _open(self) -> JournalWriter:

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-from lesson.errors import ClassreelError, StorageError, storage_errors
+from lesson.errors import ClassreelError, DiskFailsError, StorageError, storage_errors
 from lesson.folder import LessonFolder, is_name
-from lesson.glance import LessonEntry, Window, control_window, glance, sealed
+from lesson.glance import LessonEntry, Window, glance, lesson_window, sealed
 from lesson.model import LessonHeader
 from lesson.records import Verified
 
@@ -43,7 +43,8 @@ class Catalogue:
         self._headers: dict[str, _Look[LessonHeader]] = {}
         self._controls: dict[str, _Look[Window]] = {}
         self._seals: dict[str, _Look[Verified | None]] = {}
-        self._over: dict[str, bool] = {}  # stopped for good: whether it was started, too
+        self._over: dict[str, Window] = {}  # stopped for good
+        self._editions = _signature(editions_bell(root))
         self._safe: set[str] = set()  # verified for good
 
     def running(self) -> LessonFolder | None:
@@ -67,10 +68,14 @@ class Catalogue:
         return [self._folder(name) for name in ([running] if running else []) + waiting]
 
     def damaged(self) -> list[LessonEntry]:
-        """Lessons that are not verified and cannot be read, oldest first; `problem` says why."""
+        """Lessons that are not verified and cannot be read, or lost Start or Stop, oldest first; `problem` says why.
+
+        Of the running one, what publishing wrote is none of its recording's business.
+        """
         with self._lock:
             names = [name for name in self._known_names() if not self._is_safe(name)]
-            suspects = [name for name in names if self._cannot_be_read(name)]
+            running = self._running(names)
+            suspects = [n for n in names if (n != running and self._cannot_be_read(n)) or self._lost_something(n)]
         return [glance(self._folder(name)) for name in suspects if is_lesson(self._folder(name))]
 
     def page(self, limit: int | None = None, before: str | None = None) -> list[LessonEntry]:
@@ -97,7 +102,14 @@ class Catalogue:
         return LessonFolder(self.root / name)
 
     def _known_names(self) -> list[str]:
-        """Names of all that may be lessons, oldest first; what was known of folders that went is forgotten."""
+        """Names of all that may be lessons, oldest first; what was known of folders that went is forgotten.
+
+        When an edition of some lesson was started, nothing counts as over or safe before it is looked at again.
+        """
+        if (bell := _signature(editions_bell(self.root))) != self._editions:
+            self._editions = bell
+            self._over.clear()
+            self._safe.clear()
         for gone in self._names.look():
             for known in (self._headers, self._controls, self._seals, self._over):
                 known.pop(gone, None)
@@ -119,17 +131,18 @@ class Catalogue:
         if name in self._safe:
             return False
         if name in self._over:
-            started = self._over[name]
+            window: Window | None = self._over[name]
         else:
             window = self._window(name)
-            started = window is not None and window.start is not None
+        started = window is not None and window.start is not None
         return started and not self._is_safe(name) and not self._cannot_be_read(name)
 
     def _is_safe(self, name: str) -> bool:
         if name in self._safe:
             return True
         look = self._seals.setdefault(name, _Look(self._folder(name).publish_journal, sealed))
-        if not isinstance(look.found(), Verified):
+        verified, window = look.found(), self._window(name)
+        if not isinstance(verified, Verified) or (window is not None and not window.is_met_by(verified)):
             return False
         if look.settled:
             self._safe.add(name)
@@ -142,21 +155,38 @@ class Catalogue:
             return True
         return name in self._seals and isinstance(self._seals[name].found(), ClassreelError)
 
+    def _lost_something(self, name: str) -> bool:
+        window = self._window(name)
+        return window is not None and bool(window.lost)
+
     def _window(self, name: str) -> Window | None:
-        """Start and Stop of a lesson not known to be over; None when they cannot be read."""
-        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, control_window))
+        """Start, Stop and newest edition of a lesson; None when they cannot be read."""
+        if name in self._over:
+            return self._over[name]
+        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, _read_window))
         window = look.found()
+        if isinstance(window, ClassreelError) or window.start is None or (window.hurt and window.stop is None):
+            self._controls.pop(name)  # the raw journals may tell more the next time
         if isinstance(window, ClassreelError):
             return None
         if window.stop and look.settled:
-            self._over[name] = window.start is not None
-            del self._controls[name]
+            self._over[name] = window
+            self._controls.pop(name, None)
         return window
 
     def _header(self, name: str) -> LessonHeader | None:
         folder = self._folder(name)
         header = self._headers.setdefault(name, _Look(folder.header_path, _read_header)).found()
         return None if isinstance(header, ClassreelError) else header
+
+
+def editions_bell(root: Path) -> Path:
+    """A file that is written whenever an edition of a lesson below `root` is started; it says nothing else."""
+    return root / ".editions"
+
+
+def _read_window(path: Path) -> Window:
+    return lesson_window(LessonFolder(path.parent))
 
 
 def _read_header(path: Path) -> LessonHeader:
@@ -184,11 +214,13 @@ class _Look(Generic[T]):
         """What is there now, or the error that reading it raised: a disk that refused is asked again each time."""
         signature = _signature(self._path)
         if isinstance(self._found, StorageError) or signature != self._signature:
-            self._signature, self._since = signature, time.monotonic()
             try:
-                self._found = self._read(self._path)
+                found: T | ClassreelError = self._read(self._path)
             except ClassreelError as error:
-                self._found = error
+                if isinstance(error, DiskFailsError) and not isinstance(self._found, ClassreelError):
+                    return self._found  # what was known stands; the disk is asked again each time
+                found = error
+            self._signature, self._since, self._found = signature, time.monotonic(), found
         return self._found
 
     @property

@@ -49,6 +49,10 @@ class DiskFullError(StorageError):
     """No space is left on the device."""
 
 
+class DiskFailsError(StorageError):
+    """The disk itself does not answer: what was known of the file is neither confirmed nor denied."""
+
+
 class MediaError(ClassreelError):
     """Media could not be read, decoded, encoded or written. `fault`: what to mend, where that is known."""
 
@@ -90,11 +94,12 @@ class IntegrityError(ClassreelError):
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Map `OSError` while writing `path` to `DiskFullError` or `StorageError`."""
+    """Map `OSError` while writing `path` to `DiskFullError`, `DiskFailsError` or `StorageError`."""
     try:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise DiskFullError(f"{path}: no space left on the disk; free some and start again") from error
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise StorageError(f"{path}: {reason}") from error
+        failing = error.errno in {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.ESHUTDOWN}
+        raise (DiskFailsError if failing else StorageError)(f"{path}: {reason}") from error

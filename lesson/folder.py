@@ -129,6 +129,10 @@ class LessonFolder:
     def raw_journal(self, source: str) -> Path:
         return self.raw_folder(source) / "journal.jsonl"
 
+    def has_raw_journal(self) -> bool:
+        """Whether recording has begun, whatever the control journal says of it."""
+        return any(os.path.lexists(self.raw_journal(source.id)) for source in self.header.sources)
+
     def segment_path(self, source: str, epoch: int, seq: int) -> Path:
         return self.raw_folder(source) / f"e{epoch:02d}" / f"{seq:06d}.mkv"
 
@@ -144,8 +148,8 @@ class LessonFolder:
     def observe_journal(self, source: str) -> Path:
         return self.path / "observe" / f"{source}.jsonl"
 
-    def plan_journal(self, generation: int = 0) -> Path:
-        return self.path / "plan" / f"g{generation}.jsonl"
+    def plan_journal(self, edition: int = 0) -> Path:
+        return self.path / "plan" / f"g{edition}.jsonl"
 
     def rendition_folder(self, rendition: str) -> Path:
         return self.path / "enc" / rendition
@@ -153,18 +157,20 @@ class LessonFolder:
     def rendition_journal(self, rendition: str) -> Path:
         return self.rendition_folder(rendition) / "journal.jsonl"
 
-    def init_path(self, rendition: str) -> Path:
-        return self.rendition_folder(rendition) / "init.mp4"
+    def init_path(self, rendition: str, digest: str) -> Path:
+        """`digest`: of its bytes."""
+        return self.rendition_folder(rendition) / f"init-{digest}.mp4"
 
-    def chunk_path(self, rendition: str, index: int) -> Path:
-        return self.rendition_folder(rendition) / f"{index:06d}.m4s"
+    def chunk_path(self, rendition: str, index: int, digest: str) -> Path:
+        """`digest`: of what it is made of. Lessons of schema 1 hold chunks without one in their names."""
+        return self.rendition_folder(rendition) / f"{index:06d}-{digest}.m4s"
 
     @property
     def publish_journal(self) -> Path:
         return self.path / "pub" / "journal.jsonl"
 
     def state_journals(self) -> list[Path]:
-        """The journals whose fold is the state of the lesson; observations are not among them."""
+        """The journals whose fold is the state of a lesson with edition 0 alone; observations are not among them."""
         return [
             self.control_journal,
             *(self.raw_journal(source.id) for source in self.header.sources),

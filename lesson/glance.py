@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesson.clock import Moment
@@ -19,12 +19,16 @@ from lesson.hls import INDEX
 from lesson.journal import JournalReader, read_journal
 from lesson.manifest import read_sealed
 from lesson.model import LessonHeader
+from lesson.presumed import Signs, presumed
 from lesson.records import (
     ChunkEncoded,
+    EditionStarted,
+    EpochStarted,
     FrozenUntil,
     PlaylistPublished,
     PublishStarted,
     Record,
+    SourceFinished,
     Start,
     Stop,
     Unknown,
@@ -42,10 +46,20 @@ BEGINNING_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a lesson was started and stopped, if it was."""
+    """When a lesson was started and stopped, if it was; `edition`: number of the newest.
+
+    `hurt`: its control journal is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`).
+    """
 
     start: Start | None = None
     stop: Stop | None = None
+    edition: int = 0
+    hurt: bool = False
+    lost: tuple[str, ...] = ()
+
+    def is_met_by(self, verified: Verified | None) -> bool:
+        """Whether the newest edition is verified."""
+        return verified is not None and verified.edition >= self.edition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +91,9 @@ def glance(folder: LessonFolder) -> LessonEntry:
     header = None
     try:
         header = folder.header
-        window = control_window(folder.control_journal)
+        window = lesson_window(folder)
         verified = sealed(folder.publish_journal)
-        return _entry(folder, window, verified)
+        return _entry(folder, window, verified if window.is_met_by(verified) else None)
     except ClassreelError as error:
         return LessonEntry(folder=folder, phase=None, header=header, problem=str(error))
 
@@ -88,10 +102,11 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
     duration_s, gap_count = _sealed_length(folder) if verified else (None, None)
     planned = None if verified and duration_s is not None else _planned(folder.plan_journal())
     empty = planned is not None and planned.final and planned.at == 0
+    lost = f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
     return LessonEntry(
         folder=folder,
         phase=Phase.EMPTY if empty else _phase(window, verified),
-        problem=NOTHING if empty else None,
+        problem=NOTHING if empty else lost,
         header=folder.header,
         start=window.start,
         stop=window.stop,
@@ -111,18 +126,44 @@ def _phase(window: Window, verified: Verified | None) -> Phase:
 
 
 def control_window(path: Path) -> Window:
-    """The first Start and first Stop of a control journal, which holds two lines as a rule.
-
-    Raises:
-        LessonFormatError: the line that may have started the lesson is damaged.
-        StorageError: it cannot be read.
-    """
+    """The first Start and Stop of a control journal and its newest edition. Raises `StorageError`."""
     reader = JournalReader(path)
     records = reader.poll()
     start = next((r for r in records if isinstance(r, Start)), None)
-    if start is None and reader.damage:
-        raise LessonFormatError(f"{path}: damaged; whether the lesson was started cannot be told")
-    return Window(start, next((r for r in records if isinstance(r, Stop)), None))
+    stop = next((r for r in records if isinstance(r, Stop)), None)
+    editions = [record.number for record in records if isinstance(record, EditionStarted)]
+    return Window(start, stop, max(editions, default=0), hurt=bool(reader.damage or reader.torn_bytes))
+
+
+def lesson_window(folder: LessonFolder) -> Window:
+    """When a lesson was started and stopped; what its control journal lost is taken from the raw journals.
+
+    Raises:
+        LessonFormatError: the line that may have started the lesson is damaged, and nothing else tells.
+        StorageError: a journal cannot be read.
+    """
+    found = control_window(folder.control_journal)
+    if found.start and (found.stop or not found.hurt):
+        return found
+    begun = folder.has_raw_journal()
+    if found.start is None and begun:
+        found = control_window(folder.control_journal)  # perhaps it has been started between the two looks
+    if found.start is None and not begun:
+        if found.hurt:
+            raise LessonFormatError(f"{folder.control_journal}: damaged; whether the lesson was started cannot be told")
+        return found
+    journals = [folder.raw_journal(source.id) for source in folder.header.sources]
+    firsts = [] if found.start else [at for path in journals if (at := _first_epoch(path))]
+    ends = [last.at if isinstance(last, SourceFinished) else None for last in map(last_record, journals)]
+    bounds = presumed(folder.header, found.start, found.stop, Signs(begun, firsts, ends), hurt=found.hurt)
+    return replace(found, start=bounds.start, stop=bounds.stop, hurt=found.hurt or bool(bounds.lost), lost=bounds.lost)
+
+
+def _first_epoch(path: Path) -> Moment | None:
+    for record in map(_decoded, _beginning(path, BEGINNING_BYTES).split(b"\n")[:-1]):
+        if isinstance(record, EpochStarted):
+            return record.at
+    return next((r.at for r in read_journal(path) if isinstance(r, EpochStarted)), None)
 
 
 def sealed(path: Path) -> Verified | None:
@@ -227,9 +268,7 @@ def _published_url(path: Path, verified: Verified | None) -> str | None:
         return f"{verified.url}/{INDEX}"
     url: str | None = None
     there = False
-    for record in _few_records(
-        path, (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished","key":"index.m3u8",')
-    ):
+    for record in _few_records(path, _ABOUT_THE_INDEX):
         if isinstance(record, PublishStarted):
             there = there and record.url == url
             url = record.url

@@ -11,8 +11,9 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
+from lesson.edition_state import target_duration
 from lesson.model import Kind, Rendition
-from lesson.rendition_state import RenditionState, target_duration
+from lesson.rendition_state import RenditionState
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Ticks
 
@@ -28,16 +29,31 @@ _AUDIO_GROUP = "audio"
 _LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*")  # as RFC 5646 shapes tags: needs no quoting
 
 
+def playlist_key(rendition: str, edition: int = 0) -> str:
+    """Key of the media playlist of a rendition: each edition has its own, so that none is ever replaced by another."""
+    return f"{rendition}/{INDEX}" if edition == 0 else f"{rendition}/e{edition}.m3u8"
+
+
+def file_key(rendition: str, path: str) -> str:
+    """Key of a file of a rendition that lies at `path` in the lesson folder: beside its playlist."""
+    return f"{rendition}/{PurePosixPath(path).name}"
+
+
 def playable(state: LessonState) -> list[Rendition]:
     """Renditions a player can start on (initialisation segment and first chunk are there): audio first, then video
     ascending, as the multivariant playlist names them.
     """
-    ready = [r for r in state.header.ladder if state.renditions[r.name].started and state.renditions[r.name].leading]
+    ready = [r for r in state.ladder if state.renditions[r.name].started and state.renditions[r.name].leading]
     return sorted(ready, key=lambda r: (r.kind is not Kind.AUDIO, r.width * r.height, r.maxrate, r.bitrate))
 
 
+def reached(state: LessonState, rendition: Rendition, chunks: int) -> Ticks:
+    """The lesson tick at which the first `chunks` chunks of a rendition end."""
+    return state.renditions[rendition.name].leads_with(chunks - 1).span.end if chunks else state.edition.start
+
+
 def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bool) -> str:
-    """The playlist of one rendition naming its first `chunks` chunks: EVENT while live, VOD when `final`.
+    """The playlist of one rendition naming its first `chunks` chunks of the edition: EVENT while live, else VOD.
 
     Raises:
         KeyError: no such rendition.
@@ -50,15 +66,14 @@ def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bo
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
-        f"#EXT-X-TARGETDURATION:{target_duration(state.header.grid)}",
+        f"#EXT-X-TARGETDURATION:{target_duration(state.header)}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         f"#EXT-X-PLAYLIST-TYPE:{'VOD' if final else 'EVENT'}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{PurePosixPath(progress.started.init_path).name}"',
     ]
-    for index in range(chunks):
-        chunk = progress.chunks[index]
-        if index == 0:
+    for position, chunk in enumerate(progress.named(chunks)):
+        if position == 0:
             lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{program_date_time(state, chunk.span.start)}")
         lines.append(f"#EXTINF:{_seconds(chunk.span.duration)},")
         lines.append(PurePosixPath(chunk.path).name)
@@ -84,7 +99,7 @@ def multivariant_playlist(state: LessonState, *, names: Collection[str] | None =
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [_audio_media(state, sound, default=sound is sounds[0]) for sound in sounds]
     for variant in sorted(variants, key=lambda v: (v.rendition.kind is not Kind.AUDIO, v.peak)):
-        lines += [variant.tag(), f"{variant.rendition.name}/{INDEX}"]
+        lines += [variant.tag(), playlist_key(variant.rendition.name, state.edition.number)]
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +125,7 @@ def _audio_media(state: LessonState, sound: Rendition, *, default: bool) -> str:
     languages = state.header.languages
     if len(languages) == 1 and _LANGUAGE.fullmatch(languages[0]):  # of several nobody knows which is spoken when
         attributes.append(f'LANGUAGE="{languages[0]}"')
-    attributes += [f'CHANNELS="{sound.channels}"', f'URI="{sound.name}/{INDEX}"']
+    attributes += [f'CHANNELS="{sound.channels}"', f'URI="{playlist_key(sound.name, state.edition.number)}"']
     return "#EXT-X-MEDIA:" + ",".join(attributes)
 
 

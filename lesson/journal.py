@@ -1,8 +1,8 @@
 """Append-only journals: one writer, a line is a commit, readers follow while it grows.
 
-A line is appended in one `write` and fsynced; what it names must be durable before. After a crash the torn tail is cut
-by the next writer. Damage in the middle (a bad disk) loses only the damaged line and is reported, never silent. A whole
-line that this version cannot read is reported too, and never cut.
+A line is appended in one `write` and fsynced; what it names must be durable before. After a crash the torn tail, which
+has no line end, is cut by the next writer. A whole line whose CRC is wrong (a bad disk), or that this version cannot
+read, is lost alone, reported, and never cut: not even the last one, which may have been the Stop of a lesson.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from lesson.durable import make_folder, sync_folder
 from lesson.errors import JournalBusyError, JournalError, LessonFormatError, StorageError, storage_errors
-from lesson.records import DamagedLineError, Record, Unknown, decode_line, encode_line
+from lesson.records import Record, Unknown, decode_line, encode_line
 
 _CRC_TAIL = 11
 """Bytes at the end of a line that tell it from any other in its place: the CRC, `"}` and the newline."""
@@ -35,51 +35,45 @@ class Damage:
 
 @dataclass(slots=True)
 class _Parsed:
-    """`ends`: (offset after it, last bytes) of every whole line. `sound_bytes`: what follows may still be torn."""
+    """`ends`: (offset after it, last bytes) of every whole line. `whole_bytes`: what follows may still be torn."""
 
     records: list[Record] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
     ends: list[tuple[int, bytes]] = field(default_factory=list)
-    sound_bytes: int = 0
+    whole_bytes: int = 0
 
 
 def _parse(data: bytes, base: int) -> _Parsed:
     """Everything whole in `data`, which starts at byte `base` of the journal."""
     parsed = _Parsed()
-    suspects: list[Damage] = []
     at = 0
     while (newline := data.find(b"\n", at)) >= 0:
         line = data[at : newline + 1]
-        damaged = Damage(base + at, len(line), "")
-        at = newline + 1
         try:
             record = decode_line(line)
-        except DamagedLineError as error:  # damage only if something whole follows; else a torn tail
-            suspects.append(replace(damaged, reason=str(error)))
-            continue
-        except LessonFormatError as error:
-            suspects.append(replace(damaged, reason=str(error)))
+        except LessonFormatError as error:  # also in the last line: a torn one has no line end
+            parsed.damage.append(Damage(base + at, len(line), str(error)))
         else:
             if not isinstance(record, Unknown):
                 parsed.records.append(record)
-        parsed.damage += suspects
-        suspects.clear()
+        at = newline + 1
         parsed.ends.append((base + at, line[-_CRC_TAIL:]))
-        parsed.sound_bytes = at
+    parsed.whole_bytes = at
     return parsed
 
 
 class JournalReader:
     """Follows a journal: each `poll` gives the records committed since the last one.
 
-    A file that does not exist yet is an empty journal. `damage` collects lines lost in the middle. When a writer took
-    lines back that were already given out (its fsync failed), reading goes on with what it wrote in their place, and
-    `taken_back` counts them.
+    A file that does not exist yet is an empty journal. `damage` collects whole lines that cannot be used; `torn_bytes`
+    is what followed the last whole line when it was read. When a writer took lines back that were already given out
+    (its fsync failed), reading goes on with what it wrote in their place, and `taken_back` counts them.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: list[Damage] = []
+        self.torn_bytes = 0
         self.taken_back = 0
         self._ends: list[tuple[int, bytes]] = []
 
@@ -88,6 +82,7 @@ class JournalReader:
         with storage_errors(self.path):
             try:
                 if os.stat(self.path).st_size == self._offset:  # noqa: PTH116 asked often: a Path costs three times this
+                    self.torn_bytes = 0
                     return []
                 with self.path.open("rb") as file:
                     self._forget_lines_taken_back(file)
@@ -97,6 +92,7 @@ class JournalReader:
                 return []
         parsed = _parse(data, self._offset)
         self.damage += parsed.damage
+        self.torn_bytes = len(data) - parsed.whole_bytes
         self._ends += parsed.ends
         return parsed.records
 
@@ -155,7 +151,7 @@ class JournalWriter:
     def _cut_torn_tail(self) -> None:
         size = os.fstat(self._fd).st_size
         data = os.pread(self._fd, size, 0)
-        self._size = _parse(data, 0).sound_bytes
+        self._size = _parse(data, 0).whole_bytes
         if self._size < size:
             os.ftruncate(self._fd, self._size)
             os.fsync(self._fd)

@@ -17,7 +17,8 @@ from lesson.clock import Moment, wall_now
 from lesson.durable import make_folder
 from lesson.errors import storage_errors
 from lesson.folder import LessonFolder, new_lesson_id
-from lesson.journal import append_records, read_journal
+from lesson.glance import lesson_window
+from lesson.journal import append_records
 from lesson.model import LessonHeader, Rendition, SourceSpec
 from lesson.records import Start, Stop
 from lesson.titles import derived_title
@@ -65,11 +66,9 @@ def root_lock(root: Path) -> Iterator[None]:
 
 
 def window(folder: LessonFolder) -> tuple[Start | None, Stop | None]:
-    """The first Start and first Stop of a lesson."""
-    records = read_journal(folder.control_journal)
-    start = next((r for r in records if isinstance(r, Start)), None)
-    stop = next((r for r in records if isinstance(r, Stop)), None)
-    return start, stop
+    """The first Start and first Stop of a lesson. Raises as `lesson_window` does."""
+    found = lesson_window(folder)
+    return found.start, found.stop
 
 
 def start_lesson(

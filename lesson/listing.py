@@ -47,7 +47,7 @@ def lesson_summary(state: LessonState) -> LessonSummary:
         stopped=state.stop.at.wall if state.stop else None,
         duration_s=rounded_s(state.duration),
         gap_count=len(state.gaps()),
-        playable=any(rendition.leading for rendition in state.renditions.values()),
+        playable=any(rendition.leading for rendition in state.editions[state.shown].renditions.values()),
         verified=state.verified is not None,
         published_url=published_url(state),
         problem=NOTHING if state.empty else None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from lesson.translatable import gettext_noop
+
 
 class Loss(StrEnum):
     """Why a stretch of a source, or a run of packets, is not in the lesson."""
@@ -26,20 +28,20 @@ class Loss(StrEnum):
 
 
 _WORDS: dict[str, str] = {
-    Loss.NO_SIGNAL: "no signal",
-    Loss.REFUSED: "the device refused the user or password",
-    Loss.ENDED: "the feed ended",
-    Loss.STALLED: "nothing came any more",
-    Loss.ABSENT: "this stream was not delivered",
-    Loss.CLOCK_JUMP: "the device's clock jumped",
-    Loss.DISORDER: "packets out of order",
-    Loss.UNDECODABLE: "not decodable",
-    Loss.UNUSABLE: "nothing in it can be recorded",
-    Loss.LEFT_OUT: "another track is used",
-    Loss.TRUNCATED: "ends before its stated length",
-    Loss.DISK: "the box's disk refused or was too slow",
-    Loss.INTERRUPTED: "recording was interrupted",
-    Loss.UNKNOWN: "lost",
+    Loss.NO_SIGNAL: gettext_noop("no signal"),
+    Loss.REFUSED: gettext_noop("the device refused the user or password"),
+    Loss.ENDED: gettext_noop("the feed ended"),
+    Loss.STALLED: gettext_noop("nothing came any more"),
+    Loss.ABSENT: gettext_noop("this stream was not delivered"),
+    Loss.CLOCK_JUMP: gettext_noop("the device's clock jumped"),
+    Loss.DISORDER: gettext_noop("packets out of order"),
+    Loss.UNDECODABLE: gettext_noop("not decodable"),
+    Loss.UNUSABLE: gettext_noop("nothing in it can be recorded"),
+    Loss.LEFT_OUT: gettext_noop("another track is used"),
+    Loss.TRUNCATED: gettext_noop("ends before its stated length"),
+    Loss.DISK: gettext_noop("the box's disk refused or was too slow"),
+    Loss.INTERRUPTED: gettext_noop("recording was interrupted"),
+    Loss.UNKNOWN: gettext_noop("lost"),
 }
 
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
-from lesson.hls import INDEX, media_playlist, multivariant_playlist
+from lesson.package import objects
 from lesson.state import LessonState, SourceState
 from lesson.summary import gap_summary, rendition_summary, rounded_s
 
-MANIFEST = "manifest.json"
 SCHEMA = 1
 _HEAD_BYTES = 16_384
 _OBJECTS = b',\n "objects": ['
@@ -42,11 +41,12 @@ def manifest(state: LessonState) -> bytes:
         "created_wall": header.created_wall,
         "timezone": header.timezone,
         "languages": list(header.languages),
+        "edition": state.edition.number,
         "duration_s": rounded_s(state.duration),
         "sources": [_source(source) for source in state.sources.values()],
         "gaps": [asdict(gap_summary(gap)) for gap in state.gaps()],
-        "renditions": [asdict(rendition_summary(state, rendition)) for rendition in header.ladder],
-        "objects": _objects(state),
+        "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.ladder],
+        "objects": [{"key": one.key, "bytes": one.bytes, "sha256": one.sha256} for one in objects(state)],
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
@@ -108,26 +108,3 @@ def _source(source: SourceState) -> dict[str, Any]:
         "bytes": source.bytes,
         "sha256_of_sha256": digest.hexdigest(),
     }
-
-
-def _objects(state: LessonState) -> list[dict[str, Any]]:
-    """Every object but the manifest itself, relative to the lesson's prefix."""
-    entries = [_text(INDEX, multivariant_playlist(state, final=True))]
-    for rendition in state.header.ladder:
-        progress = state.renditions[rendition.name]
-        playlist = media_playlist(state, rendition.name, chunks=progress.leading, final=True)
-        entries.append(_text(f"{rendition.name}/{INDEX}", playlist))
-        if started := progress.started:
-            entries.append(_entry(rendition.name, started.init_path, started.init_bytes, started.init_sha256))
-        chunks = [progress.chunks[index] for index in range(progress.leading)]
-        entries += [_entry(rendition.name, chunk.path, chunk.bytes, chunk.sha256) for chunk in chunks]
-    return entries
-
-
-def _text(key: str, text: str) -> dict[str, Any]:
-    data = text.encode()
-    return {"key": key, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _entry(rendition: str, path: str, size: int, sha256: str) -> dict[str, Any]:
-    return {"key": f"{rendition}/{PurePosixPath(path).name}", "bytes": size, "sha256": sha256}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -63,7 +63,8 @@ class Rendition:
 
     Video: `width`×`height`, `frame_divisor` (programme frames per coded frame: 2 = half the frame rate), capped CRF:
     `crf`, `maxrate` (bit/s that no whole chunk exceeds, container included), `bufsize` (bits, the coder's buffer: about
-    half of it may go into a key frame). Audio: `rate` Hz, `channels`, `bitrate` bit/s.
+    half of it may go into a key frame). Audio: `rate` Hz, `channels`, `bitrate` bit/s. `grid_multiple`: one chunk of it
+    is as long as so many of the lesson's grid.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Rendition:
     rate: int = 0
     channels: int = 0
     bitrate: int = 0
+    grid_multiple: int = 1
 
     @property
     def digest(self) -> str:
@@ -113,6 +115,10 @@ class LessonHeader:
             if source.id == source_id:
                 return source
         raise KeyError(source_id)
+
+    def grid_of(self, multiple: int) -> Grid:
+        """The grid of chunks that are so many times as long; their numbers count on it."""
+        return replace(self.grid, chunk=self.grid.chunk * multiple)
 
     def rendition(self, name: str) -> Rendition:
         """The rendition of this name. Raises `KeyError`."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator
 
 from lesson.clock import Moment
 from lesson.loss import Loss
 from lesson.model import ChunkRecord, CropKey, Kind, Layout, Observation, SegmentRecord, StreamInfo
+from lesson.overrides import Override, read_overrides, write_overrides
 from lesson.time import ClockMap, Span, Ticks
 
 # --- control.jsonl ---------------------------------------------------------------------------------------------------
@@ -26,6 +31,37 @@ class Stop:
 
     at: Moment
     reason: str = "asked"
+
+
+class Planning(StrEnum):
+    """How the shots of an edition are found."""
+
+    LIVE = "live"  # as edition 0 has them
+    HINDSIGHT = "hindsight"  # directed once more, over the whole lesson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionStarted:
+    """The lesson is to be made again, so: everything wanted of the edition in one line. Edition 0 has no such line.
+
+    `rungs`: names of the renditions wanted, None = all of the header.
+    """
+
+    number: int
+    at: Moment
+    overrides: Annotated[tuple[Override, ...], PlainValidator(read_overrides), PlainSerializer(write_overrides)] = ()
+    rungs: tuple[str, ...] | None = None
+    planning: Planning = Planning.LIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungSkipped:
+    """A rendition is left out of an edition; `reason` is for people."""
+
+    edition: int
+    rendition: str
+    at: Moment
+    reason: str
 
 
 # --- raw/<source>/journal.jsonl --------------------------------------------------------------------------------------
@@ -169,7 +205,7 @@ class FrozenUntil:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenditionStarted:
-    """Chunks of this rendition follow; its initialisation segment is durable at `init_path`."""
+    """Chunks of this rendition follow, for an edition; its initialisation segment is durable at `init_path`."""
 
     rendition: str
     digest: str
@@ -177,13 +213,26 @@ class RenditionStarted:
     init_path: str
     init_bytes: int
     init_sha256: str
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkEncoded:
-    """The chunk file is durable and whole."""
+    """The chunk file is durable and whole, and belongs to an edition."""
 
     chunk: ChunkRecord
+    edition: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunksKept:
+    """`count` chunks of a rendition, from number `first` on, are in `edition` what they are in the edition `of`."""
+
+    rendition: str
+    edition: int
+    of: int
+    first: int
+    count: int
 
 
 # --- pub/journal.jsonl -----------------------------------------------------------------------------------------------
@@ -240,7 +289,7 @@ class PlaylistPublished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """Every object of the finished lesson was compared with the store by checksum: the lesson is safe.
+    """Every object of an edition of the finished lesson was compared with the store by checksum: it is safe.
 
     `url`: where, as in `PublishStarted`, so that the last line of the journal tells it.
     """
@@ -249,51 +298,4 @@ class Verified:
     bytes: int
     manifest_sha256: str
     url: str | None = None
-
-
-# --- box.jsonl -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStarted:
-    """The conductor started a process. `lesson`: id of what it works for, empty for the box itself."""
-
-    stage: str
-    source: str | None = None
-    lesson: str
-    at: Moment
-    task: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobEnded:
-    """A process failed or ended before its work was done; `code` is its exit code, negative for a signal."""
-
-    stage: str
-    source: str | None = None
-    lesson: str
-    at: Moment
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultRaised:
-    """Something is wrong with the box until it is cleared. `code`: a `lesson.box.Fault`, or one of a later version.
-
-    `about`: the lesson, job, disk … it concerns. `detail` is for this box's own pages and may name devices.
-    """
-
-    code: str
-    about: str
-    at: Moment
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultCleared:
-    """That is wrong no more."""
-
-    code: str
-    about: str
-    at: Moment
+    edition: int = 0

@@ -16,23 +16,24 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from lesson.box_record_types import FaultCleared, FaultRaised, JobEnded, JobStarted
 from lesson.errors import LessonFormatError
 from lesson.record_types import (
     ChunkEncoded,
+    ChunksKept,
     CropPath,
+    EditionStarted,
     EpochStarted,
-    FaultCleared,
-    FaultRaised,
     FrozenUntil,
-    JobEnded,
-    JobStarted,
     Mapped,
     ObjectStored,
     Origin,
     PartStored,
+    Planning,
     PlaylistPublished,
     PublishStarted,
     RenditionStarted,
+    RungSkipped,
     SegmentCommitted,
     SegmentObserved,
     Shot,
@@ -52,8 +53,10 @@ _TAIL_LENGTH = len(_CRC_FIELD) + 8 + len(b'"}')
 __all__ = [
     "RECORD_TYPES",
     "ChunkEncoded",
+    "ChunksKept",
     "CropPath",
     "DamagedLineError",
+    "EditionStarted",
     "EpochStarted",
     "FaultCleared",
     "FaultRaised",
@@ -64,10 +67,12 @@ __all__ = [
     "ObjectStored",
     "Origin",
     "PartStored",
+    "Planning",
     "PlaylistPublished",
     "PublishStarted",
     "Record",
     "RenditionStarted",
+    "RungSkipped",
     "SegmentCommitted",
     "SegmentObserved",
     "Shot",
@@ -86,6 +91,8 @@ __all__ = [
 Record: TypeAlias = (
     Start
     | Stop
+    | EditionStarted
+    | RungSkipped
     | EpochStarted
     | SegmentCommitted
     | SourceLost
@@ -99,6 +106,7 @@ Record: TypeAlias = (
     | FrozenUntil
     | RenditionStarted
     | ChunkEncoded
+    | ChunksKept
     | PublishStarted
     | ObjectStored
     | UploadStarted

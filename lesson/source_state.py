@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lesson.clock import Moment
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.spans import SpanIndex
@@ -30,9 +31,12 @@ class SourceState:
     losses: list[SourceLost] = field(default_factory=list)
     accounts: dict[tuple[int, int], StreamAccount] = field(default_factory=dict)
     finished: bool = False
+    finished_at: Moment | None = None
     maps: dict[int, list[ClockMap]] = field(default_factory=dict)
     last_epoch: int = -1
     """Number of the newest epoch; -1 before the first."""
+    lost: SourceLost | None = None
+    """Why it does not deliver now; None while it does, or was never lost."""
     next_seq: int = 0
     bytes: int = 0
     """Of all segments together."""
@@ -54,6 +58,7 @@ class SourceState:
             self.epochs.append(epoch)
             self.last_epoch = max(self.last_epoch, epoch.epoch)
             self._announced |= {stream.kind for stream in epoch.streams}
+            self.lost = None
 
     def add_segment(self, segment: SegmentRecord) -> None:
         """One more file is durable."""
@@ -93,7 +98,9 @@ class SourceState:
         """The feed stopped delivering."""
         if loss not in self.losses:
             self.losses.append(loss)
-            self._first_losses.setdefault(loss.epoch, loss)
+            self.lost = loss
+            if loss.epoch in self._epochs or loss.epoch == self._segment_epoch:  # not one before the first epoch
+                self._first_losses.setdefault(loss.epoch, loss)
 
     def add_map(self, clock_map: ClockMap) -> None:
         """A clock map that rules its epoch from now on."""
@@ -107,6 +114,16 @@ class SourceState:
     def segments(self) -> Sequence[SegmentRecord]:
         """In the order they were committed. To be read only: `add_segment` adds one."""
         return self._in_order
+
+    @property
+    def _segment_epoch(self) -> int | None:
+        return self._in_order[-1].epoch if self._in_order else None
+
+    def delivers(self, kind: Kind) -> bool:
+        """Whether it has such a stream now, as far as is known: it was stored, and neither it nor the feed went."""
+        newest = self.epoch(self.last_epoch)
+        there = newest is not None and any(stream.kind is kind for stream in newest.streams)
+        return there and self.lost is None and self.delivered(kind)
 
     def segment(self, epoch: int, seq: int) -> SegmentRecord | None:
         return self._segments.get((epoch, seq))

@@ -9,11 +9,9 @@ from pathlib import Path
 from lesson.errors import LessonFormatError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
-from lesson.records import DamagedLineError, decode_line
 from lesson.state import LessonState, LessonView
 
 _BLOCK = 1 << 20
-_NEWLINE = 0x0A
 
 
 def verify_local(folder: LessonFolder) -> list[str]:
@@ -46,11 +44,13 @@ def _named_files(state: LessonState) -> Iterator[tuple[str, int, str]]:
     for source in state.sources.values():
         for segment in source.segments:
             yield segment.path, segment.bytes, segment.sha256
-    for progress in state.renditions.values():
-        if progress.started:
-            yield progress.started.init_path, progress.started.init_bytes, progress.started.init_sha256
+    made: dict[str, tuple[str, int, str]] = {}  # editions share files
+    for progress in (progress for edition in state.editions.values() for progress in edition.renditions.values()):
+        if started := progress.started:
+            made[started.init_path] = started.init_path, started.init_bytes, started.init_sha256
         for chunk in progress.chunks.values():
-            yield chunk.path, chunk.bytes, chunk.sha256
+            made[chunk.path] = chunk.path, chunk.bytes, chunk.sha256
+    yield from made.values()
 
 
 def _file_problem(folder: LessonFolder, relative: str, size: int, sha256: str) -> str | None:
@@ -72,8 +72,7 @@ def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
     """Damage where the fold does not look: observations, and the last lines of journals nobody writes any more."""
     problems: list[str] = []
     quiet = [folder.raw_journal(source.spec.id) for source in state.sources.values() if source.finished]
-    if state.final:
-        quiet.append(folder.plan_journal())
+    quiet += [folder.plan_journal(number) for number, edition in state.editions.items() if edition.final]
     if state.encoded:
         quiet += [folder.rendition_journal(name) for name in state.renditions]
     observed = [folder.observe_journal(source) for source in state.sources]
@@ -90,38 +89,30 @@ def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
 
 
 def _torn_bytes(path: Path) -> int:
-    """How many bytes after the last line whose CRC is right: of a journal still being written, or damaged."""
+    """How many bytes follow the last whole line: of a journal still being written, or damaged."""
     with storage_errors(path):
         data = path.read_bytes() if path.is_file() else b""
-    end = len(data)
-    while end:
-        start = data.rfind(b"\n", 0, end - 1) + 1
-        if data[end - 1] == _NEWLINE:
-            try:
-                decode_line(data[start:end])
-            except DamagedLineError:
-                pass
-            except LessonFormatError:
-                break
-            else:
-                break
-        end = start
-    return len(data) - end
+    return len(data) - (data.rfind(b"\n") + 1)
 
 
 def _missing_chunks(state: LessonState) -> list[str]:
     """Holes, and once the plan is final everything up to its end."""
     problems: list[str] = []
-    for name, progress in state.renditions.items():
-        wanted = state.header.grid.chunks(state.frozen_until) if state.final else max(progress.chunks, default=-1) + 1
-        missing = [index for index in range(wanted) if index not in progress.chunks]
+    for rung in state.ladder:
+        name, progress = rung.name, state.renditions[rung.name]
+        wanted = (
+            state.edition.chunks_of(rung)
+            if state.final
+            else range(progress.first, max(progress.chunks, default=-1) + 1)
+        )
+        missing = [index for index in wanted if index not in progress.chunks]
         if missing:
-            problems.append(f"{name}: {len(missing)} of {wanted} chunks missing, first {missing[0]}")
+            problems.append(f"{name}: {len(missing)} of {len(wanted)} chunks missing, first {missing[0]}")
     return problems
 
 
 def _manifest(folder: LessonFolder, state: LessonState) -> list[str]:
-    if not state.verified:
+    if not state.verified:  # of an edition before it, the manifest may be replaced already
         return []
     name = folder.relative(folder.manifest_path)
     try:

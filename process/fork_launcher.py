@@ -76,7 +76,7 @@ class _Forked:
         if code is None and self._is_dead():
             self._dead_since = self._dead_since or time.monotonic()
             if not self._server.gone and time.monotonic() - self._dead_since > TELL_S:
-                _log.warning("fork server hangs", error=f"it did not tell of the end of process {self.pid}")
+                _log.warning("fork_server_hung", error=f"it did not tell of the end of process {self.pid}")
                 self._server.close()
             if self._server.gone:  # with the server went who could tell how it ended
                 code = self._server.ended[self.pid] = _KILLED
@@ -118,7 +118,7 @@ class ForkLauncher:
     def start(self, job: Job, log: Path) -> Child:
         """Fork a job. Raises `OSError` when it cannot be forked now."""
         if self._server.gone or self._server.process.poll() is not None:
-            _log.warning("fork server is gone, starting another", error=f"ended with {self._server.process.poll()}")
+            _log.warning("fork_server_ended", error=f"ended with {self._server.process.poll()}")
             self._server.close()
             self._server = _Server(start(self._preload))
         asked = {

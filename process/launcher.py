@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -10,11 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from process.beat import BEAT_ENV, heard
 from process.job import Job
 from process.parentage import child_environment
 
 _PIPE_BYTES = 65_536
+_STDERR = 2
+
+_log = structlog.get_logger()
 
 
 class Child(Protocol):
@@ -49,15 +55,25 @@ class Launcher(Protocol):
 
 @contextmanager
 def log_output(log: Path) -> Iterator[int]:
-    """A descriptor that appends to `log`; to nothing on a disk that is full: that must keep no process from trying."""
+    """A descriptor that appends to `log`; else our own stderr: no log must keep no process from trying."""
     try:
-        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError:
-        fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        # a pipe in its place must not keep us waiting for a reader
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        os.set_blocking(fd, True)
+    except OSError as error:
+        _log.warning("log_not_opened", log=str(log), error=os.strerror(error.errno or 0))
+        fd = _inherited()
     try:
         yield fd
     finally:
         os.close(fd)
+
+
+def _inherited() -> int:
+    try:
+        return fcntl.fcntl(_STDERR, fcntl.F_DUPFD_CLOEXEC, 3)
+    except OSError:  # closed by who started us
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 class Pulse:

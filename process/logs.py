@@ -32,7 +32,8 @@ def _redact_line(_logger: Any, _method: str, line: structlog.typing.EventDict) -
 
 def _readable(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
     """One plain line for a person at a terminal."""
-    level, text = event.pop("level", "info"), event.pop("event", "")
+    level, text = event.pop("level", "info"), str(event.pop("event", ""))
+    text = text if " " in text else text.replace("_", " ")  # our own events are one word for machines
     exception = event.pop("exception", None)
     fields = ", ".join(f"{key}: {value}" for key, value in event.items() if key not in {"timestamp", "process"})
     return "\n".join(filter(None, [f"{level}: {text}" + (f" ({fields})" if fields else ""), exception]))
@@ -89,6 +90,8 @@ def rotate(log: Path) -> None:
 def last_error(log: Path) -> str | None:
     """The newest error a stage process logged, as one line."""
     try:
+        if not log.is_file():  # a pipe would keep us waiting
+            return None
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()

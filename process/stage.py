@@ -44,10 +44,10 @@ def run_stage(name: str, work: Callable[[], None]) -> int:
     try:
         work()
     except ClassreelError as error:
-        log.warning("stage failed", error=str(error), kind=type(error).__name__)
+        log.warning("stage_failed", error=str(error), kind=type(error).__name__)
         return EXIT_FATAL if isinstance(error, _FATAL) else EXIT_RETRY
     except Exception:
-        log.exception("stage failed unexpectedly")  # here the log takes credentials out of the traceback
+        log.exception("stage_crashed")  # here the log takes credentials out of the traceback
         return EXIT_RETRY
     return EXIT_DONE
 

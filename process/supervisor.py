@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from lesson.durable import make_folder
+from lesson.errors import StorageError
 from process.backoff import Backoff
 from process.job import Job
 from process.launcher import Child, ExecLauncher, Launcher
@@ -101,7 +102,14 @@ class Supervisor:
     _look_at_logs: float = 0.0
 
     def __post_init__(self) -> None:
-        make_folder(self.logs)
+        self.make_log_folder()
+
+    def make_log_folder(self) -> None:
+        """Make it, where it can be made: without it processes work, and log into our own stderr."""
+        try:
+            make_folder(self.logs)
+        except StorageError as error:
+            _log.warning("logs_not_kept", error=str(error))
 
     @property
     def troubles(self) -> dict[str, Trouble]:
@@ -173,7 +181,7 @@ class Supervisor:
         silence, allowed = self._silence(kept, now)
         if allowed is not None and silence > allowed and kept.hung is None:
             kept.hung = f"no sign of life for {silence:.0f} s"
-            _log.warning("process hangs", job=kept.job.name, silence_s=round(silence, 1))
+            _log.warning("process_hung", job=kept.job.name, silence_s=round(silence, 1))
             kept.child.signal(signal.SIGKILL)
 
     def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:
@@ -204,7 +212,7 @@ class Supervisor:
             kept.next_start = now + kept.pause_s(0.0)
             if kept.failures >= GIVE_UP_AFTER and kept.trouble is None:
                 kept.trouble = Trouble(kept.job, f"cannot be started: {error}", now, refused=False)
-            _log.warning("process cannot be started", job=kept.job.name, error=str(error))
+            _log.warning("process_start_failed", job=kept.job.name, error=str(error))
         else:
             self.told(kept.job, None, kept.job.task)
 
@@ -229,7 +237,7 @@ class Supervisor:
             pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
         kept.next_start = now + pause
         _log.warning(
-            "process ended", job=kept.job.name, code=code, failures=kept.failures, error=reason,
+            "process_ended", job=kept.job.name, code=code, failures=kept.failures, error=reason,
             next_start_s=round(pause, 1),
         )  # fmt: skip
         self.told(kept.job, code, reason)

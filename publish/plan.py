@@ -9,18 +9,21 @@ Order, so that a thin line carries what matters first:
    64 kbit/s line as the voice);
 4. `index.m3u8` when the base layer can be played, and again when a rung joins, catches up or falls behind;
 5. once everything is encoded and sent: VOD playlists with measured bit rates, then the seal.
+
+An edition but the first is no live one: its playlists go once it is whole, and `index.m3u8` changes with the seal, when
+all else was compared with the store.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from lesson.errors import UnusableMediaError
-from lesson.hls import INDEX, MEDIA_TYPES, PLAYLIST_TYPE, media_playlist, multivariant_playlist
-from lesson.model import Kind, Rendition
+from lesson.hls import INDEX, file_key, playlist_key, reached
+from lesson.model import Rendition
+from lesson.package import Object, chunk_object, index_object, init_object, media_object, objects, tiers
 from lesson.state import LessonState
 
 PLAYLIST_SHARE = 8
@@ -30,40 +33,29 @@ PLAYLIST_HEAD_BYTES, PLAYLIST_ENTRY_BYTES = 200, 25
 MAX_LAG_CHUNKS = 3
 """A rung further behind the base layer than this is not named while live: a player that picks it would stall."""
 
-IMMUTABLE = "public, max-age=31536000, immutable"
-CHANGING = "no-cache"
-SETTLED = "public, max-age=300"
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Store an object that stays as it is."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutFile:
-    """Store a file of the lesson folder under `key`. `path` is relative to the lesson."""
+    object: Object
 
-    key: str
-    path: str
-    bytes: int
-    sha256: str
-    content_type: str
-    cache_control: str = IMMUTABLE
+    @property
+    def key(self) -> str:
+        return self.object.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutPlaylist:
     """Store a playlist naming `chunks` chunks (of `index.m3u8`: renditions)."""
 
-    key: str
-    text: str = field(repr=False)
+    object: Object
     chunks: int
     final: bool
-    content_type: str = PLAYLIST_TYPE
 
     @property
-    def cache_control(self) -> str:
-        return SETTLED if self.final else CHANGING
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    def key(self) -> str:
+        return self.object.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class Seal:
     """Everything is stored: write the manifest, compare every object with the store."""
 
 
-Step: TypeAlias = PutFile | PutPlaylist | Seal
+Step: TypeAlias = Put | PutPlaylist | Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +71,14 @@ class _Progress:
     """How far one rendition is: chunks encoded, stored and named by its playlist in the store."""
 
     rendition: Rendition
+    tier: int
     encoded: int
     stored: int
     published: int
     settled: bool  # its VOD playlist is in the store
+
+
+_Tiers: TypeAlias = list[list[_Progress]]
 
 
 def next_step(state: LessonState) -> Step | None:
@@ -95,115 +91,86 @@ def next_step(state: LessonState) -> Step | None:
         return None
     if state.final and state.frozen_until == 0:
         raise UnusableMediaError(f"{state.header.id}: nothing was recorded, so there is nothing to publish")
-    tiers = _tiers(state)
-    media = next(_media(state, tiers), None)
-    playlist = next(_playlists(state, tiers, waiting=media), None)
+    ladder = [[_progress(state, rendition, tier) for rendition in group] for tier, group in enumerate(tiers(state))]
+    media = next(_media(state, ladder), None)
+    playlist = next(_playlists(state, ladder, waiting=media), None)
     if playlist or media:
         return playlist or media
-    return Seal() if _all_settled(state) else None
+    return (next(_others(state), None) or Seal()) if _all_settled(state, ladder) else None
 
 
-def stored_files(state: LessonState) -> Iterator[PutFile]:
-    """Every initialisation segment and chunk there is so far, whether stored or not, in the order of the ladder."""
-    for rendition in state.header.ladder:
-        progress = state.renditions[rendition.name]
-        if started := progress.started:
-            yield _put(rendition, started.init_path, started.init_bytes, started.init_sha256)
-        for index in range(progress.leading):
-            yield _chunk(state, rendition, index)
-
-
-def _tiers(state: LessonState) -> list[list[_Progress]]:
-    """The base layer (audio and lowest rung), then one tier for each higher rung."""
-    audio = [r for r in state.header.ladder if r.kind is Kind.AUDIO]
-    video = [r for r in state.header.ladder if r.kind is Kind.VIDEO]
-    video.sort(key=lambda r: (r.width * r.height, r.maxrate))
-    groups = [audio + video[:1], *([rung] for rung in video[1:])]
-    return [[_progress(state, rendition) for rendition in group] for group in groups]
-
-
-def _progress(state: LessonState, rendition: Rendition) -> _Progress:
+def _progress(state: LessonState, rendition: Rendition, tier: int) -> _Progress:
     progress = state.renditions[rendition.name]
-    playlist = state.playlists.get(f"{rendition.name}/{INDEX}")
+    playlist = state.playlists.get(playlist_key(rendition.name, state.edition.number))
     published = playlist.chunks if playlist else 0
     encoded = progress.leading if progress.started else 0
     stored = published  # what a playlist names is stored
-    if progress.started and _key(rendition, progress.started.init_path) in state.objects:
-        while stored < encoded and _key(rendition, progress.chunks[stored].path) in state.objects:
+    if progress.started and file_key(rendition.name, progress.started.init_path) in state.objects:
+        while stored < encoded and file_key(rendition.name, progress.leads_with(stored).path) in state.objects:
             stored += 1
-    return _Progress(rendition, encoded, stored, published, playlist is not None and playlist.final)
+    return _Progress(rendition, tier, encoded, stored, published, playlist is not None and playlist.final)
 
 
-def _media(state: LessonState, tiers: list[list[_Progress]]) -> Iterator[PutFile]:
+def _media(state: LessonState, ladder: _Tiers) -> Iterator[Put]:
     """Files to be sent, most important first."""
-    for tier in tiers:
-        waiting = [(p.stored, order, p) for order, p in enumerate(tier) if p.stored < p.encoded]
+    for group in ladder:
+        waiting = [(p.stored, order, p) for order, p in enumerate(group) if p.stored < p.encoded]
         for stored, _, progress in sorted(waiting, key=lambda entry: entry[:2]):
             rendition = progress.rendition
-            started = state.renditions[rendition.name].started
-            if started and _key(rendition, started.init_path) not in state.objects:
-                yield _put(rendition, started.init_path, started.init_bytes, started.init_sha256)
-            yield _chunk(state, rendition, stored)
+            init = init_object(state, rendition, progress.tier)
+            if init and init.key not in state.objects:
+                yield Put(init)
+            yield Put(chunk_object(rendition, state.renditions[rendition.name].leads_with(stored), progress.tier))
 
 
-def _playlists(state: LessonState, tiers: list[list[_Progress]], *, waiting: PutFile | None) -> Iterator[PutPlaylist]:
+def _playlists(state: LessonState, ladder: _Tiers, *, waiting: Put | None) -> Iterator[PutPlaylist]:
     """Playlists that are due, most important first."""
-    for tier in tiers:
-        for progress in tier:
-            name = progress.rendition.name
-            complete = state.encoded and progress.stored == progress.encoded
-            if progress.settled or not progress.stored or (progress.published == progress.stored and not complete):
-                continue
-            if complete or waiting is None or not progress.published or _worth(state, progress):
-                text = media_playlist(state, name, chunks=progress.stored, final=complete)
-                yield PutPlaylist(key=f"{name}/{INDEX}", text=text, chunks=progress.stored, final=complete)
-    yield from _index(state, tiers)
+    for progress in (progress for group in ladder for progress in group):
+        complete = state.encoded and progress.stored == progress.encoded
+        if not complete and state.edition.number:  # players have the edition before until this one is whole
+            continue
+        if progress.settled or not progress.stored or (progress.published == progress.stored and not complete):
+            continue
+        if complete or waiting is None or not progress.published or _worth(state, progress):
+            name, chunks = progress.rendition.name, progress.stored
+            playlist = media_object(state, name, chunks=chunks, final=complete, tier=progress.tier)
+            yield PutPlaylist(object=playlist, chunks=chunks, final=complete)
+    yield from _index(state, ladder)
 
 
 def _worth(state: LessonState, progress: _Progress) -> bool:
-    chunks = state.renditions[progress.rendition.name].chunks
-    media = sum(chunks[index].bytes for index in range(progress.published, progress.stored))
+    chunks = state.renditions[progress.rendition.name].named(progress.stored)
+    media = sum(chunk.bytes for chunk in chunks[progress.published :])
     return (PLAYLIST_HEAD_BYTES + PLAYLIST_ENTRY_BYTES * progress.stored) * PLAYLIST_SHARE <= media
 
 
-def _index(state: LessonState, tiers: list[list[_Progress]]) -> Iterator[PutPlaylist]:
-    base = tiers[0]
-    if not all(progress.published for progress in base):
+def _index(state: LessonState, ladder: _Tiers) -> Iterator[PutPlaylist]:
+    base = ladder[0]
+    if state.edition.number or not all(progress.published for progress in base):
         return
-    edge = min(progress.published for progress in base)
-    final = _playlists_settled(tiers)
-    named = [
-        p.rendition.name
-        for tier in tiers
-        for p in tier
-        if p.settled or (p.published and p.published >= edge - MAX_LAG_CHUNKS)
-    ]
-    text = multivariant_playlist(state, names=named, final=final)
-    step = PutPlaylist(key=INDEX, text=text, chunks=len(named), final=final)
-    published = state.playlists.get(INDEX)
-    if published is None or published.sha256 != step.sha256 or published.final != final:
-        yield step
+    ends = {p.rendition.name: reached(state, p.rendition, p.published) for group in ladder for p in group}
+    oldest = min(ends[progress.rendition.name] for progress in base) - MAX_LAG_CHUNKS * state.header.grid.chunk
+    every = [progress for group in ladder for progress in group]
+    final = all(progress.settled for progress in every)
+    on_time = [p for p in every if p.settled or (p.published and ends[p.rendition.name] >= oldest)]
+    named = [progress.rendition.name for progress in on_time]
+    index = index_object(state, names=named, final=final)
+    sent = state.playlists.get(INDEX)
+    if sent is None or sent.sha256 != index.sha256 or sent.final != final:
+        yield PutPlaylist(object=index, chunks=len(named), final=final)
 
 
-def _playlists_settled(tiers: list[list[_Progress]]) -> bool:
-    return all(progress.settled for tier in tiers for progress in tier)
-
-
-def _all_settled(state: LessonState) -> bool:
+def _all_settled(state: LessonState, ladder: _Tiers) -> bool:
+    """Whether only the seal is left: of edition 0 its final `index.m3u8` is stored, of others the seal switches it."""
+    if state.edition.number:
+        return state.encoded and all(progress.settled for group in ladder for progress in group)
     index = state.playlists.get(INDEX)
     return state.encoded and index is not None and index.final
 
 
-def _chunk(state: LessonState, rendition: Rendition, index: int) -> PutFile:
-    chunk = state.renditions[rendition.name].chunks[index]
-    return _put(rendition, chunk.path, chunk.bytes, chunk.sha256)
-
-
-def _put(rendition: Rendition, path: str, size: int, sha256: str) -> PutFile:
-    return PutFile(
-        key=_key(rendition, path), path=path, bytes=size, sha256=sha256, content_type=MEDIA_TYPES[rendition.kind]
-    )
-
-
-def _key(rendition: Rendition, path: str) -> str:
-    return f"{rendition.name}/{path.rpartition('/')[2]}"
+def _others(state: LessonState) -> Iterator[Put]:
+    """What the inventory names besides media and playlists."""
+    for found in (found for found in objects(state) if found.key != INDEX):
+        stored = state.objects.get(found.key) or state.playlists.get(found.key)
+        if stored is None or stored.sha256 != found.sha256:
+            yield Put(found)

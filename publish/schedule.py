@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from publish.plan import PutFile, PutPlaylist, Step
+from publish.plan import Put, PutPlaylist, Step
 
 TURN_BYTES = 16_000_000
 """About voice and lowest rung of 45 minutes (7.7 and 8 MB)."""
@@ -40,10 +40,8 @@ class Waiting:
 def bytes_of(step: Step) -> int:
     """What a step takes of the line. Comparing the whole lesson at its end is counted as nothing."""
     match step:
-        case PutFile():
-            return step.bytes
-        case PutPlaylist():
-            return len(step.text.encode())
+        case Put(object=item) | PutPlaylist(object=item):
+            return item.bytes
     return 0
 
 

@@ -7,6 +7,7 @@ process died nobody knows, so the first file after a start is looked for in the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,17 +16,19 @@ import structlog
 from lesson.durable import write_atomic
 from lesson.errors import IntegrityError, JournalBusyError, ObjectNotFoundError, StoreError
 from lesson.folder import LessonFolder
+from lesson.hls import INDEX
 from lesson.journal import JournalWriter, read_journal
-from lesson.manifest import MANIFEST, manifest
+from lesson.manifest import manifest
+from lesson.package import MANIFEST, Object, index_object, manifest_object, published
 from lesson.records import ObjectStored, PartStored, PlaylistPublished, PublishStarted, Record, UploadStarted, Verified
 from lesson.state import LessonState, LessonView
 from process.stage import repeat
 from publish.body import Body, HeldBody, md5_of, sha256_of
 from publish.in_parts import OpenUpload, open_uploads, parts_of
 from publish.line import Line
-from publish.plan import CHANGING, PutFile, PutPlaylist, Seal, Step, next_step
+from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import MAX_WHOLE_BYTES, ObjectStore, Upload
-from publish.verify import committed_body, differing, expected_body, expected_objects
+from publish.verify import differing, object_body
 
 _log = structlog.get_logger()
 MAX_REPAIRS = 3
@@ -126,7 +129,7 @@ class Uploader:
             self._uploads = open_uploads(read_journal(self._folder.publish_journal))
             return True
         self._commit(PublishStarted(url=url))
-        _log.info("publishing", lesson=self._folder.id, url=url)
+        _log.info("publish_started", lesson=self._folder.id, url=url)
         return False
 
     def carry_out(self, step: Step) -> None:
@@ -139,20 +142,20 @@ class Uploader:
             StorageError: the local disk refused.
         """
         match step:
-            case PutFile():
-                self._put_file(step)
-            case PutPlaylist():
-                self._put(step.key, HeldBody(step.text.encode()), step.content_type, step.cache_control)
-                self._commit(PlaylistPublished(key=step.key, chunks=step.chunks, final=step.final, sha256=step.sha256))
+            case Put():
+                self._put_object(step.object)
+            case PutPlaylist(object=item):
+                self._put(item, object_body(self._folder, item))
+                self._commit(PlaylistPublished(key=item.key, chunks=step.chunks, final=step.final, sha256=item.sha256))
             case Seal():
                 self._seal()
 
-    def _put_file(self, step: PutFile) -> None:
-        body = committed_body(self._folder, step.path, step.sha256)
-        if not (self._unsure and self._is_there(step.key, body)):
-            self._put(step.key, body, step.content_type, step.cache_control)
+    def _put_object(self, item: Object) -> None:
+        body = object_body(self._folder, item)
+        if not (self._unsure and self._is_there(item.key, body)):
+            self._put(item, body)
         self._unsure = False
-        self._commit(ObjectStored(key=step.key, bytes=step.bytes, sha256=step.sha256))
+        self._commit(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
 
     def _is_there(self, key: str, body: Body) -> bool:
         try:
@@ -161,23 +164,25 @@ class Uploader:
             return False
         return info.bytes == body.length and info.md5 == md5_of(body)
 
-    def _put(self, key: str, body: Body, content_type: str, cache_control: str) -> None:
+    def _put(self, item: Object, body: Body) -> None:
         try:
             if body.length <= MAX_WHOLE_BYTES:
-                self._store.put(self._name(key), body, content_type=content_type, cache_control=cache_control)
+                kind, cache = item.content_type, item.cache_control
+                self._store.put(self._name(item.key), body, content_type=kind, cache_control=cache)
             else:
-                self._put_in_parts(key, body, content_type, cache_control)
+                self._put_in_parts(item, body)
         except IntegrityError as error:  # damaged on the way: as good a reason to send it again as a broken line
             raise StoreError(str(error)) from error
 
-    def _put_in_parts(self, key: str, body: Body, content_type: str, cache_control: str) -> None:
-        store, name, sha256 = self._store.in_parts, self._name(key), sha256_of(body)
+    def _put_in_parts(self, item: Object, body: Body) -> None:
+        key, store, sha256 = item.key, self._store.in_parts, sha256_of(body)
+        name = self._name(key)
         under_way = self._uploads.get(key)
         if under_way is not None and under_way.sha256 != sha256:
             store.abort(Upload(name, under_way.id))
             under_way = None
         if under_way is None:
-            upload = store.start(name, content_type=content_type, cache_control=cache_control)
+            upload = store.start(name, content_type=item.content_type, cache_control=item.cache_control)
             self._commit(UploadStarted(key=key, upload=upload.id, sha256=sha256))
             under_way = self._uploads[key] = OpenUpload(upload.id, sha256)
         try:
@@ -203,26 +208,46 @@ class Uploader:
 
     def _seal(self) -> None:
         state = self._view.state
+        if state.edition.number:  # nobody is sent to this edition before it is whole
+            self._compare([item for item in published(state) if item.key not in {INDEX, MANIFEST}])
+        digest = self._put_manifest(state)
+        self._put_index(state)
+        expected = published(state)
+        self._compare(expected)
+        total, number = sum(item.bytes for item in expected), state.edition.number
+        self._commit(
+            Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url, edition=number)
+        )
+        _log.info("lesson_verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+
+    def _put_index(self, state: LessonState) -> None:
+        """Store the `index.m3u8` of the finished edition unless it is."""
+        item, sent = index_object(state, final=True), state.playlists.get(INDEX)
+        if sent is None or sent.sha256 != item.sha256:
+            self._put(item, object_body(self._folder, item))
+            self._commit(PlaylistPublished(key=INDEX, chunks=len(state.ladder), final=True, sha256=item.sha256))
+
+    def _put_manifest(self, state: LessonState) -> str:
+        """Write the manifest and store it unless it is; its SHA-256."""
         document = manifest(state)
         write_atomic(self._folder.manifest_path, document)
         digest = hashlib.sha256(document).hexdigest()
         stored = state.objects.get(MANIFEST)
         if stored is None or stored.sha256 != digest:
-            self._put(MANIFEST, HeldBody(document), "application/json", CHANGING)
+            self._put(manifest_object(bytes=len(document), sha256=digest), HeldBody(document))
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
-        expected = expected_objects(state)
+        return digest
+
+    def _compare(self, expected: Sequence[Object]) -> None:
+        """Compare objects with the store, and send again what differs. Raises `StoreError` if that does not help."""
         for _ in range(MAX_REPAIRS):
             wrong = differing(self._folder, self._store, expected)
             if not wrong:
-                break
+                return
             for item, problem in wrong:
-                _log.warning("the store has lost or changed an object, sending it again", problem=problem)
-                self._put(item.key, expected_body(self._folder, item), item.content_type, item.cache_control)
-        else:
-            raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
-        total = sum(item.bytes for item in expected)
-        self._commit(Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url))
-        _log.info("verified", lesson=self._folder.id, objects=len(expected), bytes=total, url=state.publish_url)
+                _log.warning("object_lost", error=problem)
+                self._put(item, object_body(self._folder, item))
+        raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
 
     def _commit(self, record: Record) -> None:
         self._journal.append(record)

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
-from lesson.hls import INDEX, media_playlist, multivariant_playlist
-from lesson.manifest import MANIFEST
-from lesson.state import LessonState, load_state
+from lesson.package import Object, published
+from lesson.state import load_state
 from publish.body import Body, FileBody, HeldBody, md5_of, sha256_of
 from publish.in_parts import etag_in_parts
-from publish.plan import CHANGING, PutFile, PutPlaylist, stored_files
 from publish.protocol import ObjectInfo, ObjectStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """An object as it must be: the bytes of `text`, or of the file at `path` (relative to the lesson)."""
-
-    key: str
-    bytes: int
-    sha256: str
-    content_type: str
-    cache_control: str
-    path: str | None = None
-    text: str | None = field(default=None, repr=False)
 
 
 def committed_body(folder: LessonFolder, relative: str, sha256: str) -> FileBody:
@@ -40,34 +24,11 @@ def committed_body(folder: LessonFolder, relative: str, sha256: str) -> FileBody
     return body
 
 
-def expected_body(folder: LessonFolder, item: Expected) -> Body:
+def object_body(folder: LessonFolder, item: Object) -> Body:
     """The bytes an object must have. Raises as `committed_body`."""
     if item.text is not None:
         return HeldBody(item.text.encode())
     return committed_body(folder, item.path or "", item.sha256)
-
-
-def expected_objects(state: LessonState) -> list[Expected]:
-    """Everything a finished, uploaded lesson has in the store. Raises `ValueError` before it is encoded to its end."""
-    found = [_file(put) for put in stored_files(state)]
-    for rendition in state.header.ladder:
-        chunks = state.renditions[rendition.name].leading
-        text = media_playlist(state, rendition.name, chunks=chunks, final=True)
-        found.append(_text(PutPlaylist(key=f"{rendition.name}/{INDEX}", text=text, chunks=chunks, final=True)))
-    text = multivariant_playlist(state, final=True)
-    found.append(_text(PutPlaylist(key=INDEX, text=text, chunks=len(state.header.ladder), final=True)))
-    if stored := state.objects.get(MANIFEST):
-        found.append(
-            Expected(
-                key=MANIFEST,
-                bytes=stored.bytes,
-                sha256=stored.sha256,
-                content_type="application/json",
-                cache_control=CHANGING,
-                path=MANIFEST,
-            )
-        )
-    return found
 
 
 def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = False) -> list[str]:
@@ -82,16 +43,16 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
     state = load_state(folder)
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
-    return [problem for _, problem in differing(folder, store, expected_objects(state), deep=deep)]
+    return [problem for _, problem in differing(folder, store, published(state), deep=deep)]
 
 
 def differing(
-    folder: LessonFolder, store: ObjectStore, expected: Sequence[Expected], *, deep: bool = False
-) -> list[tuple[Expected, str]]:
+    folder: LessonFolder, store: ObjectStore, expected: Sequence[Object], *, deep: bool = False
+) -> list[tuple[Object, str]]:
     """Those of `expected` that the store lacks or holds differently, each with a line that says so."""
     prefix = folder.header.id  # the folder may have been renamed since
     held = {info.key: info for info in store.list(f"{prefix}/")}
-    found: list[tuple[Expected, str]] = []
+    found: list[tuple[Object, str]] = []
     for item in expected:
         key = f"{prefix}/{item.key}"
         problem = _difference(folder, store, item, held.get(key), deep=deep)
@@ -101,7 +62,7 @@ def differing(
 
 
 def _difference(
-    folder: LessonFolder, store: ObjectStore, item: Expected, info: ObjectInfo | None, *, deep: bool
+    folder: LessonFolder, store: ObjectStore, item: Object, info: ObjectInfo | None, *, deep: bool
 ) -> str | None:
     if info is None:
         return "missing in the store"
@@ -120,7 +81,7 @@ def _difference(
     return None if same else "other bytes in the store than were sent (SHA-256 differs)"
 
 
-def _same_as_here(folder: LessonFolder, item: Expected, info: ObjectInfo) -> bool | None:
+def _same_as_here(folder: LessonFolder, item: Object, info: ObjectInfo) -> bool | None:
     """Whether the store's MD5, or its ETag of an object in parts, is that of the bytes as they must be.
 
     None where that cannot be told: the store knows neither, or the bytes are not here any more (or damaged here).
@@ -129,31 +90,9 @@ def _same_as_here(folder: LessonFolder, item: Expected, info: ObjectInfo) -> boo
     if info.md5 is None and not in_parts:
         return None
     try:
-        body = expected_body(folder, item)
+        body = object_body(folder, item)
         if info.md5 is not None:
             return info.md5 == md5_of(body)
         return True if info.etag == etag_in_parts(body) else None  # parts of another size have another ETag
     except (StorageError, IntegrityError):
         return None
-
-
-def _file(put: PutFile) -> Expected:
-    return Expected(
-        key=put.key,
-        bytes=put.bytes,
-        sha256=put.sha256,
-        content_type=put.content_type,
-        cache_control=put.cache_control,
-        path=put.path,
-    )
-
-
-def _text(put: PutPlaylist) -> Expected:
-    return Expected(
-        key=put.key,
-        bytes=len(put.text.encode()),
-        sha256=put.sha256,
-        content_type=put.content_type,
-        cache_control=put.cache_control,
-        text=put.text,
-    )

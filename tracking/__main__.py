@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
+from lesson.records import Planning
 from lesson.state import LessonView
 from process.stage import repeat, run_stage
 from tracking.clocks import LessonClock
+from tracking.edited import edition_plan
 from tracking.evidence_reader import EvidenceReader
 from tracking.planner import Planner
 from tracking.watchman import Watchman
@@ -22,37 +25,67 @@ _IDLE_S = 0.5
 
 
 def plan(folder: LessonFolder, *, blind: bool) -> None:
-    """Plan until the plan is final. Raises `StorageError`, `JournalBusyError`, `LessonFormatError`."""
-    view = LessonView(folder)
-    reader = EvidenceReader(folder)
-    clock = LessonClock(view.state)
-    watchman = None if blind else Watchman(folder)
-    looked = 0.0
-    with JournalWriter(folder.plan_journal()) as journal:
+    """Plan until the newest edition's plan is final. Raises `StorageError`, `JournalBusyError`, `LessonFormatError`."""
+    view = LessonView(folder, needs=("raw", "plan"))
+    view.poll()
+    while not view.state.final:
+        with (
+            JournalWriter(folder.plan_journal(view.state.newest)) as journal,
+            closing(_Planning(view, journal, blind)) as work,
+        ):
+            repeat(work.step, work.done)
 
-        def step() -> bool:
-            nonlocal looked
-            changed = view.poll() | reader.poll()
-            if watchman is not None:
-                watchman.watch(view.state, reader.evidence)
-            if not changed and time.monotonic() - looked < _IDLE_S:
-                return False
-            unseeing = watchman is None or watchman.hopeless
-            planner = Planner(state=view.state, clock=clock, evidence=reader.evidence, blind=unseeing)
-            records = planner.due(Moment.now())
-            looked = time.monotonic()
-            if records:
-                journal.append(*records)
-                looked = 0.0
-                for source in view.state.sources.values():
-                    reader.evidence.forget(source, planner.needed_from)
-            return bool(records)
 
-        try:
-            repeat(step, lambda: view.state.final)
-        finally:
-            if watchman is not None:
-                watchman.stop()
+class _Planning:
+    """Plans one edition, the newest."""
+
+    def __init__(self, view: LessonView, journal: JournalWriter, blind: bool) -> None:
+        self._view = view
+        self._number = view.state.newest
+        self._journal = journal
+        self._reader = EvidenceReader(view.folder)
+        self._clock = LessonClock(view.state)
+        self._watchman = None if blind or not self._looks else Watchman(view.folder)
+        self._blind = blind
+        self._looked = 0.0
+
+    @property
+    def _looks(self) -> bool:
+        """Whether it takes all observations there can be."""
+        edition = self._view.state.edition
+        return edition.number == 0 or edition.planning is Planning.HINDSIGHT
+
+    def done(self) -> bool:
+        """Whether its plan is final, or another edition has taken its place."""
+        return self._view.state.final or self._view.state.newest != self._number
+
+    def step(self) -> bool:
+        """Journal what is due; whether there was anything."""
+        state, evidence = self._view.state, self._reader.evidence
+        changed = self._view.poll() | self._reader.poll()
+        if self.done():  # what another edition wants is not for this journal
+            return False
+        if self._watchman is not None:
+            self._watchman.watch(state, evidence)
+        if not changed and time.monotonic() - self._looked < _IDLE_S:
+            return False
+        blind = self._blind or (self._watchman is not None and self._watchman.hopeless)
+        planner = Planner(state=state, clock=self._clock, evidence=evidence, blind=blind)
+        first = state.edition.number == 0
+        records = planner.due(Moment.now()) if first else edition_plan(planner, Moment.now())
+        self._looked = time.monotonic()
+        if records:
+            self._journal.append(*records)
+            self._looked = 0.0
+        if records and first:
+            for source in state.sources.values():
+                evidence.forget(source, planner.needed_from)
+        return bool(records)
+
+    def close(self) -> None:
+        """End the observer."""
+        if self._watchman is not None:
+            self._watchman.stop()
 
 
 def observe(folder: LessonFolder) -> None:

@@ -66,7 +66,7 @@ class Observer:
     def __init__(self, folder: LessonFolder) -> None:
         cv2.setNumThreads(1)  # two threads on a busy box sometimes tripled the time of a frame
         self._log = structlog.get_logger()
-        self._view = LessonView(folder)
+        self._view = LessonView(folder, needs=("raw", "plan"))
         self._evidence = EvidenceReader(folder, keep_observations=False)
         self._journals = {spec.id: JournalWriter(folder.observe_journal(spec.id)) for spec in folder.header.sources}
         self._by_source: dict[str, _Detectors] = {}

@@ -27,12 +27,16 @@ from tracking.situation import Candidate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """The rules of one lesson's plan. `blind`: no analysis at all, the safe wide shot throughout."""
+    """The rules of one lesson's plan. `blind`: no analysis at all, the safe wide shot throughout.
+
+    `end`: where the lesson ends, if that was found before.
+    """
 
     state: LessonState
     clock: LessonClock
     evidence: Evidence
     blind: bool = False
+    end: Ticks | None = None
 
     @property
     def rules(self) -> Rules:
@@ -52,11 +56,12 @@ class Planner:
         maps = self.clock.due_maps()
         if maps:
             return [Mapped(map=found) for found in maps]
-        return self._frozen_stretch(now)
+        return self.frozen_stretch(now)
 
-    def _frozen_stretch(self, now: Moment) -> list[Record]:
+    def frozen_stretch(self, now: Moment) -> list[Record]:
+        """Shots and crops of the next chunks that can be decided, and that they are frozen; empty if there are none."""
         state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
-        end = lesson_end(state, self.clock) if state.captured else None
+        end = (self.end or lesson_end(state, self.clock)) if state.captured else None
         observed = None if self.blind else self._observed_until()
         # three ticks bound it: the end of the lesson, once all is recorded; where detectors have looked (None:
         # everywhere); and, while it is recorded, until where it is certain what the sources show
@@ -95,7 +100,7 @@ class Planner:
             return []
         running = self.state.running
         shots = direct(self._candidates(span), self.rules, span, running, end=end)
-        return [*shots, *self._crops(shots, running)]
+        return [*shots, *self.crops(shots, running)]
 
     def _candidates(self, span: Span) -> list[Candidate]:
         rules = self.rules
@@ -111,7 +116,8 @@ class Planner:
             candidates.append(candidate)
         return candidates
 
-    def _crops(self, shots: list[Shot], running: Shot | None) -> list[CropPath]:
+    def crops(self, shots: list[Shot], running: Shot | None) -> list[CropPath]:
+        """The virtual cameras of `shots`, the first of which may go on with `running`."""
         if self.blind:
             return []
         found: list[CropPath] = []

@@ -137,7 +137,7 @@ class Chain:
             try:
                 container = open_media(path, quick=opened)  # a follower is like the first
             except MediaError as error:
-                _log.warning("file skipped", reason=str(error))
+                _log.warning("file_skipped", error=str(error))
                 problem = error
                 continue
             opened = True
@@ -216,7 +216,7 @@ class Chain:
                         yield packet
             except (av.FFmpegError, OSError, IndexError) as error:  # IndexError: a stream came up in mid-file
                 failures += 1
-                _log.info("damaged place in file", path=str(path), reason=reason_of(error))
+                _log.info("file_damaged", path=str(path), reason=reason_of(error))
             else:
                 return
 

@@ -11,6 +11,7 @@ from lesson.folder import LessonFolder, lessons_in
 from lesson.journal import read_journal
 from lesson.records import Start, Stop
 from tests.kit.lessons import make_lesson, record_all, source, start
+from tests.kit.room import MIC, deliver
 
 
 def lessons(root: Path) -> list[LessonFolder]:
@@ -155,3 +156,35 @@ def test_a_damaged_lesson_does_not_keep_the_next_one_from_starting(client: httpx
     (broken / "lesson.json").write_text("{")
     assert client.post("/lessons").status_code == 201
     assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("left", [b"", b'{"type":"St@rt"}\n', b"\0" * 40], ids=repr)
+def test_a_recording_whose_start_is_lost_is_shown_and_can_be_stopped(
+    client: httpx.Client, root: Path, left: bytes
+) -> None:
+    lesson_id = client.post("/lessons").json()["lesson_id"]
+    [folder] = lessons(root)
+    deliver(folder, MIC)
+    folder.control_journal.write_bytes(left)
+    health = client.get("/health").json()
+    assert health["lesson"] == lesson_id
+    assert {feed["id"] for feed in health["feeds"]} == {"teacher", "mic"}
+    assert client.post("/lessons").status_code == 200  # it runs: no other is started beside it
+    stopped = client.post(f"/lessons/{lesson_id}/stop")
+    assert (stopped.status_code, stopped.json()["state"]) == (200, "processing")
+    assert any("Start is lost" in problem for problem in stopped.json()["problems"])
+    assert client.get("/health").json()["lesson"] is None
+
+
+def test_a_lesson_whose_stop_is_lost_does_not_answer_the_button(client: httpx.Client, root: Path) -> None:
+    folder = make_lesson(root)
+    record_all(folder)
+    data = folder.control_journal.read_bytes()
+    folder.control_journal.write_bytes(data[:-5] + b"?" + data[-4:])
+    assert client.get("/health").json()["lesson"] is None
+    found = client.get(f"/lessons/{folder.id}").json()
+    assert found["state"] == "processing"
+    assert any("Stop is lost" in problem for problem in found["problems"])
+    started = client.post("/lessons")
+    assert started.status_code == 201
+    assert started.json()["lesson_id"] != folder.id

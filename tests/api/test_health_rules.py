@@ -5,9 +5,10 @@ from fractions import Fraction
 import pytest
 
 from api.health import FRESH_S, GRACE_S, Feed, Light, room_health, segment_age_s
+from lesson.box import Fault
 from lesson.clock import Moment
-from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec
-from lesson.records import SegmentCommitted, SourceFinished, SourceLost, Start, Stop
+from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec, StreamInfo
+from lesson.records import FaultRaised, SegmentCommitted, SourceFinished, SourceLost, Start, Stop
 from lesson.state import LessonState
 from tests.kit.lessons import epoch_started, header, moment, source
 
@@ -138,6 +139,72 @@ def test_a_lost_source_comes_back_with_a_new_epoch() -> None:
     assert feeds(state, moment(41)) == {"teacher": Feed.WAITING}
     deliver(state, TEACHER, until_s=45, epoch=1, seq=1)
     assert feeds(state, moment(46)) == {"teacher": Feed.RECORDING}
+
+
+def test_a_new_epoch_is_recorded_only_when_something_of_it_is_durable() -> None:
+    """What was committed before says nothing of now: on a full disk one epoch after the other comes to nothing."""
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    state.apply(SourceLost(source="teacher", epoch=0, at=moment(11), reason="no space"))
+    for epoch in range(1, 12):
+        state.apply(epoch_started(TEACHER, epoch, at=moment(11 + 2 * epoch)))
+        now = moment(11.5 + 2 * epoch)
+        assert feeds(state, now)["teacher"] is (Feed.WAITING if now.seconds_since(moment(13)) < GRACE_S else Feed.LATE)
+        assert room_health(state, now).light is not Light.RECORDING
+    deliver(state, TEACHER, until_s=40, epoch=11, seq=1)
+    assert feeds(state, moment(41)) == {"teacher": Feed.RECORDING}
+
+
+@pytest.mark.parametrize("code", [Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS])
+def test_nothing_is_promised_while_the_disk_refuses_or_nobody_conducts(code: Fault) -> None:
+    fault = FaultRaised(code=code, about="disk", at=moment(5), detail="")
+    assert room_health(None, moment(6), standby=[TEACHER], faults=[fault]).light is Light.TROUBLE
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=10)
+    assert room_health(state, moment(11)).light is Light.RECORDING
+    health = room_health(state, moment(11), faults=[fault])
+    assert health.light is Light.TROUBLE
+    assert health.sources[0].state is (Feed.LATE if code is Fault.DISK_REFUSES else Feed.RECORDING)
+    low = FaultRaised(code=Fault.DISK_LOW, about="disk", at=moment(5), detail="")
+    assert room_health(state, moment(11), faults=[low]).light is Light.RECORDING
+
+
+def test_a_camera_that_was_off_at_the_press_is_recorded_once_it_is_there() -> None:
+    state = lesson(TEACHER)
+    state.apply(SourceLost(source="teacher", epoch=0, at=moment(1), reason="Connection refused"))
+    assert feeds(state, moment(2)) == {"teacher": Feed.LOST}
+    deliver(state, TEACHER, until_s=9)
+    assert feeds(state, moment(10)) == {"teacher": Feed.RECORDING}
+    health = room_health(state, moment(10))
+    assert (health.light, health.sources[0].reason) == (Light.RECORDING, None)
+
+
+@pytest.mark.parametrize(("spec", "gone"), [(TEACHER, Kind.VIDEO), (MIC, Kind.AUDIO)])
+def test_a_feed_that_goes_on_without_what_it_is_there_for_is_lost_at_once(spec: SourceSpec, gone: Kind) -> None:
+    state = lesson(spec)
+    both = tuple(StreamInfo(kind=kind, codec="x") for kind in Kind)
+    state.apply(epoch_started(spec, 0, at=moment(1), streams=both))
+    for seq, kind in enumerate(Kind):
+        deliver(state, spec, until_s=10, seq=seq, kind=kind)
+    (before,) = room_health(state, moment(11)).sources
+    assert (before.state, before.has_picture, before.has_sound) == (Feed.RECORDING, True, True)
+    left = tuple(stream for stream in both if stream.kind is not gone)
+    state.apply(epoch_started(spec, 1, at=moment(14), streams=left, reason=f"no {gone} for 4.5 s"))
+    health = room_health(state, moment(14))
+    (after,) = health.sources
+    assert (after.state, after.reason, health.light) == (Feed.LOST, f"no {gone} for 4.5 s", Light.TROUBLE)
+    assert (after.has_picture, after.has_sound) == (gone is not Kind.VIDEO, gone is not Kind.AUDIO)
+    state.apply(epoch_started(spec, 2, at=moment(40), streams=both))
+    deliver(state, spec, until_s=45, epoch=2, seq=2)
+    assert room_health(state, moment(46)).light is Light.RECORDING
+
+
+def test_a_camera_that_comes_back_in_mid_lesson_is_missing_until_it_delivers() -> None:
+    state = lesson(TEACHER)
+    deliver(state, TEACHER, until_s=100)
+    state.apply(SourceLost(source="teacher", epoch=0, at=moment(101), reason="stalled"))
+    state.apply(epoch_started(TEACHER, 1, at=moment(200)))
+    assert room_health(state, moment(201)).light is Light.TROUBLE
 
 
 def test_an_epoch_that_never_delivers_is_late_again() -> None:

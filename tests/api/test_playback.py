@@ -13,7 +13,7 @@ from lesson.journal import append_records
 from lesson.model import Kind
 from lesson.records import FrozenUntil
 from lesson.time import TICKS_PER_SECOND
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, write_chunk
+from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all, write_chunk
 from tests.kit.room import TEACHER, began, committed, deliver, lost
 
 ID = "20260101-080000-aaaa"
@@ -131,7 +131,7 @@ def test_a_record_that_points_outside_is_refused(client: httpx.Client, folder: L
     encode_all(folder)
     secret = root.parent / "000001.m4s"
     secret.write_bytes(b"secret")
-    inside = folder.chunk_path("low", 1)
+    inside = old_chunk(folder, "low", 1)
     inside.unlink()
     inside.symlink_to(secret)
     answer = client.get(f"{HLS}/low/000001.m4s")
@@ -142,7 +142,7 @@ def test_a_record_that_points_outside_is_refused(client: httpx.Client, folder: L
 def test_a_reclaimed_file_is_not_found(client: httpx.Client, folder: LessonFolder) -> None:
     plan_all(folder)
     encode_all(folder)
-    folder.chunk_path("low", 1).unlink()
+    old_chunk(folder, "low", 1).unlink()
     assert client.get(f"{HLS}/low/000001.m4s").json()["detail"] == "This file is no longer on this box."
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -8,9 +10,16 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api import box
 from api.app import create_app
+from api.settings import Conducted
+from lesson.box import Fault, box_journal
+from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
+from lesson.records import FaultRaised, JobEnded, JobStarted, encode_line
+from process.bulletin import BulletinWriter
+from process.disk import LOCK, identity_of
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
 from tests.kit.room import MIC, TEACHER, deliver, lost, template
 from tests.kit.waiting import wait_until
@@ -83,6 +92,43 @@ def test_metrics_follow_a_lesson_on_its_way(client: httpx.Client, root: Path) ->
     assert found["classreel_lesson_verified"] == 0
 
 
+def test_metrics_count_restarts_losses_store_failures_and_bytes(client: httpx.Client, root: Path) -> None:
+    folder = make_lesson(root)
+    record_all(folder)
+    append_records(folder.raw_journal("teacher"), [lost(TEACHER), lost(TEACHER)])
+    box = box_journal(root)
+    ended = JobEnded(stage="capture", source="teacher", lesson="lesson", at=Moment.now(), code=-9, reason="killed")
+    started = JobStarted(stage="capture", source="teacher", lesson="lesson", at=Moment.now())
+    refused = FaultRaised(code="store_refuses", about="lesson", at=Moment.now(), detail="key")
+    append_records(box, [started, ended, started, refused])
+    found = figures(client)
+    assert found["classreel_process_restarts_total stage=capture"] == 1
+    assert found["classreel_process_failures_total stage=capture"] == 1
+    assert found["classreel_source_losses_total role=teacher source=teacher"] == 2
+    assert found["classreel_source_losses_total role=mic source=mic"] == 0
+    assert found["classreel_source_bytes_total role=teacher source=teacher"] > 0
+    assert found["classreel_store_failures_total code=store_refuses"] == 1
+    assert found["classreel_store_failures_total code=store_unreachable"] == 0
+    assert found["classreel_faults_total code=store_refuses"] == 1
+    assert found["classreel_store_bytes_total"] == 0
+    (build,) = [name for name in found if name.startswith("classreel_build_info version=")]
+    assert found[build] == 1
+
+
+def test_names_of_metrics_follow_the_conventions_of_prometheus(client: httpx.Client, root: Path) -> None:
+    record_all(make_lesson(root))
+    client.get("/lessons")
+    families = list(text_string_to_metric_families(client.get("/metrics").text))
+    assert len(families) > 15
+    for family in families:
+        assert family.name.startswith("classreel_")
+        assert family.documentation
+        totals = {sample.name for sample in family.samples if sample.name.endswith("_total")}
+        assert totals == ({f"{family.name}_total"} if family.type == "counter" and family.samples else set())
+        assert family.type != "histogram" or family.name.endswith("_duration_seconds")
+        assert not re.search("_(ms|minutes|kb|mb|count)$", family.name), "base units"
+
+
 @pytest.mark.parametrize(
     ("method", "address", "status"),
     [("GET", "/nowhere", 404), ("DELETE", "/lessons", 405), ("PUT", "/", 405), ("GET", "/static/none.css", 404),
@@ -103,7 +149,7 @@ def test_people_get_a_page_instead(client: httpx.Client) -> None:
     answer = client.get("/nowhere", headers=PAGE)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "That did not work" in answer.text
+    assert "There is no such page" in answer.text
 
 
 def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:
@@ -117,6 +163,77 @@ def test_a_disk_that_refuses_is_said_plainly(tmp_path: Path) -> None:
         page = client.get("/", headers=PAGE)
         assert page.status_code == 200  # the button stays
         assert "Start recording" in page.text
+
+
+def test_what_the_conductor_says_needs_no_disk_and_its_silence_is_said(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BulletinWriter()
+    fault = FaultRaised(code=Fault.CAPTURE_FAILS, about="x/capture-mic", at=Moment.now(), detail="unplugged")
+    writer.write([encode_line(fault)])
+    app = create_app(root, template(), conductor=Conducted(bulletin=writer.path))
+    with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        said = client.get("/health").json()
+        assert [one["code"] for one in said["faults"]] == ["capture_fails"]
+        assert said["status"] == "idle"
+        monkeypatch.setattr(box, "CONDUCTOR_SILENCE_S", -1.0)
+        said = client.get("/health").json()
+        assert (said["status"], said["ok"]) == ("trouble", False)
+        assert [one["code"] for one in said["faults"]] == ["capture_fails", "conductor_hangs"]
+        assert said["faults"][1]["remedy"]
+        assert client.get("/health").json()["faults"][1]["since"] == said["faults"][1]["since"]
+        page = client.get("/", headers=PAGE).text
+        assert "does not answer the button" in page
+        assert "Press the button" not in page
+        monkeypatch.setattr(box, "CONDUCTOR_SILENCE_S", 60.0)
+        writer.write([])
+        assert client.get("/health").json()["faults"] == []
+    writer.close()
+
+
+def test_a_disk_that_is_gone_is_trouble_and_nothing_is_made_where_it_was(root: Path) -> None:
+    root.mkdir()
+    (root / LOCK).touch()
+    app = create_app(root, template(), conductor=Conducted(identity=identity_of(root)))
+    away = root.with_name("away")
+    with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        lesson_id = client.post("/lessons").json()["lesson_id"]
+        root.rename(away)
+        root.mkdir()  # the bare folder below a disk that was pulled
+        for path in ("/lessons", f"/lessons/{lesson_id}/stop"):
+            answer = client.post(path)
+            assert answer.status_code in {404, 503}, path
+        assert client.post("/lessons").status_code == 503
+        wait_until(lambda: client.get("/health").json()["status"] == "trouble", 5)
+        said = client.get("/health").json()
+        assert [one["code"] for one in said["faults"]] == ["disk_refuses"]
+        assert "the disk is gone" in said["faults"][0]["detail"]
+        page = client.get("/", headers=PAGE).text
+        assert "Nothing can be recorded now" in page
+        assert list(root.iterdir()) == []
+        root.rmdir()
+        away.rename(root)
+        wait_until(lambda: client.get("/health").json()["status"] == "starting", 10)
+
+
+def test_a_disk_that_answers_nothing_still_has_pages(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson_id = client.post("/lessons").json()["lesson_id"]
+    assert client.get("/health").json()["status"] == "starting"
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        for name in ("open", "scandir", "pwrite", "statvfs"):
+            patched.setattr(os, name, fails)
+        patched.setattr(Path, "open", fails)
+        wait_until(lambda: client.get("/health").json()["status"] == "trouble", 5)
+        said = client.get("/health").json()
+        assert "disk_refuses" in {one["code"] for one in said["faults"]}
+        assert said["disk_free_bytes"] == 0
+        assert said["lesson"] in {lesson_id, None}
+        assert client.get("/metrics").status_code == 200
+    wait_until(lambda: client.get("/health").json()["status"] == "starting", 10)
 
 
 def test_an_unforeseen_error_is_a_problem_too(

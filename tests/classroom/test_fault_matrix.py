@@ -6,8 +6,10 @@ Every cell of {store, encode, tracking, publish, farm, api} × {given up, crashe
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,10 @@ from classroom.recording import stop_reason
 from classroom.settings import Settings
 from lesson.box import BoxView, Fault
 from lesson.clock import Moment
-from lesson.errors import ConfigError
+from lesson.errors import ConfigError, StorageError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
-from lesson.lifecycle import window
+from lesson.lifecycle import stop_lesson, window
 from lesson.records import Record, SegmentCommitted, Start
 from lesson.state import LessonState
 from process.job import Job
@@ -208,6 +210,96 @@ def test_two_boxes_do_not_share_a_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_disk")
+def test_a_disk_that_is_pulled_and_comes_back(tmp_path: Path) -> None:
+    """Nothing is made where it was; what records is left alone, and the box goes on when the disk is there again."""
+    root, away = tmp_path / "root", tmp_path / "away"
+    world = World(root, {}, step=0.5)
+    seen: list[tuple[list[str], set[str]]] = []
+    locked: list[bool] = []
+
+    def pulled() -> None:
+        root.rename(away)
+        root.mkdir()
+
+    def look() -> None:
+        faults = world.conductor._box.state.faults
+        seen.append((sorted(path.name for path in root.iterdir()), {code for code, _ in faults}))
+
+    def back() -> None:
+        root.rmdir()
+        away.rename(root)
+
+    world.at(10, pulled)
+    world.at(14, look)
+    world.at(15, back)
+    world.at(40, lambda: locked.append(is_locked(root / ".box")))
+    world.run(60)
+    assert locked == [True]
+    assert seen == [([], {"disk_refuses"})]
+    assert len(world.launcher.of("capture-teacher")) == 1
+    assert not BoxView(root).poll().faults.keys() & {("disk_refuses", "disk")}
+
+
+def is_locked(path: Path) -> bool:
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("refused", ["root", "log"])
+def test_a_box_whose_disk_refuses_comes_up_and_serves_its_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    root = tmp_path / "root"
+    make_lesson(root)
+    if refused == "root":
+        monkeypatch.setattr("classroom.root_lock.make_folder", _refuses)
+    else:
+        (root / "log").touch()
+    clock = FakeClock()
+    launcher = FakeLauncher(clock, lambda _job, _nth: {})
+    settings = SETTINGS.model_copy(update={"root": root})
+    said: list[set[str]] = []
+
+    def sleep(_seconds: float) -> None:
+        clock.now += 0.5
+        said.append({code for code, _ in conductor._box.state.faults})
+        if clock.now > 10:
+            monkeypatch.undo()
+
+    conductor = Conductor(settings, launcher=launcher, clock=Clock(clock, lambda: moment_on(clock), sleep))
+    end = clock.now + 20
+    conductor.serve(lambda: clock.now >= end)
+    assert len(launcher.of("api")) == 1
+    assert ("disk_refuses" in said[0]) is (refused == "root")
+    assert "disk_refuses" not in said[-1]
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_a_lesson_records_without_its_logs_and_the_service_manager_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        world = World(tmp_path / "root", {}, step=0.5)
+        (world.folder.path / "log").write_text("here is no folder")
+        world.run(4)
+        assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    assert len(world.launcher.of("capture-teacher")) == 1
+    assert not BoxView(tmp_path / "root").poll().faults.keys() & {("lesson_stuck", world.folder.id)}
+
+
+def _refuses(path: Path) -> None:
+    raise StorageError(f"{path}: Input/output error")
+
+
+@pytest.mark.usefixtures("quick_disk")
 @pytest.mark.parametrize("damage", ["gone", "torn"])
 def test_a_running_lesson_whose_header_is_lost_gets_it_back(tmp_path: Path, damage: str) -> None:
     world = World(tmp_path / "root", {}, step=0.5)
@@ -219,3 +311,65 @@ def test_a_running_lesson_whose_header_is_lost_gets_it_back(tmp_path: Path, dama
     world.run(20)
     assert world.folder.header_path.read_bytes() == before
     assert len(world.launcher.of("capture-teacher")) == 1
+
+
+LATER: dict[str, Callable[[LessonFolder], Path]] = {
+    "plan": lambda folder: folder.plan_journal(),
+    "enc": lambda folder: folder.rendition_journal("voice"),
+    "pub": lambda folder: folder.publish_journal,
+}
+"""Journals of the stages after recording."""
+WRITER = {"plan": "tracking", "enc": "encode", "pub": "publish"}
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("begin_s", [0, 10])
+@pytest.mark.parametrize("name", LATER)
+def test_a_later_stage_s_journal_that_cannot_be_read_is_that_stage_s_trouble(
+    tmp_path: Path, name: str, begin_s: float
+) -> None:
+    world = World(tmp_path / "root", {}, step=0.5)
+    view, journal = BoxView(world.settings.root), LATER[name](world.folder)
+    if begin_s:
+        world.at(begin_s, lambda: journal.mkdir(parents=True))
+    else:
+        journal.mkdir(parents=True)
+    world.at(20, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    said: list[tuple[str, str]] = []
+    world.at(30, lambda: said.extend(view.poll().faults))
+    world.at(40, lambda: stop_lesson(world.settings.root, world.folder))
+    world.at(45, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    world.run(55)
+    assert [child.job.task for child in world.launcher.of("capture-teacher")] == ["record", "record", "close"]
+    assert [child.job.task for child in world.launcher.of("capture-mic")] == ["record"]
+    assert said == [(Fault.STAGE_GIVEN_UP, f"{world.folder.id}/{WRITER[name]}")]
+
+
+@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.parametrize("damage", ["flipped", "empty"])
+def test_a_running_lesson_whose_start_is_lost_goes_on_and_ends_with_stop(tmp_path: Path, damage: str) -> None:
+    world = World(tmp_path / "root", {}, step=0.5)
+    control = world.folder.control_journal
+    view, said = BoxView(world.settings.root), list[tuple[str, str]]()
+
+    def spoil() -> None:
+        data = control.read_bytes()
+        control.write_bytes(data[:40] + bytes([data[40] ^ 0x10]) + data[41:] if damage == "flipped" else b"")
+
+    world.at(10, spoil)
+    world.at(15, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    world.at(20, lambda: said.extend(view.poll().faults))
+    world.run(25)
+    assert [child.job.task for child in world.launcher.of("capture-teacher")] == ["record", "record"]
+    assert said == [(Fault.LESSON_DAMAGED, world.folder.id)]
+
+    world.journals.clear()
+    world.launcher.close()
+    world.conductor = Conductor(
+        world.settings, launcher=world.launcher, clock=Clock(world.clock, world.now, world._sleep)
+    )
+    started = len(world.launcher.of("capture-teacher"))
+    world.at(10, lambda: stop_lesson(world.settings.root, world.folder))
+    world.at(15, lambda: world.launcher.of("capture-teacher")[-1].signal(9))
+    world.run(20)
+    assert [child.job.task for child in world.launcher.of("capture-teacher")[started:]] == ["record", "close"]

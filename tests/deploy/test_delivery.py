@@ -84,6 +84,7 @@ def test_the_unit_starts_a_command_that_exists_and_never_gives_up() -> None:
     assert service["ExecStart"].split()[1:] == ["serve", "--config", "/etc/classreel/classroom.toml"]
     assert (service["Restart"], unit["Unit"]["StartLimitIntervalSec"]) == ("always", "0")
     assert service["User"] == "classreel"
+    assert (service["Type"], service["WatchdogSec"]) == ("notify", "60")
 
 
 def test_the_continuous_integration_runs_the_test_command_of_the_readme() -> None:

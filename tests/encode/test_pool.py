@@ -69,7 +69,7 @@ def made(pool: Pool) -> list[int]:
 
 def test_jobs_become_chunks(pool: Pool) -> None:
     pool.submit(job(3, 2))
-    assert pool.busy == {3, 4}
+    assert pool.busy == {(1, 3), (1, 4)}
     chunks = []
     wait_until(lambda: chunks.extend(pool.finished()) or chunks, 60)
     assert [(chunk.index, read_segment(chunk.data).decode_time > 0) for chunk in chunks] == [(3, True), (4, True)]
@@ -81,11 +81,11 @@ def test_chunks_of_a_worker_that_died_are_missing_again_and_go_alone(pool: Pool)
     pool.submit(job(1, 2))
     assert made(pool) == []
     assert pool.busy == set()
-    assert pool.alone == {0, 1, 2}
+    assert pool.alone == {(1, 0), (1, 1), (1, 2)}
     pool.submit(job(1))
     assert pool.full
     assert made(pool) == [1]
-    assert pool.alone == {0, 2}
+    assert pool.alone == {(1, 0), (1, 2)}
 
 
 def test_workers_that_hang_are_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

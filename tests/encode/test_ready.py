@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from encode.ready import MAX_BATCH, Batch, chunk_span, next_batch, ready_chunks
+from encode.ready import MAX_BATCH, Batch, chunk_span, multiples, next_batch, ready_chunks
 from lesson.model import ChunkRecord
 from lesson.records import ChunkEncoded, FrozenUntil
 from lesson.state import LessonState
@@ -89,3 +91,17 @@ def test_a_chunk_over_which_a_worker_died_goes_alone() -> None:
 def test_nothing_is_missing_when_all_is_there() -> None:
     everything = {name: {0, 1} for name in (VOICE.name, LOW.name, HIGH.name)}
     assert next_batch(state(2 * CHUNK, final=True, done=everything), set(), workers=2) is None
+
+
+def test_a_rendition_may_have_chunks_of_several_grid_chunks() -> None:
+    long = replace(HIGH, name="long", grid_multiple=4)
+    lesson = LessonState(header(ladder=(VOICE, LOW, long)))
+    lesson.apply(FrozenUntil(at=7 * CHUNK))
+    assert multiples(lesson) == [1, 4]
+    assert next_batch(lesson, set(), workers=1) == Batch(0, 7, (LOW.name,))
+    assert next_batch(lesson, set(), workers=1, multiple=4) == Batch(0, 1, (long.name,), 4)
+    lesson.apply(FrozenUntil(at=9 * CHUNK + 1_920, final=True))
+    assert [ready_chunks(lesson), ready_chunks(lesson, 4)] == [10, 3]
+    assert chunk_span(lesson, 2, 4) == Span(8 * CHUNK, 9 * CHUNK + 1_920)
+    assert [len(lesson.edition.chunks_of(rung)) for rung in lesson.ladder] == [10, 10, 3]
+    assert lesson.renditions[LOW.name].target_s == 16  # one for all variants

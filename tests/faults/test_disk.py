@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -20,6 +22,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 BOARD = Source("board", "test:board?size=320x180&fps=10")
 SOURCES = (TEACHER, BOARD, MIC)
 LOST_S = 1.0
+SAID_WITHIN_S = 5.0
 SEEN_WITHIN_S = 15.0
 AGAIN_WITHIN_S = 60.0
 PROBED_WITHIN_S = 30.0
@@ -82,6 +85,7 @@ def test_a_full_disk_is_said_and_recording_goes_on_when_there_is_space(tmp_path:
         ballast = where.fill(leave=LEFT)
         box.fault("disk_low", "disk_refuses", within_s=PROBED_WITHIN_S)
         wait_until(lambda: box.health().get("status") != "recording", AGAIN_WITHIN_S, what="no claim to record")
+        assert not waited(lambda: box.health().get("status") == "recording", 12), "epochs that come to nothing"
         assert box.get("/").status == 200
         assert all_damaged(lesson) == []
         assert stopped(lesson) is None, "a full disk does not end a lesson"
@@ -105,3 +109,55 @@ def test_a_disk_that_fails_is_said(tmp_path: Path) -> None:
         assert box.post("/lessons").status in {200, 503}, "the running lesson, or that nothing can be started"
         assert all_damaged(lesson) == []
         box.kill()
+
+
+def test_a_dead_disk_is_said_and_a_box_that_starts_on_it_has_its_pages(tmp_path: Path) -> None:
+    with disk(tmp_path / "dead", size=96 << 20) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+        box.press()
+        box.until_recording()
+        where.cut_power()
+        refused_within(box, SAID_WITHIN_S)
+        assert box.get("/").status == 200
+        box.kill()
+        box.start()
+        refused_within(box, SAID_WITHIN_S)
+        assert box.get("/").status == 200
+        box.kill()
+        where.power_again()
+        box.start()
+        box.until_recording()
+        box.kill()
+
+
+def refused_within(box: Box, within_s: float) -> None:
+    box.fault("disk_refuses", within_s=within_s)
+    health = box.health()
+    assert (health["status"], health["ok"]) == ("trouble", False)
+
+
+def test_a_disk_that_is_unplugged_is_gone_and_nothing_is_made_where_it_was(tmp_path: Path) -> None:
+    with disk(tmp_path / "pulled", size=96 << 20) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+        box.press()
+        box.until_recording()
+        where.unplug()
+        refused_within(box, SAID_WITHIN_S)
+        assert box.post("/lessons").status == 503
+        now = time.monotonic()
+        wait_until(lambda: time.monotonic() - now > SEEN_WITHIN_S, 2 * SEEN_WITHIN_S)  # epochs come and go meanwhile
+        assert list(where.path.iterdir()) == []
+        where.mount()
+        box.until_recording()
+        box.kill()
+
+
+def test_a_conductor_that_hangs_is_said_within_seconds_and_takes_nothing_with_it(tmp_path: Path) -> None:
+    with Box(tmp_path, SOURCES) as box:
+        box.press()
+        box.until_recording()
+        os.kill(box.running.pid, signal.SIGSTOP)
+        box.fault("conductor_hangs", within_s=10)
+        assert box.health()["status"] == "trouble"
+        before = counts(box.lesson)
+        wait_until(lambda: more_than(box.lesson, before), 30, what="what records goes on")
+        os.kill(box.running.pid, signal.SIGCONT)
+        wait_until(lambda: box.health().get("status") == "recording", SEEN_WITHIN_S)

@@ -36,6 +36,10 @@ class Disk:
     def _unmounted(self) -> bool:
         return subprocess.run(["/bin/umount", self.path], capture_output=True, check=False).returncode == 0
 
+    def unplug(self) -> None:
+        """From now on its bare folder is there; who has a file open may still write to it."""
+        _run("/bin/umount", "-l", self.path)
+
     def cut_power(self) -> None:
         """From now on every access fails, and nothing that was not synced will ever be there."""
         fd = os.open(self.path, os.O_RDONLY)

@@ -36,6 +36,7 @@ from lesson.records import (
     Start,
     Stop,
 )
+from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
 
 MILLISECOND = Fraction(1, 1000)
@@ -173,13 +174,14 @@ def encode_all(folder: LessonFolder, *, end: Ticks = 3 * SEGMENT_S * TICKS_PER_S
     for rendition in folder.header.ladder:
         init = f"init of {rendition.name}".encode()
         with JournalWriter(folder.rendition_journal(rendition.name)) as journal:
-            folder.init_path(rendition.name).write_bytes(init)
+            path = old_init(folder, rendition.name)
+            path.write_bytes(init)
             journal.append(
                 RenditionStarted(
                     rendition=rendition.name,
                     digest=rendition.digest,
                     codecs="mp4a.40.2" if rendition.kind is Kind.AUDIO else "avc1.64000c",
-                    init_path=folder.relative(folder.init_path(rendition.name)),
+                    init_path=folder.relative(path),
                     init_bytes=len(init),
                     init_sha256=hashlib.sha256(init).hexdigest(),
                 )
@@ -188,10 +190,28 @@ def encode_all(folder: LessonFolder, *, end: Ticks = 3 * SEGMENT_S * TICKS_PER_S
                 journal.append(write_chunk(folder, rendition, index, span))
 
 
+def files_of(folder: LessonFolder, rendition: str) -> list[Path]:
+    """The initialisation segment and the chunks of a rendition, in order, as journals name them."""
+    progress = load_state(folder).renditions[rendition]
+    assert progress.started is not None
+    chunks = [chunk.path for chunk in progress.named(progress.leading)]
+    return [folder.absolute(path) for path in (progress.started.init_path, *chunks)]
+
+
+def old_init(folder: LessonFolder, rendition: str) -> Path:
+    """Where schema 1 put an initialisation segment, and lessons made up by tests do."""
+    return folder.rendition_folder(rendition) / "init.mp4"
+
+
+def old_chunk(folder: LessonFolder, rendition: str, index: int) -> Path:
+    """Where schema 1 put a chunk, and lessons made up by tests do."""
+    return folder.rendition_folder(rendition) / f"{index:06d}.m4s"
+
+
 def write_chunk(folder: LessonFolder, rendition: Rendition, index: int, span: Span) -> ChunkEncoded:
     """A chunk file of arbitrary bytes and the record that commits it (not yet appended)."""
     data = f"{rendition.name} {index}".encode() * (100 + 10 * (index % 3))
-    path = folder.chunk_path(rendition.name, index)
+    path = old_chunk(folder, rendition.name, index)
     path.write_bytes(data)
     return ChunkEncoded(
         chunk=ChunkRecord(

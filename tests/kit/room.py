@@ -19,7 +19,7 @@ from lesson.lifecycle import LessonTemplate
 from lesson.model import Anchor, ChunkRecord, Kind, PtsRange, Rendition, Role, SegmentRecord, SourceSpec
 from lesson.records import ChunkEncoded, EpochStarted, Record, RenditionStarted, SegmentCommitted, SourceLost
 from lesson.time import TICKS_PER_SECOND, Span
-from tests.kit.lessons import MILLISECOND, epoch_started, source
+from tests.kit.lessons import MILLISECOND, epoch_started, old_chunk, old_init, source
 
 TEACHER = source("teacher", required=True)
 STUDENTS = source("students")
@@ -151,12 +151,12 @@ def _encode_rendition(folder: LessonFolder, rendition: Rendition, chunks: int) -
          "-hls_segment_filename", str(target / "%06d.m4s"), str(target / "ffmpeg.m3u8")],
         check=True,
     )  # fmt: skip
-    init = folder.init_path(rendition.name).read_bytes()
+    init = old_init(folder, rendition.name).read_bytes()
     started = RenditionStarted(
         rendition=rendition.name,
         digest=rendition.digest,
         codecs="mp4a.40.2" if sound else "avc1.42c00d",
-        init_path=folder.relative(folder.init_path(rendition.name)),
+        init_path=folder.relative(old_init(folder, rendition.name)),
         init_bytes=len(init),
         init_sha256=hashlib.sha256(init).hexdigest(),
     )
@@ -164,7 +164,7 @@ def _encode_rendition(folder: LessonFolder, rendition: Rendition, chunks: int) -
 
 
 def _chunk_record(folder: LessonFolder, rendition: Rendition, index: int, span: Span) -> ChunkEncoded:
-    path = folder.chunk_path(rendition.name, index)
+    path = old_chunk(folder, rendition.name, index)
     data = path.read_bytes()
     return ChunkEncoded(
         chunk=ChunkRecord(

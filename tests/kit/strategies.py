@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
+from lesson.overrides import OVERRIDES, Override
 from lesson.records import RECORD_TYPES, Record
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
 
@@ -29,5 +30,7 @@ st.register_type_strategy(Span, spans)
 st.register_type_strategy(ClockMap, clock_maps)
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 st.register_type_strategy(Fraction, st.fractions(min_value=Fraction(1, 10**9), max_value=10**6))
+
+st.register_type_strategy(Override, st.one_of([st.from_type(kind) for kind in OVERRIDES.values()]))
 
 records: st.SearchStrategy[Record] = st.one_of([st.from_type(kind) for kind in RECORD_TYPES.values()])

@@ -39,7 +39,18 @@ def test_processes_are_counted_by_stage() -> None:
     for source in ("teacher", "mic"):
         state.apply(JobStarted(stage="capture", source=source, lesson="l", at=moment()))
     state.apply(JobEnded(stage="capture", source="mic", lesson="l", at=moment(), code=-9, reason="hung"))
-    assert (state.starts["capture"], state.failures["capture"]) == (2, 1)
+    assert (state.starts["capture"], state.failures["capture"], state.restarts["capture"]) == (2, 1, 0)
+    for source in ("teacher", "mic", "mic"):
+        state.apply(JobStarted(stage="capture", source=source, lesson="l", at=moment()))
+    assert (state.starts["capture"], state.restarts["capture"]) == (5, 1), "only what had failed is started again"
+
+
+def test_a_fault_is_counted_each_time_it_is_raised_anew() -> None:
+    state = BoxState()
+    fault = FaultRaised(code="store_refuses", about="a", at=moment(), detail="key")
+    for record in (fault, fault, FaultCleared(code="store_refuses", about="a", at=moment()), fault):
+        state.apply(record)
+    assert state.raised == {"store_refuses": 2}
 
 
 @pytest.mark.parametrize("code", list(Fault))

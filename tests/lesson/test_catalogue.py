@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 import time
@@ -165,6 +167,25 @@ def test_a_journal_that_cannot_be_read_makes_the_lesson_damaged_as_long_as_it_ca
     journal.write_bytes(kept)
     assert ids(catalogue.unfinished()) == [whole.id, broken.id]
     assert catalogue.damaged() == []
+
+
+def test_a_disk_that_answers_nothing_ends_no_lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson = recording(tmp_path, "20260101-080000-aaaa")
+    catalogue = Catalogue(tmp_path)
+    assert running(catalogue) == lesson.id
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_signature", lambda _path: (-1, -1, -1) if _path.suffix else (0, 0, 0))
+        patched.setattr(Path, "open", fails)
+        patched.setattr(Path, "read_bytes", fails)
+        for _ in range(2):
+            assert running(catalogue) == lesson.id
+        assert running(Catalogue(tmp_path)) is None  # of which nothing is known
+    stop(lesson)
+    assert running(catalogue) is None
 
 
 def test_what_is_no_lesson_is_not_listed(tmp_path: Path) -> None:

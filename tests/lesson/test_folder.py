@@ -174,7 +174,8 @@ def test_every_path_is_relative_to_the_lesson(tmp_path: Path) -> None:
     segment = folder.segment_path("teacher", 3, 12)
     assert folder.relative(segment) == "raw/teacher/e03/000012.mkv"
     assert folder.absolute(folder.relative(segment)) == segment.resolve()
-    assert folder.relative(folder.chunk_path("low", 7)) == "enc/low/000007.m4s"
+    assert folder.relative(folder.chunk_path("low", 7, "3fa9c1")) == "enc/low/000007-3fa9c1.m4s"
+    assert folder.relative(folder.init_path("low", "3fa9c1")) == "enc/low/init-3fa9c1.mp4"
 
 
 def test_lessons_are_listed_oldest_first_and_other_folders_are_not(tmp_path: Path) -> None:

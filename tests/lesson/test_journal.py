@@ -45,23 +45,38 @@ def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert reader.poll() == []
 
 
-@pytest.mark.parametrize(
-    "tail", [b"", b"\0" * 700, b"\n", b"garbage\n", b"\0\n\0", b"}\n"], ids=lambda tail: repr(tail[:10])
-)
+@pytest.mark.parametrize("tail", [b"", b"\0" * 700, b"garbage", b"{}", b'{"type":"'], ids=lambda tail: repr(tail[:10]))
 def test_torn_at_every_byte_keeps_every_whole_line(tmp_path: Path, tail: bytes) -> None:
     """A power cut ends the file anywhere, and file systems fill what they allocated with NULs."""
     path = tmp_path / "journal.jsonl"
     for length in range(len(WHOLE) + 1):
         path.write_bytes(WHOLE[:length] + tail)
         whole = FIVE[: sum(end <= length for end in LINE_ENDS[1:])]
-        if WHOLE[:length] + tail in (WHOLE[:end] for end in LINE_ENDS):  # the tail is just what is missing
-            whole = FIVE[: LINE_ENDS.index(length + len(tail))]
         reader = JournalReader(path)
         assert reader.poll() == whole
+        assert reader.torn_bytes == length + len(tail) - LINE_ENDS[len(whole)]
         append_records(path, [NEXT])
         assert reader.poll() == [NEXT]
         assert reader.damage == []
         assert path.read_bytes() == b"".join(encode_line(record) for record in [*whole, NEXT])
+
+
+@pytest.mark.parametrize("tail", [b"\n", b"garbage\n", b"}\n"], ids=repr)
+def test_a_last_line_that_has_its_line_end_is_damage_and_is_never_cut(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    for length in range(len(WHOLE) + 1):
+        left = WHOLE[:length] + tail
+        if WHOLE.startswith(left):  # the tail is just what is missing
+            continue
+        path.write_bytes(left)
+        begun = max(end for end in LINE_ENDS if end <= length)
+        reader = JournalReader(path)
+        assert reader.poll() == FIVE[: LINE_ENDS.index(begun)]
+        assert [(damage.offset, damage.length) for damage in reader.damage] == [(begun, len(left) - begun)]
+        append_records(path, [NEXT])
+        assert reader.poll() == [NEXT]
+        assert len(reader.damage) == 1
+        assert path.read_bytes() == left + encode_line(NEXT)
 
 
 @given(at=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
@@ -72,6 +87,9 @@ def test_a_flipped_bit_costs_its_line_and_is_reported(
     altered = bytearray(WHOLE)
     altered[at] ^= 1 << bit
     path.write_bytes(altered)
+    before = JournalReader(path)
+    before.poll()
+    assert before.damage or (at == len(WHOLE) - 1 and before.torn_bytes)  # without its line end the last one is torn
     append_records(path, [NEXT])
     reader = JournalReader(path)
     found = reader.poll()
@@ -79,7 +97,7 @@ def test_a_flipped_bit_costs_its_line_and_is_reported(
     lost = {hit, hit + 1} if at == LINE_ENDS[hit + 1] - 1 else {hit}  # without its newline a line runs into the next
     kept = [record for n, record in enumerate(FIVE) if n not in lost]
     assert found == [*kept, NEXT]
-    assert reader.damage or max(lost) >= 4  # what ends the file cannot be told from a torn tail
+    assert reader.damage or at == len(WHOLE) - 1
 
 
 def test_a_whole_line_of_a_later_version_is_reported_and_never_cut(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from lesson.manifest import manifest
 from lesson.records import SegmentCommitted, Verified
 from lesson.state import load_state
 from lesson.verify import file_sha256, verify_local
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.lessons import encode_all, make_lesson, old_chunk, old_init, plan_all, record_all
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_lesson_that_only_begins_has_no_problems(tmp_path: Path) -> None:
 
 def test_files_no_journal_names_are_no_problem(whole: LessonFolder) -> None:
     whole.segment_path("teacher", 0, 99).write_bytes(b"cut short by a crash")
-    whole.chunk_path("low", 99).write_bytes(b"x")
+    old_chunk(whole, "low", 99).write_bytes(b"x")
     assert verify_local(whole) == []
 
 
@@ -53,8 +53,8 @@ DAMAGES: dict[str, tuple[Callable[[LessonFolder], object], str]] = {
         lambda f: f.segment_path("mic", 0, 0).write_bytes(b"short"),
         "raw/mic/e00/000000.mkv: 5 bytes, committed were",
     ),
-    "a chunk gone": (lambda f: f.chunk_path("high", 2).unlink(), "enc/high/000002.m4s: missing"),
-    "a bit of an init": (lambda f: flip(f.init_path("voice"), 1), "enc/voice/init.mp4: its bytes"),
+    "a chunk gone": (lambda f: old_chunk(f, "high", 2).unlink(), "enc/high/000002.m4s: missing"),
+    "a bit of an init": (lambda f: flip(old_init(f, "voice"), 1), "enc/voice/init.mp4: its bytes"),
     "a line in the middle": (lambda f: flip(f.raw_journal("mic"), 30), "raw/mic/journal.jsonl: 1 damaged line"),
     "the last line": (
         lambda f: flip(f.rendition_journal("low"), f.rendition_journal("low").stat().st_size - 40),

@@ -43,7 +43,7 @@ def _run(work: str, *, env: dict[str, str] | None = None) -> subprocess.Complete
         ("raise errors.ConfigError('root: missing')", EXIT_FATAL, "root: missing"),
         ("raise errors.UnusableMediaError('a.txt: no media')", EXIT_FATAL, "a.txt: no media"),
         ("raise errors.LessonFormatError('header')", EXIT_FATAL, "header"),
-        ("raise ValueError('rtsp://u:s3cr3t@cam')", EXIT_RETRY, "stage failed unexpectedly"),
+        ("raise ValueError('rtsp://u:s3cr3t@cam')", EXIT_RETRY, "stage_crashed"),
     ],
 )
 def test_exit_codes_say_whether_trying_again_helps(work: str, code: int, said: str | None) -> None:

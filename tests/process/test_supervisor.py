@@ -210,6 +210,31 @@ def test_a_full_disk_for_logs_does_not_keep_a_process_from_running(launcher: Lau
     assert ended(launcher.start(job("print('lost')"), tmp_path / "log")) == 0
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "no folder"])
+def test_what_is_said_without_a_log_goes_to_our_own_stderr(
+    launcher: Launcher, tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log" / "trial.log"
+    if kind == "no folder":
+        (tmp_path / "log").touch()
+    else:
+        log.parent.mkdir()
+        log.mkdir() if kind == "folder" else os.mkfifo(log)
+    assert ended(launcher.start(job("import sys; print('it is said', file=sys.stderr)"), log)) == 0
+    assert "it is said" in capfd.readouterr().err
+    assert last_error(log) is None
+
+
+def test_a_folder_of_logs_that_cannot_be_made_keeps_nothing_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("here is no folder")
+    bench = Bench(tmp_path / "log")
+    bench.run(5, ENCODE, CAPTURE)
+    assert [child.job for child in bench.launcher.alive] == [ENCODE, CAPTURE]
+    (tmp_path / "log").unlink()
+    bench.supervisor.make_log_folder()
+    assert (tmp_path / "log").is_dir()
+
+
 def test_signs_of_life_come_through(launcher: Launcher, tmp_path: Path) -> None:
     child = launcher.start(
         job("from process.beat import beat; import signal; beat(); signal.pause()"), tmp_path / "log"
@@ -381,7 +406,7 @@ def test_the_newest_error_of_a_log(tmp_path: Path) -> None:
     assert last_error(log) == "second"
     log.write_bytes(b"Traceback\nValueError: \xff bad\n")
     assert last_error(log) == "ValueError: \ufffd bad"
-    log.write_text('{"event": "stage failed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
+    log.write_text('{"event": "stage_crashed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
     assert last_error(log) == "KeyError: 3"
 
 

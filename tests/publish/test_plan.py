@@ -12,6 +12,7 @@ from lesson.errors import UnusableMediaError
 from lesson.hls import INDEX, media_playlist
 from lesson.ladders import ladder
 from lesson.model import ChunkRecord, Kind
+from lesson.package import CHANGING, IMMUTABLE, SETTLED, objects
 from lesson.records import (
     ChunkEncoded,
     FrozenUntil,
@@ -22,19 +23,7 @@ from lesson.records import (
     Verified,
 )
 from lesson.state import LessonState
-from publish.plan import (
-    CHANGING,
-    IMMUTABLE,
-    PLAYLIST_ENTRY_BYTES,
-    PLAYLIST_HEAD_BYTES,
-    SETTLED,
-    PutFile,
-    PutPlaylist,
-    Seal,
-    Step,
-    next_step,
-    stored_files,
-)
+from publish.plan import PLAYLIST_ENTRY_BYTES, PLAYLIST_HEAD_BYTES, Put, PutPlaylist, Seal, Step, next_step
 from tests.kit.lessons import header
 from tests.kit.playlists import check_media, check_multivariant
 
@@ -85,10 +74,10 @@ class Simulation:
                 self.check(step)
             self.done.append(step)
         match step:
-            case PutFile():
-                self.state.apply(ObjectStored(key=step.key, bytes=step.bytes, sha256=step.sha256))
-            case PutPlaylist():
-                record = PlaylistPublished(key=step.key, chunks=step.chunks, final=step.final, sha256=step.sha256)
+            case Put(object=item):
+                self.state.apply(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
+            case PutPlaylist(object=item):
+                record = PlaylistPublished(key=item.key, chunks=step.chunks, final=step.final, sha256=item.sha256)
                 self.state.apply(record)
             case Seal():
                 self.state.apply(Verified(objects=1, bytes=1, manifest_sha256=""))
@@ -102,25 +91,30 @@ class Simulation:
 
     def check(self, step: Step) -> None:
         match step:
-            case PutFile():
-                assert step.key not in self.state.objects, "sent twice"
-                assert step.cache_control == IMMUTABLE
-                assert step.content_type == ("audio/mp4" if step.key.startswith("voice/") else "video/mp4")
-            case PutPlaylist(key=key, text=text) if key == INDEX:
-                assert step.cache_control == (SETTLED if step.final else CHANGING)
-                for variant in check_multivariant(text):
+            case Put(object=item):
+                assert item.key not in self.state.objects, "sent twice"
+                assert item.cache_control == IMMUTABLE
+                assert item.content_type == ("audio/mp4" if item.key.startswith("voice/") else "video/mp4")
+            case PutPlaylist(object=item) if item.key == INDEX:
+                assert item.cache_control == (SETTLED if step.final else CHANGING)
+                for variant in check_multivariant(text_of(step)):
                     assert variant["URI"] in self.state.playlists, "names a playlist that is not there"
                     if step.final:
                         assert self.state.playlists[variant["URI"]].final
-            case PutPlaylist(key=key, text=text):
-                name = key.split("/")[0]
+            case PutPlaylist(object=item):
+                name = item.key.split("/")[0]
                 assert f"{name}/init.mp4" in self.state.objects
-                for _, uri in check_media(text, final=step.final):
+                for _, uri in check_media(text_of(step), final=step.final):
                     assert f"{name}/{uri}" in self.state.objects, "names a chunk that is not there"
             case Seal():
                 assert all(self.state.playlists[f"{name}/{INDEX}"].final for name in NAMES)
                 assert self.state.playlists[INDEX].final
                 assert self.state.encoded
+
+
+def text_of(step: Put | PutPlaylist) -> str:
+    assert step.object.text is not None
+    return step.object.text
 
 
 def keys(steps: Sequence[Step]) -> list[str]:
@@ -159,10 +153,10 @@ def test_in_a_backlog_playlists_take_a_small_part_of_the_line() -> None:
     simulation = Simulation(chunk_bytes=11_000)  # the voice's: 24 kbit/s for 3.84 s
     simulation.finish(700)  # 45 minutes
     steps = simulation.run(check=False)
-    media = sum(step.bytes for step in steps if isinstance(step, PutFile))
-    texts = sum(len(step.text) for step in steps if isinstance(step, PutPlaylist))
+    media = sum(step.object.bytes for step in steps if isinstance(step, Put))
+    texts = sum(len(text_of(step)) for step in steps if isinstance(step, PutPlaylist))
     assert texts < media / 6
-    every_chunk = sum(len(step.text) for step in steps if isinstance(step, PutPlaylist) and step.final) * 700 / 2
+    every_chunk = sum(len(text_of(step)) for step in steps if isinstance(step, PutPlaylist) and step.final) * 700 / 2
     assert texts < every_chunk / 5  # what a playlist for each chunk would cost
 
 
@@ -199,7 +193,7 @@ def test_a_rung_that_falls_behind_is_not_named_until_it_catches_up() -> None:
 
 
 def last_index(simulation: Simulation) -> str:
-    return [step.text for step in simulation.done if isinstance(step, PutPlaylist) and step.key == INDEX][-1]
+    return [text_of(step) for step in simulation.done if isinstance(step, PutPlaylist) and step.key == INDEX][-1]
 
 
 def test_the_end_is_vod_then_the_seal_then_nothing() -> None:
@@ -208,8 +202,8 @@ def test_the_end_is_vod_then_the_seal_then_nothing() -> None:
     steps = simulation.run()
     assert isinstance(steps[-1], Seal)
     assert next_step(simulation.state) is None
-    files = [step for step in steps if isinstance(step, PutFile)]
-    assert [step.key for step in stored_files(simulation.state)] == [
+    files = [step for step in steps if isinstance(step, Put)]
+    assert [found.key for found in objects(simulation.state) if found.path] == [
         f"{name}/{file}" for name in NAMES for file in ("init.mp4", "000000.m4s", "000001.m4s", "000002.m4s")
     ]
     assert len(files) == len(NAMES) * 4

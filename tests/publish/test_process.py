@@ -194,7 +194,7 @@ def test_lost_replies_damage_and_cuts_end_verified(
         assert publisher.end() == EXIT_DONE
         lost = [path for path in proxy.puts() if path.endswith(("high/000002.m4s", "manifest.json"))]
         assert len(lost) == 2  # the store was asked, nothing sent again
-    failures = [event for event in publisher.events() if event["event"] == "store failed, trying again"]
+    failures = [event for event in publisher.events() if event["event"] == "store_failed"]
     assert len(failures) == 3
     assert remote_problems(folder, s3_server, bucket, monkeypatch) == []
 
@@ -209,7 +209,7 @@ def test_a_server_that_dies_and_comes_back_gets_the_rest(
         publisher.start()
         wait_until(lambda: len(publisher.stored()) >= 5, END_S)
         server.kill()
-        publisher.wait_for("trying again")
+        publisher.wait_for("store_failed")
         assert load_state(folder).verified is None
         server.start()
         assert publisher.end() == EXIT_DONE
@@ -236,7 +236,7 @@ def test_wrong_credentials_end_with_one_clear_line_and_no_secret(
     started.append(publisher)
     publisher.start()
     assert publisher.end() == EXIT_FATAL
-    (line,) = [event for event in publisher.events() if event["event"] == "stage failed"]
+    (line,) = [event for event in publisher.events() if event["event"] == "stage_failed"]
     assert line["kind"] == "ConfigError"
     assert "the secret key is wrong: check store.secret_key_env" in line["error"]
     assert secret not in publisher.log.read_text()
@@ -252,7 +252,7 @@ def test_secrets_are_in_no_argument_log_or_journal(
         publisher = s3_publisher(folder, s3_server, bucket=bucket, port=proxy.port)
         started.append(publisher)
         process = publisher.start()
-        publisher.wait_for("publishing")
+        publisher.wait_for("publish_started")
         arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
         assert publisher.end() == EXIT_DONE
     said = publisher.log.read_text() + folder.publish_journal.read_text() + folder.manifest_path.read_text()

@@ -13,8 +13,8 @@ from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.lifecycle import stop_lesson
 from lesson.loss import Loss
-from lesson.manifest import MANIFEST
 from lesson.model import Kind, SourceSpec, StreamInfo
+from lesson.package import MANIFEST
 from lesson.records import SourceFinished, SourceLost, StreamAccount
 from lesson.state import load_state
 from publish.memory_store import MemoryStore

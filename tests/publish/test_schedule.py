@@ -7,19 +7,24 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publish.plan import PutFile, PutPlaylist, Seal, Step
+from lesson.package import Object, text_object
+from publish.plan import Put, PutPlaylist, Seal, Step
 from publish.schedule import TURN_BYTES, Turns, Waiting, Window, bytes_of, schedule
 
 LARGEST = 3_000_000
 
 
-def put(size: int, key: str = "low/000000.m4s") -> PutFile:
-    return PutFile(key=key, path=f"enc/{key}", bytes=size, sha256="0", content_type="video/mp4")
+def put(size: int, key: str = "low/000000.m4s") -> Put:
+    return Put(Object(key=key, path=f"enc/{key}", bytes=size, sha256="0", content_type="video/mp4", cache_control=""))
+
+
+def playlist(text: str) -> PutPlaylist:
+    return PutPlaylist(object=text_object("index.m3u8", text, "text/plain", ""), chunks=1, final=False)
 
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.integers(1, LARGEST).map(put),
-    st.text("a", max_size=9).map(lambda text: PutPlaylist(key="index.m3u8", text=text, chunks=1, final=False)),
+    st.text("a", max_size=9).map(playlist),
     st.just(Seal()),
 )
 WAITING = st.lists(

@@ -1,0 +1,68 @@
+"""What the pages call each state, role and fault: English, marked for the catalogues. Shorter than the codes' docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.health import Feed, Light
+from lesson.box import Fault
+from lesson.listing import DAMAGED
+from lesson.model import Role
+from lesson.state import Phase
+from lesson.translatable import gettext_noop
+
+LIGHTS: Mapping[str, str] = {
+    Light.IDLE: gettext_noop("Ready"),
+    Light.STARTING: gettext_noop("Starting …"),
+    Light.RECORDING: gettext_noop("Recording"),
+    Light.TROUBLE: gettext_noop("Something is missing"),
+}
+HINTS: Mapping[str, str] = {
+    Light.IDLE: gettext_noop("Press the button when the lesson begins."),
+    Light.STARTING: gettext_noop("The cameras are waking up. This takes a few seconds."),
+    Light.RECORDING: gettext_noop("Everything is being recorded. You may close this page."),
+    Light.TROUBLE: gettext_noop("See below which source is missing. What arrives is being recorded."),
+}
+HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
+"""In trouble without a lesson."""
+FEEDS: Mapping[str, str] = {
+    Feed.STANDBY: gettext_noop("on standby"),
+    Feed.WAITING: gettext_noop("waiting for the signal"),
+    Feed.RECORDING: gettext_noop("is being recorded"),
+    Feed.LATE: gettext_noop("nothing new is arriving"),
+    Feed.LOST: gettext_noop("no signal"),
+    Feed.FINISHED: gettext_noop("finished"),
+}
+ROLES: Mapping[str, str] = {
+    Role.TEACHER: gettext_noop("Teacher"),
+    Role.TEACHER_CLOSEUP: gettext_noop("Teacher, close"),
+    Role.STUDENTS: gettext_noop("Students"),
+    Role.STUDENTS_CLOSEUP: gettext_noop("Students, close"),
+    Role.BOARD: gettext_noop("Board"),
+    Role.SCREEN: gettext_noop("Screen"),
+    Role.MIC: gettext_noop("Microphone"),
+}
+STATES: Mapping[str, str] = {
+    Phase.CREATED: gettext_noop("not started"),
+    Phase.RECORDING: gettext_noop("being recorded"),
+    Phase.PROCESSING: gettext_noop("being prepared"),
+    Phase.PUBLISHED: gettext_noop("stored safely"),
+    Phase.EMPTY: gettext_noop("nothing recorded"),
+    DAMAGED: gettext_noop("damaged"),
+}
+FAULTS: Mapping[str, str] = {
+    Fault.CAPTURE_FAILS: gettext_noop("A camera or microphone is not working. Please call the technician."),
+    Fault.STAGE_GIVEN_UP: gettext_noop("Preparing lessons is held up. Recording goes on; the technician should look."),
+    Fault.STORE_REFUSES: gettext_noop("The store refuses our lessons. They are kept here; the technician should look."),
+    Fault.STORE_UNREACHABLE: gettext_noop(
+        "The line to the store is down. Lessons are kept here and sent when it is back."
+    ),
+    Fault.LESSON_STUCK: gettext_noop("An earlier lesson could not be finished yet. It is tried again."),
+    Fault.LESSON_DAMAGED: gettext_noop("An earlier lesson is damaged. The technician should look."),
+    Fault.DISK_LOW: gettext_noop("The disk is nearly full. Please call the technician."),
+    Fault.DISK_SLOW: gettext_noop("The disk is very slow. Please call the technician."),
+    Fault.DISK_REFUSES: gettext_noop("The disk takes nothing more. Please call the technician."),
+    Fault.CONDUCTOR_HANGS: gettext_noop("The recorder does not answer the button. Please call the technician."),
+    Fault.CLOCK_UNTRUSTED: gettext_noop("The recorder's clock is wrong. Recording goes on."),
+}
+"""What a teacher is told of a fault; `lesson.box.remedy` is what a technician is told."""

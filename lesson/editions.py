@@ -1,0 +1,110 @@
+"""Starting an edition: how a lesson that is published is made again, otherwise. What an edition is: docs/adr/0016."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lesson.catalogue import editions_bell
+from lesson.clock import Moment
+from lesson.durable import write_atomic
+from lesson.edition_state import EditionState
+from lesson.errors import ClassreelError
+from lesson.folder import LessonFolder
+from lesson.journal import append_records
+from lesson.lifecycle import root_lock
+from lesson.model import Layout
+from lesson.overrides import Override, Stretch
+from lesson.records import EditionStarted, Planning, RungSkipped
+from lesson.state import LessonState, load_state
+from lesson.time import Span
+
+_SOURCES = {Layout.FULL: 1, Layout.PIP: 2, Layout.SLATE: 0}
+
+
+class EditionError(ClassreelError):
+    """An edition that cannot be made as it was asked for."""
+
+
+def start_edition(
+    root: Path,
+    folder: LessonFolder,
+    overrides: Sequence[Override] = (),
+    *,
+    rungs: Sequence[str] | None = None,
+    planning: Planning = Planning.LIVE,
+) -> int:
+    """Have a lesson made again; the number of the edition. `overrides` are all that hold, not only new ones.
+
+    The stages make it (`classreel process LESSON`, or the box by itself); until it is verified, the edition before is
+    played.
+
+    Raises:
+        EditionError: the lesson is not published yet, or an override or rung does not fit it.
+        StorageError: the disk refused.
+    """
+    with root_lock(root):
+        state = load_state(folder)
+        _check_ready(state)
+        number = state.newest + 1
+        started = EditionStarted(
+            number=number,
+            at=Moment.now(),
+            overrides=tuple(overrides),
+            rungs=None if rungs is None else tuple(rungs),
+            planning=planning,
+        )
+        _check(state, EditionState(state.header, number, started))
+        _ring(root, folder)  # before as well: a kill right after the next line leaves the edition noticed
+        append_records(folder.control_journal, [started])
+        _ring(root, folder)
+    return number
+
+
+def _ring(root: Path, folder: LessonFolder) -> None:
+    write_atomic(editions_bell(root), f"{folder.id}\n".encode())
+
+
+def skip_rung(root: Path, folder: LessonFolder, rendition: str, reason: str) -> None:
+    """Leave a rendition out of the newest edition, and say why. Raises `EditionError`, `StorageError`."""
+    with root_lock(root):
+        state = load_state(folder)
+        if [rung.name for rung in state.ladder if rung.name != rendition] == [rung.name for rung in state.ladder]:
+            raise EditionError(f"{folder.id}: no rendition {rendition!r} is wanted of it")
+        if len(state.ladder) == 1:
+            raise EditionError(f"{folder.id}: {rendition} is its only rendition")
+        skipped = RungSkipped(edition=state.newest, rendition=rendition, at=Moment.now(), reason=reason)
+        append_records(folder.control_journal, [skipped])
+
+
+def _check_ready(state: LessonState) -> None:
+    if state.newest == 0 and state.verified is None:
+        name = state.header.id
+        raise EditionError(f"{name}: not published yet: `classreel process {name}` does that, then edit it")
+
+
+def _check(state: LessonState, edition: EditionState) -> None:
+    """Whether an edition can be made. Raises `EditionError`."""
+    whole = Span(0, state.editions[0].frozen_until)
+    names = [rung.name for rung in state.header.ladder]
+    unknown = [name for name in (edition.started.rungs or () if edition.started else ()) if name not in names]
+    if unknown:
+        raise EditionError(f"{state.header.id}: no rendition {unknown[0]!r}; there is {', '.join(names)}")
+    if not edition.ladder:
+        raise EditionError(f"{state.header.id}: an edition needs a rendition; there is {', '.join(names)}")
+    if edition.kept(whole).empty:
+        raise EditionError(f"{state.header.id}: nothing would be left of it")
+    for override in edition.overrides:
+        if (stretch := override.shown()) is not None:
+            _check_stretch(state, stretch, whole)
+
+
+def _check_stretch(state: LessonState, stretch: Stretch, whole: Span) -> None:
+    name, sources = state.header.id, [source.id for source in state.header.sources]
+    unknown = [source for source in stretch.sources if source not in sources]
+    if unknown:
+        raise EditionError(f"{name}: no source {unknown[0]!r}; there is {', '.join(sources)}")
+    if len(stretch.sources) != _SOURCES[stretch.layout]:
+        raise EditionError(f"{name}: the layout {stretch.layout.value!r} shows {_SOURCES[stretch.layout]} source(s)")
+    if not stretch.span.overlaps(whole) or stretch.span.empty:
+        raise EditionError(f"{name}: an override lies outside of the lesson")
