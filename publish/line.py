@@ -33,9 +33,7 @@ class Line:
         seconds = self._backoff.pause_s()
         if self.is_down:
             complain(str(error))
-        _log.warning(
-            "store failed, trying again", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1)
-        )
+        _log.warning("store_failed", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1))
         self._sleep(seconds)
 
     def worked(self) -> None:

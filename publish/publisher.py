@@ -182,10 +182,10 @@ class Publisher:
         except JournalBusyError:
             self._put_off(lesson, BUSY_S)
         except ClassreelError as error:
-            _log.warning("lesson cannot be published", lesson=lesson_id, error=str(error))
+            _log.warning("lesson_publishing_failed", lesson=lesson_id, error=str(error))
             self._fail(lesson, str(error))
         except Exception as error:  # noqa: BLE001 one lesson's data must not end the publishing of all others
-            _log.exception("lesson cannot be published", lesson=lesson_id)
+            _log.exception("lesson_publishing_failed", lesson=lesson_id)
             self._fail(lesson, f"{type(error).__name__}: {error}")
 
     def _fail(self, lesson: _Lesson, reason: str) -> None:

@@ -207,7 +207,7 @@ class S3Client:
             "Resource": [f"arn:aws:s3:::{self.bucket}/*"],
         }
         self.minio.set_bucket_policy(self.bucket, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-        _log.info("bucket created, anyone with a URL may read it", store=self.base)
+        _log.info("public_bucket_created", store=self.base)
 
     @contextmanager
     def errors(self, key: str) -> Iterator[None]:

@@ -21,7 +21,7 @@ from publish.line import Line
 from publish.memory_store import MemoryStore
 from publish.publisher import OPEN_AT_ONCE, Publisher
 from publish.verify import verify_remote
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
 
 
 def made(root: Path, number: int) -> LessonFolder:
@@ -153,7 +153,7 @@ def test_what_is_being_made_goes_before_the_backlog(lessons: list[LessonFolder])
 
 def test_a_damaged_lesson_is_said_and_holds_nobody_up(lessons: list[LessonFolder], said: list[tuple[str, str]]) -> None:
     damaged, *others = lessons
-    path = damaged.chunk_path("low", 1)
+    path = old_chunk(damaged, "low", 1)
     whole = path.read_bytes()
     path.write_bytes(bytes(len(whole)))
     store, time = CountingStore(), Time()
@@ -172,7 +172,7 @@ def test_a_mended_lesson_is_taken_up_again_and_its_complaint_taken_back(
     lessons: list[LessonFolder], said: list[tuple[str, str]]
 ) -> None:
     damaged = lessons[3]
-    path = damaged.chunk_path("low", 1)
+    path = old_chunk(damaged, "low", 1)
     whole = path.read_bytes()
     path.unlink()
     store, time = CountingStore(), Time()
