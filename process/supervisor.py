@@ -109,7 +109,7 @@ class Supervisor:
         try:
             make_folder(self.logs)
         except StorageError as error:
-            _log.warning("logs_not_kept", error=str(error))
+            _log.warning("log_folder_lost", error=str(error))
 
     @property
     def troubles(self) -> dict[str, Trouble]:
