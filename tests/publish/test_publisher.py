@@ -112,7 +112,7 @@ def run(root: Path, store: MemoryStore, time: Time | None = None, *, until: list
         publishing.run()
         return
     for step in range(10_000):
-        if step % 20 == 0 and all(load_state(folder).verified for folder in wanted):  # to look costs more than a step
+        if step % 5 == 0 and all(load_state(folder).verified for folder in wanted):  # to look costs more than a step
             break
         publishing._step()
     else:
