@@ -24,7 +24,7 @@ from classroom.start import PRELOAD
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
-from lesson.errors import ClassreelError, StorageError
+from lesson.errors import ClassreelError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
@@ -78,7 +78,7 @@ class Conductor:
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
-        self._done: set[str] = set()
+        self._over: dict[str, int] = {}  # published or empty, and what `_asked_for` was then
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
         self._box.wait(self._root_trouble is not None)
@@ -170,9 +170,13 @@ class Conductor:
     def _is_due(self, folder: LessonFolder) -> bool:
         return (
             folder.id not in self._runs
-            and folder.id not in self._done
+            and not self._is_over(folder)
             and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
         )
+
+    def _is_over(self, folder: LessonFolder) -> bool:
+        was = self._over.get(folder.id)
+        return was is not None and was == _asked_for(folder)
 
     def _open(self, folder: LessonFolder) -> None:
         try:
@@ -206,7 +210,7 @@ class Conductor:
         run.step()
         if run.done:
             self._stuck.pop(lesson_id, None)
-            self._done.add(lesson_id)
+            self._over[lesson_id] = _asked_for(run.folder)
             self._box.clear_lesson(lesson_id)
             self._log.info("lesson_published" if run.published else "lesson_emptied", lesson=lesson_id)
         elif run.stuck:
@@ -238,3 +242,9 @@ class Conductor:
                 self._box.write(JobEnded(stage=stage, source=source, lesson=lesson_id, at=at, code=code, reason=said))
 
         return told
+
+
+def _asked_for(folder: LessonFolder) -> int:
+    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal."""
+    with storage_errors(folder.control_journal):
+        return folder.control_journal.stat().st_size
