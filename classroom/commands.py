@@ -118,6 +118,7 @@ def _advance(run: LessonRun, settings: Settings, progress: LessonProgress) -> No
     reason = stop_reason(state, now, max_lesson_s=settings.max_lesson)
     if reason:
         stop_lesson(settings.root, run.folder, reason=reason, at=now)
+    progress.trouble(run.problems)
     progress.update(state, recorded_s=recorded_s(state, now))
 
 
