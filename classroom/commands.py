@@ -24,7 +24,7 @@ from lesson.errors import ConfigError, LessonFormatError, StorageError
 from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson, stop_lesson, window
 from lesson.records import Stop
-from lesson.state import LessonView, load_state
+from lesson.view import LessonView, load_state
 from process.fork_launcher import best_launcher
 from process.launcher import Launcher
 

@@ -245,6 +245,12 @@ class Conductor:
 
 
 def _asked_for(folder: LessonFolder) -> int:
-    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal."""
+    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal.
+
+    Raises `StorageError`.
+    """
     with storage_errors(folder.control_journal):
-        return folder.control_journal.stat().st_size
+        try:
+            return folder.control_journal.stat().st_size
+        except FileNotFoundError:  # an empty journal to whoever reads it
+            return 0

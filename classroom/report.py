@@ -13,10 +13,10 @@ from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.ledger import StreamSummary, ledger_problems, stream_summaries
 from lesson.listing import lesson_summary, listed_lesson
-from lesson.state import LessonView
 from lesson.summary import gap_summary, rendition_summary, rounded_s
 from lesson.time import Ticks
 from lesson.titles import one_line
+from lesson.view import LessonView
 
 
 def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from lesson.journal import JournalWriter
 from lesson.manifest import manifest
 from lesson.package import MANIFEST, Object, index_object, manifest_object, published
 from lesson.records import ObjectStored, PlaylistPublished, PublishStarted, Record, Verified
-from lesson.state import LessonState, LessonView
+from lesson.state import LessonState
+from lesson.view import LessonView
 from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat

@@ -13,8 +13,9 @@ from lesson.hls import INDEX
 from lesson.journal import JournalWriter, append_records
 from lesson.manifest import manifest
 from lesson.records import FrozenUntil
-from lesson.state import Phase, load_state
+from lesson.state import Phase
 from lesson.verify import verify_local
+from lesson.view import load_state
 from process.backoff import Backoff
 from publish.folder_store import FolderStore
 from publish.memory_store import MemoryStore
