@@ -9,7 +9,8 @@ from api.health import Feed, RoomHealth, SourceHealth
 from api.schema import thumbnail_path
 from api.thumbnails import newest_picture, picture_tag
 from lesson.model import Kind, Role, SourceSpec
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 
 _TONE = {
     Feed.STANDBY: "calm",

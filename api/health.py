@@ -11,7 +11,8 @@ from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
 from lesson.model import Kind, Role, SourceSpec
 from lesson.records import EpochStarted, FaultRaised
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
 from process.logs import redacted
 

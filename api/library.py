@@ -13,7 +13,8 @@ from lesson.catalogue import Catalogue, is_lesson
 from lesson.errors import LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder, is_name
 from lesson.listing import LessonSummary, listed_lesson
-from lesson.state import LessonState, LessonView
+from lesson.state import LessonState
+from lesson.view import LessonView
 
 VIEWS_KEPT = 8
 """Folded lessons kept in memory: the running one and those being watched; a folded 45 minutes takes a few MB."""

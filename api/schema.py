@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 from lesson.hls import INDEX
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.summary import GapSummary, RenditionSummary, gap_summary, rendition_summary, rounded_s
 from lesson.titles import MAX_TITLE, one_line
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesson.model import Kind, SegmentRecord
-from lesson.state import SourceState
+from lesson.source_state import SourceState
 from media.decode.thumbnail import thumbnail
 
 WIDTH = 480

@@ -30,7 +30,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     lost.axhline(GOAL_S, color=GOAL, lw=1, label=f"goal: {GOAL_S} s")
     lost.set(yscale="log", xlabel="kill", ylabel="seconds lost", title=f"Lost by {result['kills']} kills")
     lost.xaxis.get_major_locator().set_params(integer=True)
-    lost.legend(frameon=False, fontsize=8)
+    lost.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     kinds = ("capture", "group", "conductor")
     for place, kind in enumerate(kinds):
         times = [back_s for kill in result["each"] if kill["what"] == kind for back_s in kill["back_s"].values()]

@@ -26,8 +26,8 @@ from benchmarks.measuring import CommandError, Cost, machine, say
 from benchmarks.quality import vmaf
 from lesson.ladders import ladder
 from lesson.model import Kind, Rendition
-from lesson.state import load_state
 from lesson.time import seconds_from_ticks
+from lesson.view import load_state
 
 OURS, THEIRS = "#2f6f9f", "#c9782b"
 

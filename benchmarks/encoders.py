@@ -16,8 +16,8 @@ from lesson.journal import append_records
 from lesson.lifecycle import LessonTemplate
 from lesson.model import Kind, Rendition, Role, SourceSpec
 from lesson.records import Start, Stop
-from lesson.state import load_state
 from lesson.time import Grid
+from lesson.view import load_state
 from media.output.video_encoder import X264_PARAMS
 
 GRID = Grid()

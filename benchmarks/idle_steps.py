@@ -30,8 +30,8 @@ from classroom.settings import Settings
 from encode.jobs import make_job
 from encode.ready import next_batch
 from lesson.folder import LessonFolder
-from lesson.state import LessonView, load_state
 from lesson.time import TICKS_PER_SECOND
+from lesson.view import LessonView, load_state
 from tracking.clocks import LessonClock
 from tracking.evidence_reader import EvidenceReader
 from tracking.observe_order import first_pending, pending_ticks

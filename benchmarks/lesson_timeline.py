@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Layout
 from lesson.records import Shot
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import Span, seconds_from_ticks
+from lesson.view import load_state
 
 COLOURS = ("#2f6f9f", "#c9782b", "#4d8f5b", "#8a5a9e", "#9c4a4a", "#5f7f86", "#7d7d3a")
 SLATE_COLOUR = "#22303c"

@@ -49,8 +49,8 @@ from lesson.records import (
     Verified,
     encode_line,
 )
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
+from lesson.view import load_state
 
 SOURCES = (
     SourceSpec(id="teacher", role=Role.TEACHER, uri="test:teacher?size=320x180", required=True),

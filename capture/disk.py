@@ -274,11 +274,9 @@ class SegmentFile:
             self._fd = -1
 
     def _put(self, data: bytes, at: int) -> None:
-        if self._dead:
-            return
         try:
             with storage_errors(self.path):
-                while data:
+                while data and not self._dead:
                     written = os.pwrite(self._fd, data, at)
                     data, at = data[written:], at + written
         except StorageError:  # what is there stays readable; more, with a hole before it, would not be

@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +22,7 @@ from classroom.terminal import say, tell, tell_json, tell_table
 from lesson.durations import format_duration, parse_duration
 from lesson.errors import ClassreelError, ConfigError
 from lesson.folder import LessonFolder, find_lesson
-from lesson.titles import checked_title, one_line
+from lesson.titles import checked_title
 from lesson.version import version
 from process.logs import configure_logging
 from process.parentage import EXIT_TERMINATED
@@ -209,26 +207,14 @@ def serve(port: Port = None, root: Root = None, config: Config = None) -> None:
 @app.command()
 def lessons(root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
     """List lessons, newest first."""
-    from classroom.report import lesson_entry
+    from classroom.report import lesson_entry, lesson_row
     from lesson.catalogue import Catalogue
 
     entries = [lesson_entry(entry) for entry in Catalogue(_settings(config, root).root).page()]
     if as_json:
         tell_json({"lessons": entries})
         return
-    tell_table(("lesson", "title", "state", "started", "length"), map(_row, entries))
-
-
-def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    length = format_duration(entry["duration_s"])
-    return entry["lesson_id"], one_line(entry["title"]), entry["state"], _room_time(entry), length
-
-
-def _room_time(entry: dict[str, Any]) -> str:
-    """When the lesson started, as the clock in its room showed it."""
-    if not entry["started"]:
-        return ""
-    return f"{datetime.fromisoformat(entry['started']).astimezone(ZoneInfo(entry['timezone'])):%Y-%m-%d %H:%M}"
+    tell_table(("lesson", "title", "state", "started", "length"), map(lesson_row, entries))
 
 
 @app.command()
@@ -310,7 +296,3 @@ def main() -> None:
 def _sentence(error: typer.TyperException) -> str:
     text = " ".join(error.format_message().split()).rstrip(".?")
     return text[:1].lower() + text[1:]
-
-
-if __name__ == "__main__":
-    main()

@@ -24,7 +24,7 @@ from lesson.errors import ConfigError, LessonFormatError, StorageError
 from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson, stop_lesson, window
 from lesson.records import Stop
-from lesson.state import LessonView, load_state
+from lesson.view import LessonView, load_state
 from process.fork_launcher import best_launcher
 from process.launcher import Launcher
 
@@ -118,6 +118,7 @@ def _advance(run: LessonRun, settings: Settings, progress: LessonProgress) -> No
     reason = stop_reason(state, now, max_lesson_s=settings.max_lesson)
     if reason:
         stop_lesson(settings.root, run.folder, reason=reason, at=now)
+    progress.trouble(run.problems)
     progress.update(state, recorded_s=recorded_s(state, now))
 
 

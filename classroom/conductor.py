@@ -78,9 +78,7 @@ class Conductor:
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
-        self._made: dict[
-            str, int
-        ] = {}  # what is left of them is to be published; and the length of their control journal
+        self._made: dict[str, int] = {}  # made or empty, and what `_asked_for` was then
         self._empty: set[str] = set()
         self._unpublished = False
         self._damaged: list[LessonEntry] = []
@@ -181,9 +179,13 @@ class Conductor:
     def _is_due(self, folder: LessonFolder) -> bool:
         return (
             folder.id not in self._runs
-            and self._made.get(folder.id) != _asked_for(folder)
+            and not self._is_made(folder)
             and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
         )
+
+    def _is_made(self, folder: LessonFolder) -> bool:
+        was = self._made.get(folder.id)
+        return was is not None and was == _asked_for(folder)
 
     def _open(self, folder: LessonFolder) -> None:
         try:
@@ -254,6 +256,12 @@ class Conductor:
 
 
 def _asked_for(folder: LessonFolder) -> int:
-    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal."""
+    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal.
+
+    Raises `StorageError`.
+    """
     with storage_errors(folder.control_journal):
-        return folder.control_journal.stat().st_size
+        try:
+            return folder.control_journal.stat().st_size
+        except FileNotFoundError:  # an empty journal to whoever reads it
+            return 0

@@ -15,7 +15,8 @@ from classroom.start import PRELOAD
 from lesson.errors import ClassreelError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import NOTHING
-from lesson.state import LessonState, LessonView
+from lesson.state import LessonState
+from lesson.view import LessonView
 from process.fork_launcher import best_launcher
 from process.job import Job
 from process.launcher import Launcher
@@ -24,7 +25,6 @@ from process.supervisor import Supervisor, Trouble
 
 STUCK_AFTER_S = 30.0
 """When the first stage a recorded lesson lacks was given up, and nothing has come of the later ones for so long."""
-
 ORPHAN_GRACE_S = 1.0
 """Processes of a supervisor before us were told to end: a recording one needs some tenths to close its segment."""
 
@@ -94,9 +94,9 @@ class LessonRun:
     def __enter__(self) -> Self:
         try:
             self._lock_lesson()
+            self.view.poll()
             self._orphans = orphans(self.folder.path)
             self._orphans_until = self._clock() + ORPHAN_GRACE_S
-            self.view.poll()
         except BaseException:
             self._close_launcher()
             raise

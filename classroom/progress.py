@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -63,6 +64,17 @@ class LessonProgress(_Progress):
     """Shows how far a lesson is recorded, planned, encoded and stored."""
 
     names = ("recorded", "encoded", "stored")
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self._said: set[str] = set()
+
+    def trouble(self, problems: Iterable[str]) -> None:
+        """Say what is wrong, each once: whoever waits must know what for."""
+        for problem in problems:
+            if problem not in self._said:
+                self._said.add(problem)
+                self._line(problem)
 
     def update(self, state: LessonState, *, recorded_s: float) -> None:
         """Say how far it is, from the state; cheap enough for every poll."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from lesson.durations import format_duration
 from lesson.edition_state import skipped_rungs
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.ledger import StreamSummary, ledger_problems, stream_summaries
 from lesson.listing import lesson_summary, listed_lesson
-from lesson.state import LessonView
 from lesson.summary import gap_summary, rendition_summary, rounded_s
 from lesson.time import Ticks
+from lesson.titles import one_line
+from lesson.view import LessonView
 
 
 def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -> dict[str, Any]:
@@ -50,3 +54,16 @@ def _seconds(ticks: Ticks | None) -> float | None:
 def lesson_entry(entry: LessonEntry) -> dict[str, Any]:
     """One entry of `classreel lessons`: the line that the pages have, and where the lesson lies on this box."""
     return {**asdict(listed_lesson(entry)), "lesson_dir": str(entry.folder.path)}
+
+
+def lesson_row(entry: dict[str, Any]) -> tuple[str, ...]:
+    """A lesson as `classreel lessons` shows it to people: id, title, state, start, length."""
+    length = format_duration(entry["duration_s"])
+    return entry["lesson_id"], one_line(entry["title"]), entry["state"], _room_time(entry), length
+
+
+def _room_time(entry: dict[str, Any]) -> str:
+    """When the lesson started, as the clock in its room showed it."""
+    if not entry["started"]:
+        return ""
+    return f"{datetime.fromisoformat(entry['started']).astimezone(ZoneInfo(entry['timezone'])):%Y-%m-%d %H:%M}"

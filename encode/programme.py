@@ -11,7 +11,8 @@ from itertools import groupby
 from lesson.model import Kind, Layout
 from lesson.records import Shot
 from lesson.roles import picture_order
-from lesson.state import MIN_GAP, LessonState
+from lesson.state import LessonState
+from lesson.stretches import MIN_GAP
 from lesson.time import Span, Ticks
 
 HOLD: Ticks = MIN_GAP

@@ -17,7 +17,7 @@ from encode.sound import SoundEncoder
 from encode.store import ChunkStore
 from lesson.folder import LessonFolder
 from lesson.model import Kind
-from lesson.state import LessonView
+from lesson.view import LessonView
 
 _log = structlog.get_logger()
 

@@ -16,8 +16,9 @@ from lesson.lifecycle import root_lock
 from lesson.model import Layout
 from lesson.overrides import Override, Stretch
 from lesson.records import EditionStarted, Planning, RungSkipped
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import Span
+from lesson.view import load_state
 
 _SOURCES = {Layout.FULL: 1, Layout.PIP: 2, Layout.SLATE: 0}
 

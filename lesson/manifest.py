@@ -15,7 +15,8 @@ from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
 from lesson.package import objects
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.summary import gap_summary, rendition_summary, rounded_s
 
 SCHEMA = 1

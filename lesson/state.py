@@ -1,140 +1,284 @@
-"""A lesson as its journals give it now: `LessonView` follows them and folds what is new."""
+"""The state of a lesson: a fold over its journals, and nothing else. No file stores a status. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 
-from lesson.edition_state import EditionState, prolonged, same_picture
-from lesson.errors import StorageError
-from lesson.folder import LessonFolder
-from lesson.following import Journals
-from lesson.gaps import Gap
-from lesson.journal import JournalReader
-from lesson.lesson_state import MEDIA_SUFFIX, LessonState, Phase
-from lesson.presumed import Signs, presumed
-from lesson.records import Record
+from lesson.edition_state import EditionState
+from lesson.gaps import Gap, source_gaps
+from lesson.model import Kind, LessonHeader, Rendition
+from lesson.records import (
+    ChunkEncoded,
+    ChunksKept,
+    CropPath,
+    EditionStarted,
+    EpochStarted,
+    FrozenUntil,
+    Mapped,
+    ObjectStored,
+    Origin,
+    PlaylistPublished,
+    PublishStarted,
+    Record,
+    RenditionStarted,
+    RungSkipped,
+    SegmentCommitted,
+    Shot,
+    SourceFinished,
+    SourceLost,
+    Start,
+    Stop,
+    StreamAccount,
+    Verified,
+)
 from lesson.rendition_state import RenditionState
 from lesson.source_state import SourceState
-from lesson.stretches import MIN_GAP, Coverage
-
-__all__ = [
-    "MEDIA_SUFFIX",
-    "MIN_GAP",
-    "Coverage",
-    "EditionState",
-    "Gap",
-    "LessonState",
-    "LessonView",
-    "Phase",
-    "RenditionState",
-    "SourceState",
-    "load_state",
-    "prolonged",
-    "same_picture",
-]
+from lesson.stretches import MIN_GAP
+from lesson.time import Span, Ticks
 
 
-class LessonView:
-    """Follows the journals of one lesson; `poll` folds what is new into `state`.
+class Phase(StrEnum):
+    """How far a lesson has come."""
 
-    `needs`: the folders of the lesson whose journals the reader cannot do without, beside the control journal. Others
-    may be unreadable: they are a later stage's trouble. None: all are needed.
+    CREATED = "created"
+    RECORDING = "recording"
+    PROCESSING = "processing"
+    PUBLISHED = "published"
+    EMPTY = "empty"  # over, and nothing was recorded: a button pressed by mistake
+
+
+MEDIA_SUFFIX = ".m4s"
+"""Of the objects in the store, the chunks."""
+
+
+@dataclass(slots=True)
+class LessonState:
+    """Everything the journals of a lesson say. `apply` is the fold; everything else is derived.
+
+    Plan, renditions and what follows from them are those of one edition: the newest, or that of `seen_as`.
     """
 
-    def __init__(self, folder: LessonFolder, *, needs: Collection[str] | None = None) -> None:
-        self.folder = folder
-        self.state = LessonState(folder.header)
-        self._needs = needs
-        self._open()
+    header: LessonHeader
+    start: Start | None = None
+    stop: Stop | None = None
+    sources: dict[str, SourceState] = field(default_factory=dict)
+    origin: Origin | None = None
+    editions: dict[int, EditionState] = field(default_factory=dict)
+    publish_url: str | None = None
+    objects: dict[str, ObjectStored] = field(default_factory=dict)
+    playlists: dict[str, PlaylistPublished] = field(default_factory=dict)
+    strays: set[Record] = field(default_factory=set)
+    stored_chunks: int = 0
+    """How many of the `objects` are chunks."""
+    _seen_as: int | None = None
 
-    def _open(self) -> None:
-        self._journals = Journals(self.folder.state_journals())
-        self._edition_of = {self.folder.plan_journal(): 0}
-        self._lost: tuple[str, ...] = ()
+    def __post_init__(self) -> None:
+        self.sources = {spec.id: SourceState(spec) for spec in self.header.sources}
+        self.editions = {0: EditionState(self.header)}
 
-    def poll(self) -> bool:
-        """Fold in what was committed since the last poll; whether there was anything.
+    def clear(self) -> None:
+        """Forget every record, in place: others hold on to this state."""
+        fresh = LessonState(self.header)
+        for part in fields(self):
+            setattr(self, part.name, getattr(fresh, part.name))
 
-        A plan frozen over segments that this state does not know would be rendered without them: the error of a
-        needed journal that cannot be read is raised, once what the others hold is folded in. Raises `StorageError`.
+    def seen_as(self, number: int) -> LessonState:
+        """The lesson as one of its editions has it. Nothing is copied; to be read only, and only until more is folded.
+
+        Raises `KeyError` for an edition that was not started.
         """
-        changed = self._poll()
-        while self._follow_new_plans():
-            changed = self._poll() or changed
-        self._raise_needed()
-        return changed
+        view = copy(self)
+        view._seen_as = self.editions[number].number
+        return view
 
-    def _follow_new_plans(self) -> bool:
-        """Read the plans of editions that were started meanwhile, too; whether there are any."""
-        readers = self._journals.readers
-        new = sorted(self.state.editions.keys() - self._edition_of.values())
-        for number in new:
-            path = self.folder.plan_journal(number)
-            after = next(i for i, reader in enumerate(readers) if reader.path == self.folder.plan_journal())
-            readers.insert(after + 1, JournalReader(path))
-            self._edition_of[path] = number
-        return bool(new)
-
-    def _poll(self) -> bool:
-        begun = self.state.start is None and self.folder.has_raw_journal()  # asked before Start is looked for
-        polled = self._journals.poll()
-        if self._journals.taken_back:  # a fold cannot be undone, only done again
-            self.state.clear()
-            self._open()
-            begun = self.folder.has_raw_journal()
-            polled = self._journals.poll()
-        for reader, records in zip(self._journals.readers, polled, strict=True):
-            self._fold(records, self._edition_of.get(reader.path, 0))
-        if self.folder.control_journal not in self.unread:
-            self._presume(begun=begun)
-        return any(polled)
-
-    def _fold(self, records: list[Record], edition: int) -> None:
-        for record in records:
-            self.state.apply(record, edition)
-
-    def _raise_needed(self) -> None:
-        for path, error in self.unread.items():
-            place = self.folder.relative(path).split("/")[0]
-            if self._needs is None or place in self._needs or path == self.folder.control_journal:
-                raise error
+    def unplanned(self) -> LessonState:
+        """The lesson with its clock and nothing else planned, to plan it anew; what was recorded is shared."""
+        view = copy(self)
+        view.editions, view._seen_as = {0: EditionState(self.header)}, None
+        return view
 
     @property
-    def unread(self) -> dict[Path, StorageError]:
-        """The journals that the last poll could not read."""
-        return self._journals.unread
-
-    def _presume(self, *, begun: bool) -> None:
-        """A control journal that lost Start or Stop neither ends a recording nor begins one again."""
-        state, control, sources = self.state, self._journals.readers[0], self.state.sources.values()
-        firsts = [source.epochs[0].at for source in sources if source.epochs]
-        signs = Signs(begun, firsts, [source.finished_at for source in sources])
-        hurt = bool(self._lost or control.damage or control.torn_bytes)
-        found = presumed(state.header, state.start, state.stop, signs, hurt=hurt)
-        state.start, state.stop = found.start, found.stop
-        self._lost += found.lost
+    def newest(self) -> int:
+        """Number of the newest edition."""
+        return max(self.editions)
 
     @property
-    def damage(self) -> list[str]:
-        """One line for every journal that cannot be read or lost lines, or about what is unknown here."""
-        lost = [
-            f"{self.folder.relative(reader.path)}: {len(reader.damage)} damaged line(s), first at byte "
-            f"{reader.damage[0].offset}"
-            for reader in self._journals.readers
-            if reader.damage
-        ]
-        lost += [f"{self.folder.relative(self.folder.control_journal)}: {one}" for one in self._lost]
-        lost += [
-            f"{self.folder.relative(path)}: {str(error).removeprefix(f'{path}: ')}"
-            for path, error in self.unread.items()
-        ]
-        strays = sorted({type(record).__name__ for record in self.state.strays})
-        return lost + [f"{name} of a source, rendition or edition that this lesson does not name" for name in strays]
+    def shown(self) -> int:
+        """Number of the edition to play: the newest that is verified, failing that encoded, failing that there."""
+        numbers = sorted(self.editions, reverse=True)
+        verified = next((number for number in numbers if self.editions[number].verified), None)
+        encoded = next((number for number in numbers if self.editions[number].encoded), None)
+        found = encoded if verified is None else verified
+        return self.newest if found is None else found
 
+    @property
+    def edition(self) -> EditionState:
+        return self.editions[self.newest if self._seen_as is None else self._seen_as]
 
-def load_state(folder: LessonFolder) -> LessonState:
-    """The state of a lesson as its journals give it now."""
-    view = LessonView(folder)
-    view.poll()
-    return view.state
+    @property
+    def ladder(self) -> tuple[Rendition, ...]:
+        """The renditions wanted."""
+        return self.edition.ladder
+
+    @property
+    def shots(self) -> list[Shot]:
+        return self.edition.shots
+
+    @property
+    def crops(self) -> list[CropPath]:
+        return self.edition.crops
+
+    @property
+    def frozen_until(self) -> Ticks:
+        return self.edition.frozen_until
+
+    @property
+    def final(self) -> bool:
+        return self.edition.final
+
+    @property
+    def renditions(self) -> dict[str, RenditionState]:
+        return self.edition.renditions
+
+    @property
+    def verified(self) -> Verified | None:
+        return self.edition.verified
+
+    @property
+    def running(self) -> Shot | None:
+        return self.edition.running
+
+    @property
+    def last_crops(self) -> dict[str, CropPath]:
+        return self.edition.last_crops
+
+    def apply(self, record: Record, edition: int = 0) -> None:
+        """Fold one record in; one of a plan belongs to `edition`. Repeating a record changes nothing.
+
+        Records of a source or rendition that the header does not name, or of an edition not started, become `strays`.
+        """
+        try:
+            self._apply(record, edition)
+        except KeyError:
+            self.strays.add(record)
+
+    def _apply(self, record: Record, edition: int) -> None:
+        match record:
+            case EpochStarted() | SegmentCommitted() | SourceLost() | StreamAccount() | SourceFinished():
+                self._apply_raw(record)
+            case Origin() | Mapped():
+                self._apply_clock(record)
+            case Shot() | CropPath() | FrozenUntil():
+                self.editions[edition].apply_plan(record)
+            case RenditionStarted() | ChunkEncoded():
+                self.editions[record.edition].apply_encoded(record)
+            case ChunksKept():
+                self.editions[record.edition].keep(record, self.editions[record.of])
+            case Start() | Stop() | EditionStarted() | RungSkipped():
+                self._apply_control(record)
+            case _:
+                self._apply_published(record)
+
+    def _apply_control(self, record: Start | Stop | EditionStarted | RungSkipped) -> None:
+        match record:
+            case Start():
+                self.start = self.start or record
+            case Stop():
+                self.stop = self.stop or record
+            case EditionStarted() if record.number > 0:
+                self.editions.setdefault(record.number, EditionState(self.header, record.number, record))
+            case RungSkipped():
+                self.editions[record.edition].skipped.setdefault(record.rendition, record)
+
+    def _apply_raw(self, record: EpochStarted | SegmentCommitted | SourceLost | StreamAccount | SourceFinished) -> None:
+        source_id = record.segment.source if isinstance(record, SegmentCommitted) else record.source
+        source = self.sources[source_id]
+        match record:
+            case EpochStarted():
+                source.add_epoch(record)
+            case SegmentCommitted():
+                source.add_segment(record.segment)
+            case SourceLost():
+                source.add_loss(record)
+            case StreamAccount():
+                source.accounts[record.epoch, record.stream] = record
+            case SourceFinished():
+                source.finished, source.finished_at = True, record.at
+
+    def _apply_clock(self, record: Origin | Mapped) -> None:
+        if isinstance(record, Origin):
+            self.origin = record
+        else:
+            self.sources[record.map.source].add_map(record.map)
+
+    def _apply_published(self, record: Record) -> None:
+        match record:
+            case PublishStarted():
+                if record.url != self.publish_url:  # another store knows nothing of what the first one holds
+                    self.objects.clear()
+                    self.stored_chunks = 0
+                    self.playlists.clear()
+                    for edition in self.editions.values():
+                        edition.verified = None
+                self.publish_url = record.url
+            case ObjectStored():
+                self.stored_chunks += record.key.endswith(MEDIA_SUFFIX) and record.key not in self.objects
+                self.objects[record.key] = record
+            case PlaylistPublished():
+                self.playlists[record.key] = record
+            case Verified():
+                self.editions[record.edition].verified = record
+
+    @property
+    def phase(self) -> Phase:
+        if self.verified:
+            return Phase.PUBLISHED
+        if self.start is None:
+            return Phase.CREATED
+        if self.empty:
+            return Phase.EMPTY
+        return Phase.PROCESSING if self.stop else Phase.RECORDING
+
+    @property
+    def empty(self) -> bool:
+        """Whether the lesson is over and holds nothing: then nothing more is to be done about it."""
+        return self.final and self.frozen_until == 0
+
+    @property
+    def captured(self) -> bool:
+        """Whether nothing more will be recorded."""
+        return self.stop is not None and all(source.finished for source in self.sources.values())
+
+    @property
+    def duration(self) -> Ticks:
+        """Length of the lesson once final; before that, how far any source reaches."""
+        if self.final:
+            return self.edition.window.duration
+        ends = (source.reach(kind) for source in self.sources.values() for kind in Kind)
+        return max([self.frozen_until, *(end for end in ends if end is not None)])
+
+    @property
+    def encoded(self) -> bool:
+        """Whether every chunk of every wanted rendition of the finished plan is there."""
+        return self.edition.encoded
+
+    def gaps(self) -> list[Gap]:
+        """Stretches in which a source that should have delivered did not, counted from where the edition begins."""
+        start = self.edition.start
+        window = Span(start, start + self.duration)
+        recording = self.start is not None and not (self.captured or self.final)
+        gaps = [gap for source in self.sources.values() for gap in source_gaps(source, window, recording=recording)]
+        if not self.edition.overrides:
+            return gaps
+        left = [(gap, span) for gap in gaps if (span := gap.span.intersection(window)) and span.duration >= MIN_GAP]
+        return [replace(gap, span=span.shifted(-start)) for gap, span in left]
+
+    def shots_over(self, span: Span) -> list[Shot]:
+        """The shots planned for any of `span`, in the order they were planned."""
+        return self.edition.shots_over(span)
+
+    def crops_over(self, span: Span) -> list[CropPath]:
+        """The crops planned for any of `span`, in the order they were planned."""
+        return self.edition.crops_over(span)

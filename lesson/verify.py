@@ -9,7 +9,8 @@ from pathlib import Path
 from lesson.errors import LessonFormatError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
-from lesson.state import LessonState, LessonView
+from lesson.state import LessonState
+from lesson.view import LessonView
 
 _BLOCK = 1 << 20
 

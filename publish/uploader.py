@@ -21,7 +21,8 @@ from lesson.journal import JournalWriter, read_journal
 from lesson.manifest import manifest
 from lesson.package import MANIFEST, Object, index_object, manifest_object, published
 from lesson.records import ObjectStored, PartStored, PlaylistPublished, PublishStarted, Record, UploadStarted, Verified
-from lesson.state import LessonState, LessonView
+from lesson.state import LessonState
+from lesson.view import LessonView
 from process.stage import repeat
 from publish.body import Body, HeldBody, md5_of, sha256_of
 from publish.in_parts import OpenUpload, open_uploads, parts_of

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.package import Object, published
-from lesson.state import load_state
+from lesson.view import load_state
 from publish.body import Body, FileBody, HeldBody, md5_of, sha256_of
 from publish.in_parts import etag_in_parts
 from publish.protocol import ObjectInfo, ObjectStore

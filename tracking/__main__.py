@@ -12,7 +12,7 @@ from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.records import Planning
-from lesson.state import LessonView
+from lesson.view import LessonView
 from process.stage import repeat, run_stage
 from tracking.clocks import LessonClock
 from tracking.edited import edition_plan

@@ -18,7 +18,8 @@ from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
 from lesson.model import Kind, SegmentRecord
 from lesson.records import EpochStarted
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, ticks_from_ns, ticks_from_pts, ticks_from_seconds
 
 FIT_WINDOW: Ticks = 120 * TICKS_PER_SECOND

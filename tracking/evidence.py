@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from lesson.model import Kind, Observation, SegmentRecord
 from lesson.records import SegmentObserved
-from lesson.state import SourceState
+from lesson.source_state import SourceState
 from lesson.time import Span, Ticks, merged
 from tracking.detector import together
 from tracking.detectors import DETECTORS

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lesson.clock import Moment
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.time import Ticks
 from tracking.clocks import LessonClock
 from tracking.rules import PATIENCE, RECENT_SEGMENTS, REOPENED, SEGMENT_SLACK, STALL

@@ -13,8 +13,8 @@ from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import Observation, SegmentRecord
 from lesson.records import SegmentObserved
-from lesson.state import LessonView
 from lesson.time import Ticks
+from lesson.view import LessonView
 from media.decode.pictures import pictures
 from process.memory import give_back
 from process.stage import repeat

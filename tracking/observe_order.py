@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lesson.model import Kind, SegmentRecord
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.time import Span, Ticks
 from tracking.evidence import Evidence
 

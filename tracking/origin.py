@@ -8,7 +8,8 @@ from lesson.clock import Moment
 from lesson.model import Kind
 from lesson.records import Origin
 from lesson.roles import picture_order, voice_order
-from lesson.state import LessonState, SourceState
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks
 from tracking.clocks import LessonClock
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lesson.clock import Moment
+from lesson.edition_state import same_picture
 from lesson.model import Kind, Role
 from lesson.records import CropPath, FrozenUntil, Mapped, Record, Shot
 from lesson.roles import picture_order
-from lesson.state import LessonState, SourceState, same_picture
+from lesson.source_state import SourceState
+from lesson.state import LessonState
 from lesson.time import Span, Ticks
 from tracking.clocks import LessonClock
 from tracking.crops import crop_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +81,8 @@ class LiveFeed:
 
     def __init__(self, device: Device) -> None:
         self._device = device
+        if device.timeless:  # what it will need is there before its clock runs: else its first pictures come in a burst
+            importlib.import_module("media.feeds.transcoder")
         with _live_errors(device.name, Loss.NO_SIGNAL):
             options = dict(device.options)
             self._container = av.open(device.url, "r", format=device.format, container_options=options)

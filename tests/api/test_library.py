@@ -10,7 +10,7 @@ from lesson.errors import LessonNotFoundError
 from lesson.journal import append_records
 from lesson.manifest import manifest
 from lesson.records import PlaylistPublished, PublishStarted, Verified
-from lesson.state import load_state
+from lesson.view import load_state
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, start, stop
 
 PAGE = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Language": "en"}

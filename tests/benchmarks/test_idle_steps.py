@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.idle_steps import idle_rounds, main
 from benchmarks.long_lesson import write_lesson
-from lesson.state import load_state
+from lesson.view import load_state
 
 MINUTES = (5, 90)
 

@@ -20,8 +20,8 @@ from lesson.journal import append_records, read_journal
 from lesson.ledger import ledger_problems
 from lesson.model import Kind
 from lesson.records import EpochStarted, Mapped, SegmentCommitted, StreamAccount, Unknown
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
+from lesson.view import load_state
 from media.decode.pictures import pictures
 from media.decode.sound import sound
 from media.feeds.probe import probe

@@ -10,8 +10,9 @@ import pytest
 
 from lesson.clock import Moment
 from lesson.folder import LessonFolder
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_ns
+from lesson.view import load_state
 from media.decode.sound import sound
 from tests.kit.capturing import Capture, by_epoch, files, live_lesson, marks, segments, stop_now, wait_for_media
 from tests.kit.clicks import find_clicks

@@ -15,7 +15,7 @@ from classroom.importing import import_files, parse_files
 from classroom.settings import Settings
 from lesson.errors import ClassreelError, ConfigError, UnusableMediaError
 from lesson.model import Kind, Role
-from lesson.state import load_state
+from lesson.view import load_state
 from tests.kit.clips import marked_clip
 
 

@@ -16,7 +16,7 @@ from lesson.folder import LessonFolder, lessons_in
 from lesson.journal import append_records
 from lesson.lifecycle import stop_lesson, window
 from lesson.records import SegmentCommitted, Verified
-from lesson.state import load_state
+from lesson.view import load_state
 from tests.kit.lessons import TEACHER_AND_MIC, epoch_started, make_lesson, segment, start
 from tests.kit.room import ago
 

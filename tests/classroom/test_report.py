@@ -13,8 +13,8 @@ from lesson.folder import LessonFolder
 from lesson.glance import glance
 from lesson.listing import DAMAGED, listed_lesson
 from lesson.manifest import manifest
-from lesson.state import LessonView
 from lesson.time import TICKS_PER_SECOND
+from lesson.view import LessonView
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, stop
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from classroom import cli
+from classroom.progress import LessonProgress
 from classroom.terminal import say, tell, tell_json
 from lesson.titles import one_line
 from tests.kit.lessons import make_lesson
@@ -102,3 +105,15 @@ def test_a_title_that_is_too_long_is_refused_before_anything_starts(command: tup
     done = classreel(*command, "--title", "x" * 201)
     assert done.returncode == 1
     assert done.stderr == "classreel: --title: a title has at most 200 characters, this one has 201\n"
+
+
+def test_what_is_wrong_is_said_once_to_whoever_waits() -> None:
+    out = io.StringIO()
+    with LessonProgress(Console(file=out, width=40)) as progress:
+        for _ in range(3):
+            progress.trouble(["publish: the store does not answer: http://10.0.0.1:9000/lessons [/b]"])
+        progress.trouble(["publish: the store does not answer: http://10.0.0.1:9000/lessons [/b]", "tracking: x"])
+    assert out.getvalue().splitlines() == [
+        "publish: the store does not answer: http://10.0.0.1:9000/lessons [/b]",
+        "tracking: x",
+    ]

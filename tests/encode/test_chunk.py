@@ -16,8 +16,9 @@ from encode.pool import without_feeds
 from lesson.folder import LessonFolder
 from lesson.model import FULL_FRAME, CropKey, Kind, Layout, Rectangle, Rendition
 from lesson.records import CropPath, FrozenUntil, Mapped, Shot
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
+from lesson.view import load_state
 from media.output.video_encoder import video_init
 from tests.kit.filmed import Take, film
 from tests.kit.lessons import VOICE, make_lesson, source

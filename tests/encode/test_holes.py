@@ -13,8 +13,9 @@ from encode.voice import VoiceReader
 from lesson.folder import LessonFolder
 from lesson.model import Layout
 from lesson.records import FrozenUntil, Mapped
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span
+from lesson.view import load_state
 from tests.encode.test_chunk import CAMERA, GRID, LOW, PANEL, SIZE, TOP, frames_of, job_for, planned, shot
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film

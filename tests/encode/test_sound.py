@@ -14,8 +14,9 @@ from encode.voice import VoiceReader
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.records import FrozenUntil, Mapped, SourceFinished
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span
+from lesson.view import load_state
 from tests.kit.filmed import Take, film
 from tests.kit.lessons import VOICE, make_lesson, moment, source
 

@@ -9,8 +9,9 @@ from encode.programme import Feed
 from encode.voice import VoiceReader, voice_pieces
 from lesson.folder import LessonFolder
 from lesson.records import FrozenUntil, Mapped
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
+from lesson.view import load_state
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film
 from tests.kit.lessons import make_lesson, source

@@ -13,9 +13,10 @@ import pytest
 
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
 from lesson.time import TICKS_PER_SECOND
+from lesson.view import load_state
 from tests.kit.programme import (
     classreel,
     command,

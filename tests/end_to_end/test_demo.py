@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from lesson.folder import LessonFolder
-from lesson.state import Phase, load_state
+from lesson.state import Phase
 from lesson.time import TICKS_PER_SECOND
+from lesson.view import load_state
 from tests.kit.clicks import find_clicks
 from tests.kit.marks import BOARD, STUDENTS, TEACHER, Mark, read_mark
 from tests.kit.programme import (

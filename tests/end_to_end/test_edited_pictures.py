@@ -15,9 +15,9 @@ from lesson.journal import append_records
 from lesson.model import Kind, Layout, Rendition
 from lesson.overrides import OverrideShot, Trim
 from lesson.records import FrozenUntil, Mapped, Origin, Shot, SourceFinished
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks, ticks_from_pts
 from lesson.verify import verify_local
+from lesson.view import load_state
 from media.output.fmp4 import MEDIA_START
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film

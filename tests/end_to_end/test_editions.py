@@ -28,9 +28,10 @@ from lesson.journal import JournalWriter, append_records
 from lesson.model import Layout, Rendition
 from lesson.overrides import OverrideShot, Trim
 from lesson.records import FrozenUntil, Mapped, Origin, Planning, Record, Shot, encode_line
-from lesson.state import LessonState, Phase, load_state
+from lesson.state import LessonState, Phase
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
 from lesson.verify import verify_local
+from lesson.view import load_state
 from publish.memory_store import MemoryStore
 from publish.uploader import Uploader
 from publish.verify import verify_remote

@@ -14,7 +14,7 @@ import pytest
 
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
-from lesson.state import load_state
+from lesson.view import load_state
 from tests.kit.places import GOLDEN
 from tests.kit.programme import classreel, environment, result_of
 from tests.kit.s3_servers import free_ports

@@ -10,8 +10,9 @@ import pytest
 
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
-from lesson.state import LessonState, Phase, load_state
+from lesson.state import LessonState, Phase
 from lesson.verify import verify_local
+from lesson.view import load_state
 from tests.kit.places import GOLDEN
 from tests.kit.programme import classreel, decoding_errors, folder_of, result_of
 

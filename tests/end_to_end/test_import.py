@@ -11,7 +11,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from lesson.folder import LessonFolder, lessons_in
-from lesson.state import load_state
+from lesson.view import load_state
 from tests.kit.clips import marked_clip
 from tests.kit.places import FOOTAGE
 from tests.kit.programme import classreel, decoding_errors, folder_of, pictures_of, result_of

@@ -11,7 +11,8 @@ import pytest
 
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
+from lesson.view import load_state
 from tests.kit.programme import command, decoding_errors, environment, folder_of
 from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.waiting import wait_until

@@ -15,8 +15,8 @@ import pytest
 from lesson.folder import LessonFolder
 from lesson.model import Layout
 from lesson.records import Shot
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, Span, Ticks
+from lesson.view import load_state
 from tests.kit.clicks import find_clicks
 from tests.kit.marks import Mark, flash_lit, flash_starts, read_mark
 from tests.kit.programme import (

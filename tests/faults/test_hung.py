@@ -55,7 +55,9 @@ def test_a_hung_capture_is_replaced(tmp_path: Path) -> None:
             wait_until(lambda: segments(lesson, "teacher")[-1]["epoch"] == 1, 20)
         assert capture_pids(lesson)["mic"] == pids["mic"], "no other process is touched"
         assert holes(lesson, "mic", "audio") == []
-        (missing,) = named_s(box.detail(), "teacher", "video")
+        named = wait_until(lambda: named_s(box.detail(), "teacher", "video"), 15, what="a gap, once it is placed")
+        assert named is not None
+        (missing,) = named
         assert 8.0 <= missing <= REPLACED_S + 5
 
 

@@ -36,8 +36,8 @@ from lesson.records import (
     Start,
     Stop,
 )
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
+from lesson.view import load_state
 
 MILLISECOND = Fraction(1, 1000)
 SEGMENT_S = 4

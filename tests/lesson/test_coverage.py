@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesson.bitrate import BitRate
+from lesson.gaps import Gap
 from lesson.loss import Loss
 from lesson.model import Kind, PtsRange, SegmentRecord, SourceSpec, StreamInfo
 from lesson.records import (
@@ -23,8 +24,10 @@ from lesson.records import (
     SourceLost,
     Start,
 )
+from lesson.source_state import SourceState
 from lesson.spans import SpanIndex
-from lesson.state import MIN_GAP, Gap, LessonState, SourceState
+from lesson.state import LessonState
+from lesson.stretches import MIN_GAP
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, uncovered
 from tests.kit.lessons import MILLISECOND, header, moment, source
 from tests.kit.strategies import small_spans

@@ -27,8 +27,9 @@ from lesson.records import (
     _crc_tail,
     encode_line,
 )
-from lesson.state import LessonState, Phase, load_state
+from lesson.state import LessonState, Phase
 from lesson.time import TICKS_PER_SECOND, seconds_from_ticks
+from lesson.view import load_state
 from tests.kit.lessons import (
     encode_all,
     header,

@@ -13,7 +13,7 @@ import pytest
 from lesson.errors import JournalBusyError
 from lesson.journal import JournalReader, JournalWriter, append_records, read_journal
 from lesson.records import FrozenUntil, Record, SegmentObserved
-from lesson.state import LessonView
+from lesson.view import LessonView
 from tests.kit.lessons import make_lesson
 from tests.kit.waiting import wait_until
 

@@ -9,8 +9,8 @@ import pytest
 from lesson.errors import ClassreelError, LessonFormatError, LessonNotFoundError
 from lesson.folder import LessonFolder
 from lesson.manifest import Sealed, manifest, read_sealed
-from lesson.state import load_state
 from lesson.summary import rendition_summary
+from lesson.view import load_state
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, source
 
 

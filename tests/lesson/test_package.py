@@ -11,7 +11,8 @@ import pytest
 from lesson import package
 from lesson.folder import LessonFolder
 from lesson.package import SETTLED, Object, media_file, objects, text_object, tiers
-from lesson.state import LessonState, load_state
+from lesson.state import LessonState
+from lesson.view import load_state
 from publish.memory_store import MemoryStore
 from publish.uploader import Uploader
 from publish.verify import verify_remote

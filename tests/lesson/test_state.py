@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesson.errors import StorageError
+from lesson.gaps import Gap
 from lesson.journal import JournalWriter, append_records, read_journal
 from lesson.model import Kind, Layout, SourceSpec, StreamInfo
 from lesson.records import (
@@ -34,8 +35,9 @@ from lesson.records import (
     Verified,
 )
 from lesson.roles import picture_order, voice_order
-from lesson.state import Gap, LessonState, LessonView, Phase, load_state
+from lesson.state import LessonState, Phase
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
+from lesson.view import LessonView, load_state
 from tests.kit.lessons import (
     TEACHER_AND_MIC,
     encode_all,

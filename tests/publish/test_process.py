@@ -19,8 +19,8 @@ from lesson.folder import LessonFolder
 from lesson.hls import INDEX
 from lesson.journal import append_records, read_journal
 from lesson.records import FrozenUntil, ObjectStored
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND
+from lesson.view import load_state
 from process.stage import EXIT_DONE, EXIT_FATAL
 from publish.body import HeldBody
 from publish.settings import StoreSettings

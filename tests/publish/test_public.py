@@ -16,7 +16,7 @@ from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec, StreamInfo
 from lesson.package import MANIFEST
 from lesson.records import SourceFinished, SourceLost, StreamAccount
-from lesson.state import load_state
+from lesson.view import load_state
 from publish.memory_store import MemoryStore
 from publish.uploader import Uploader
 from tests.kit.lessons import (

@@ -14,7 +14,7 @@ from lesson.errors import ConfigError, StoreError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter, append_records
 from lesson.records import FrozenUntil
-from lesson.state import load_state
+from lesson.view import load_state
 from publish import publisher, schedule
 from publish.body import Body
 from publish.line import Line

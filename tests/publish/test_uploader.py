@@ -16,8 +16,9 @@ from lesson.hls import INDEX
 from lesson.journal import append_records, read_journal
 from lesson.manifest import manifest
 from lesson.records import ChunkEncoded, FrozenUntil
-from lesson.state import Phase, load_state
+from lesson.state import Phase
 from lesson.verify import verify_local
+from lesson.view import load_state
 from process.backoff import Backoff
 from publish.body import Body
 from publish.folder_store import FolderStore

@@ -28,8 +28,8 @@ from lesson.records import (
     Shot,
     SourceFinished,
 )
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, Span
+from lesson.view import load_state
 from process.job import Job
 from tests.kit.films import cut, film, frame_of
 from tests.kit.lessons import make_lesson, moment, source, start, stop

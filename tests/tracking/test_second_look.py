@@ -13,8 +13,8 @@ from lesson.folder import LessonFolder
 from lesson.journal import read_journal
 from lesson.model import Role
 from lesson.records import FrozenUntil, Shot
-from lesson.state import load_state
 from lesson.time import TICKS_PER_SECOND, Span
+from lesson.view import load_state
 from tracking.__main__ import plan
 from tracking.detectors import DETECTORS, make_detector
 from tracking.evidence_reader import EvidenceReader
