@@ -25,6 +25,7 @@ MIN_FREE_BYTES = 5 * 1024**3
 MAX_TRIALS = 4
 """Feeds tried at a time."""
 _STORE_REMEDIES = {
+    StoreFault.UNREACHED: "start the store, plug in the line, and look whether store.url has the store's address",
     StoreFault.PLAIN_HTTP: "write s3+http:// in store.url, or switch TLS on in the server",
     StoreFault.UNKNOWN_CERTIFICATE: (
         "save the certificate of the store's CA on this box and name that file in SSL_CERT_FILE"

@@ -1,6 +1,6 @@
 """`python -m publish LESSON_DIR SETTINGS`: bring one lesson to the store; ends when it is verified there.
 
-`python -m publish --all ROOT SETTINGS`: all unpublished lessons of a root, in turns; ends when there is none.
+`python -m publish --all ROOT SETTINGS`: all unpublished lessons of a root, in turns; ends when each is verified.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from typing import TypeAlias
 from lesson.errors import UnusableMediaError
 from lesson.hls import INDEX, file_key, playlist_key, reached
 from lesson.model import Rendition
-from lesson.package import Object, chunk_object, index_object, init_object, media_object, objects, tiers
+from lesson.package import MANIFEST, Object, chunk_object, index_object, init_object, media_object, objects, tiers
 from lesson.state import LessonState
 
 PLAYLIST_SHARE = 8
@@ -61,6 +61,8 @@ class PutPlaylist:
 @dataclass(frozen=True, slots=True)
 class Seal:
     """Everything is stored: write the manifest, compare every object with the store."""
+
+    key = MANIFEST
 
 
 Step: TypeAlias = Put | PutPlaylist | Seal

@@ -20,10 +20,11 @@ from lesson.folder import LessonFolder
 from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat
-from publish.line import COMPLAIN_AFTER, Line
+from publish.blame import Whose
+from publish.line import Line
 from publish.plan import Step
 from publish.protocol import ObjectStore
-from publish.schedule import Turns, Window, bytes_of, schedule
+from publish.schedule import Turns, Waiting, Window, bytes_of, schedule
 from publish.uploader import Uploader
 
 OPEN_AT_ONCE = 8
@@ -42,7 +43,6 @@ class _Lesson:
     uploader: Uploader | None = None  # while it is open
     next: Step | None = None
     fresh: bool = True
-    over: bool = False  # nothing was recorded
     put_off_until: float = 0.0
     pauses: Backoff = field(default_factory=Backoff)
     journals: tuple[tuple[int, int], ...] = ()
@@ -68,10 +68,11 @@ class Publisher:
         self._lessons: dict[str, _Lesson] = {}
         self._open: list[str] = []  # used last comes last
         self._unread: deque[str] = deque()
+        self._tried: set[str] = set()  # in vain, since something got through
         self._next_look = 0.0
 
     def run(self) -> None:
-        """Work until no lesson has anything to publish any more, now or later.
+        """Work until every lesson is verified; whoever knows that the rest is empty ends the process.
 
         What is wrong with one lesson is said and keeps no other from its turns.
 
@@ -90,7 +91,7 @@ class Publisher:
             self._close(lesson_id)
 
     def _is_over(self) -> bool:
-        return self._next_look > 0.0 and all(lesson.over for lesson in self._lessons.values())
+        return self._next_look > 0.0 and not self._lessons
 
     def _step(self) -> bool:
         now = self._clock()
@@ -101,7 +102,7 @@ class Publisher:
             self._guarded(lesson_id, self._renew)
         if self._unread:  # one at a time: the line must not wait until a long row of lessons is read
             self._guarded(self._unread.popleft(), self._renew)
-        turn = schedule(self._turns.waiting(self._ready(now)), Window.ALL, None)
+        turn = schedule(self._candidates(now), Window.ALL, None)
         if turn is not None:
             lesson_id, step = turn
             self._guarded(lesson_id, lambda lesson: self._send(lesson, step))
@@ -112,6 +113,7 @@ class Publisher:
         found = {folder.id: folder for folder in self._catalogue.unfinished()}
         for gone in set(self._lessons) - set(found):
             self._close(gone)
+            self._line.forget(gone)
             if self._lessons.pop(gone).pauses.failures:
                 recovered(about=gone)
         self._unread.clear()
@@ -120,15 +122,21 @@ class Publisher:
             if lesson.uploader is None and now >= lesson.put_off_until and _journals(folder) != lesson.journals:
                 self._unread.append(lesson_id)
 
-    def _ready(self, now: float) -> dict[str, tuple[Step, bool]]:
-        """The next step of each lesson that has one, and whether it is fresh. What failed alone has time."""
-        waiting = {
-            lesson_id: (lesson.next, lesson.fresh, lesson.put_off_until <= now)
-            for lesson_id, lesson in self._lessons.items()
-            if lesson.next is not None
-        }
-        due = any(is_due for _, _, is_due in waiting.values())
-        return {one: (step, fresh) for one, (step, fresh, is_due) in waiting.items() if is_due or not due}
+    def _candidates(self, now: float) -> list[Waiting]:
+        """The lessons with something to send. While nothing gets through, each is tried before one is tried again:
+        otherwise one object that fails by itself would look like a store that is down.
+        """
+        waiting = self._turns.waiting(
+            {
+                lesson_id: (lesson.next, lesson.fresh)
+                for lesson_id, lesson in self._lessons.items()
+                if lesson.next is not None and lesson.put_off_until <= now
+            }
+        )
+        untried = [one for one in waiting if one.lesson not in self._tried]
+        if not untried:
+            self._tried.clear()
+        return untried or waiting
 
     def _renew(self, lesson: _Lesson) -> None:
         """Find out what is next of a lesson."""
@@ -137,23 +145,34 @@ class Publisher:
         try:
             lesson.next = uploader.next()
         except UnusableMediaError:  # nothing was recorded: nothing is missing in the store
-            lesson.next, lesson.over = None, True
+            lesson.next = None
         lesson.fresh = not uploader.state.encoded
 
     def _send(self, lesson: _Lesson, step: Step) -> None:
+        lesson_id = lesson.folder.id
         try:
             self._opened(lesson).carry_out(step)
         except StoreError as error:
-            self._line.failed(error)
-            lesson.put_off_until = self._clock() + lesson.pauses.pause_s()  # if another one has anything to send
-            if lesson.pauses.failures >= COMPLAIN_AFTER and not self._line.is_down:  # it fails alone
-                complain(str(error), about=lesson.folder.id)
+            self._tried.add(lesson_id)
+            if self._line.failed(error, lesson_id, step.key) is Whose.OBJECT:
+                self._set_aside(lesson, step, error)
             return
-        self._line.worked()
-        self._turns.add(lesson.folder.id, bytes_of(step))
-        if lesson.pauses.failures:
+        self._tried.clear()
+        self._line.worked(lesson_id, step.key)
+        self._turns.add(lesson_id, bytes_of(step))
+        if lesson.pauses.failures and not self._line.is_stuck(lesson_id):
             lesson.pauses.reset()
-            recovered(about=lesson.folder.id)
+            recovered(about=lesson_id)
+
+    def _set_aside(self, lesson: _Lesson, step: Step, error: StoreError) -> None:
+        """Let the others pass: an object of this lesson fails by itself."""
+        seconds = lesson.pauses.pause_s()
+        lesson.put_off_until = self._clock() + seconds
+        _log.warning(
+            "object_failed", lesson=lesson.folder.id, key=step.key, error=str(error), pause_s=round(seconds, 1)
+        )
+        if self._line.is_stuck(lesson.folder.id):
+            complain(str(error), about=lesson.folder.id)
 
     def _opened(self, lesson: _Lesson) -> Uploader:
         if lesson.uploader is None:

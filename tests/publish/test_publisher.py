@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from lesson.journal import JournalWriter, append_records
 from lesson.records import FrozenUntil
 from lesson.view import load_state
 from publish import publisher, schedule
+from publish.blame import SURE_AFTER
 from publish.body import Body
 from publish.line import Line
 from publish.memory_store import MemoryStore
 from publish.publisher import OPEN_AT_ONCE, Publisher
 from publish.verify import verify_remote
 from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
+
+LONGEST_PAUSE_S = 30.0
 
 
 def made(root: Path, number: int) -> LessonFolder:
@@ -111,13 +114,17 @@ def run(root: Path, store: MemoryStore, time: Time | None = None, *, until: list
     if wanted is None:
         publishing.run()
         return
-    for step in range(10_000):
-        if step % 5 == 0 and all(load_state(folder).verified for folder in wanted):  # to look costs more than a step
-            break
-        publishing._step()
-    else:
-        pytest.fail("never done")
+    go_on(publishing, lambda: all(load_state(folder).verified for folder in wanted))
     publishing.close()
+
+
+def go_on(publishing: Publisher, until: Callable[[], bool]) -> None:
+    """Step by step until something is true, without resting in real time."""
+    for step in range(10_000):
+        if step % 5 == 0 and until():  # to look may cost more than a step
+            return
+        publishing._step()
+    pytest.fail("never done")
 
 
 def test_all_lessons_of_a_root_are_published_and_the_process_ends(lessons: list[LessonFolder]) -> None:
@@ -200,18 +207,60 @@ def test_an_error_of_ours_over_one_lesson_holds_nobody_up(
     assert any(about == lessons[0].id and "KeyError" in reason for about, reason in said)
 
 
-def test_an_object_the_store_does_not_take_holds_nobody_up(
-    lessons: list[LessonFolder], said: list[tuple[str, str]]
-) -> None:
-    class Picky(CountingStore):
-        def fails(self, key: str) -> Exception | None:
-            return StoreError("not this one") if key == f"{lessons[0].id}/low/000001.m4s" else None
+class PickyStore(CountingStore):
+    """Does not take one object."""
 
-    store = Picky()
-    run(lessons[0].path.parent, store, until=lessons[1:])
-    assert all(ended(folder, store) for folder in lessons[1:])
-    assert (lessons[0].id, "not this one") in said
-    assert ("", "not this one") not in said
+    def __init__(self, refused: str | None) -> None:
+        super().__init__()
+        self.refused = refused
+        self.refusals = 0
+
+    def fails(self, key: str) -> Exception | None:
+        self.refusals += key == self.refused
+        return StoreError("not this one") if key == self.refused else None
+
+
+KEYS = ["voice/init.mp4", "low/000001.m4s", "voice/index.m3u8", "index.m3u8", "manifest.json"]
+
+
+@pytest.mark.parametrize("turn_bytes", [1, schedule.TURN_BYTES])
+@pytest.mark.parametrize(("count", "key"), [*((2, key) for key in KEYS), (OPEN_AT_ONCE + 2, KEYS[1])])
+def test_an_object_the_store_does_not_take_holds_nobody_up(
+    tmp_path: Path, said: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, key: str, count: int, turn_bytes: int
+) -> None:
+    """Few lessons or many, whichever object: it is that lesson's, also long after the others are done."""
+    monkeypatch.setattr(schedule, "TURN_BYTES", turn_bytes)
+    bad, *others = [made(tmp_path, number) for number in range(count)]
+    store, time = PickyStore(f"{bad.id}/{key}"), Time()
+    publishing = Publisher(tmp_path, store, line=Line(sleep=time.sleep), clock=time)
+    go_on(publishing, lambda: all(load_state(folder).verified for folder in others))
+    refusals = store.refusals
+    go_on(publishing, lambda: store.refusals > refusals + 2 * SURE_AFTER)
+    assert all(ended(folder, store) for folder in others)
+    assert {one for one in said if one[1] != "-"} == {(bad.id, "not this one")}
+    assert (bad.id, "-") not in said
+    assert time.rests == 1, "at its first failure nothing shows whose it is; later on nobody waits for it"
+    store.refused = None
+    time.now += LONGEST_PAUSE_S
+    publishing.run()
+    assert ended(bad, store)
+    assert (bad.id, "not this one") not in said[said.index((bad.id, "-")) :]
+
+
+def test_an_object_that_is_alone_cannot_be_told_from_the_store(tmp_path: Path, said: list[tuple[str, str]]) -> None:
+    """Until another one comes and gets through."""
+    root = tmp_path / "root"
+    only = made(root, 0)
+    store, time = PickyStore(f"{only.id}/voice/init.mp4"), Time()
+    publishing = Publisher(root, store, line=Line(sleep=time.sleep), clock=time)
+    go_on(publishing, lambda: store.refusals >= 2 * SURE_AFTER)
+    assert {one for one in said if one[1] != "-"} == {("", "not this one")}
+    late = made(root, 1)
+    said.clear()
+    go_on(publishing, lambda: load_state(late).verified is not None)
+    go_on(publishing, lambda: (only.id, "not this one") in said)
+    assert ("", "not this one") not in said[said.index(("", "-")) :]
+    publishing.close()
 
 
 def test_a_line_that_is_down_is_said_once_for_all_and_rested_for(
@@ -272,8 +321,11 @@ def test_an_empty_lesson_has_nothing_to_publish(tmp_path: Path, said: list[tuple
     folder = make_lesson(tmp_path, "20261102-080000-0001")
     record_all(folder)
     append_records(folder.plan_journal(), [FrozenUntil(at=0, final=True)])
-    store = CountingStore()
-    run(tmp_path, store)
+    store, time = CountingStore(), Time()
+    publishing = Publisher(tmp_path, store, line=Line(sleep=time.sleep), clock=time)
+    for _ in range(20):
+        publishing._step()
+    publishing.close()
     assert store.objects == {}
     assert said == []
 
