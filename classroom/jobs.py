@@ -23,8 +23,6 @@ CAPTURE_NICENESS = -10
 """Recording goes before everything else on the box, where the system allows it (root, or systemd's LimitNICE=)."""
 STAGE_SILENCE_S = 120.0
 """For all others: a step may wait for a slow disk, and give no sign meanwhile."""
-PUBLISH_SILENCE_S = 300.0
-"""A reply of a store may take 120 s (what lies in the send buffer goes first), and asking what became of it as long."""
 API_SILENCE_S = 15.0
 
 
@@ -83,15 +81,15 @@ _STAGES = {"raw": "capture", "plan": "tracking", "enc": "encode", "pub": "publis
 """Which stage writes the journals in a folder of the lesson."""
 
 
-def _stage(stage: str, *arguments: str, niceness: int, silence_s: float = STAGE_SILENCE_S) -> Job:
+def _stage(stage: str, *arguments: str, niceness: int) -> Job:
     """A stage that comes after recording, and must not disturb it."""
-    return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=silence_s)
+    return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
 
 
 def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:
     """The process that brings one lesson to the store, or (None) all unpublished lessons of the root in turns."""
     what = ("--all", str(settings.root)) if lesson is None else (str(lesson.path),)
-    return _stage("publish", *what, settings.named_store.argument(), niceness=5, silence_s=PUBLISH_SILENCE_S)
+    return _stage("publish", *what, settings.named_store.argument(), niceness=5)
 
 
 def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:

@@ -1,4 +1,4 @@
-"""The line to an S3 server: connections that suit a thin line, signed requests, errors in our words.
+"""Speaks to an S3 server: signed requests over connections that suit a thin line, errors in our words.
 
 What the `minio` client does not do by itself, and why it is done here, is in docs/adr/0007-object-store.md and
 0022-one-publisher-and-parts.md.
@@ -6,18 +6,15 @@ What the `minio` client does not do by itself, and why it is done here, is in do
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 from xml.etree.ElementTree import ParseError
 
 import certifi
@@ -27,11 +24,14 @@ from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 
 from lesson.errors import ConfigError, IntegrityError, ObjectNotFoundError, StoreError
+from lesson.store_fault import StoreFault
 from process.beat import beat
 from process.logs import redacted
 from publish.address import object_url
 from publish.body import Body, BodyReader, HeldBody
+from publish.hang import HangWatch
 from publish.protocol import checked_key
+from publish.s3_http import ThinLinePool, socket_options
 from publish.tls_fault import TLS_WORDS, tls_fault
 
 T = TypeVar("T")
@@ -49,6 +49,9 @@ _REFUSED = {
     "AccountProblem": "the account is disabled: ask whoever runs the store",
     "InvalidBucketName": "the server does not allow this name for a bucket",
 }
+_UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+MAX_SAID = 300
+"""Characters of an error that are repeated, where a server says more."""
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
 
 
@@ -60,50 +63,12 @@ class Credentials:
     secret_key: str = field(repr=False)
 
 
-class _BlockwisePool(urllib3.PoolManager):
-    """HTTP as a thin line needs it.
-
-    A bytes body is sent in one `sendall`, whose time-out spans the whole body: at 64 kbit/s 30 s end after 240 kB.
-    A file-like body goes in blocks of 16 kB, each with its own time-out and a sign of life. And over plain http the
-    client signs a SHA-256 that some servers never compare with the body; Content-MD5 they do compare.
-    """
-
-    def urlopen(self, method: str, url: str, redirect: bool = True, **request: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
-        body = request.get("body")
-        if method == "PUT" and isinstance(body, bytes):
-            digest = hashlib.md5(body, usedforsecurity=False).digest()
-            request["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
-            request["headers"]["Content-Length"] = str(len(body))
-            request["body"] = BodyReader(HeldBody(body), read=beat)
-        return super().urlopen(method, url, redirect=redirect, **request)
-
-
-def _socket_options(timeout_s: float) -> list[tuple[int, int, int]]:
-    """Have the kernel end a connection whose peer acknowledges nothing for `timeout_s`, data waiting or not.
-
-    The send buffer takes whole chunks, so that no time-out of ours sees whether the line still moves.
-    """
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    seconds = max(1, round(timeout_s / 2))
-    for name, value in (
-        ("TCP_USER_TIMEOUT", round(timeout_s * 1000)),
-        ("TCP_KEEPIDLE", seconds),
-        ("TCP_KEEPINTVL", max(1, seconds // 3)),
-        ("TCP_KEEPCNT", 3),
-    ):
-        if hasattr(socket, name):  # Linux has them all
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
-
-
 class S3Client:
     """A bucket at `endpoint` (`host[:port]`), addressed path style; keys lie below `prefix`. Opens no connection yet.
 
     `timeout_s` bounds connecting, handing over one block and hearing nothing from the peer's TCP; `reply_s` bounds the
-    wait for the reply, which on a thin line spans what lies in the send buffer: 120 s carry 0.96 MB at 64 kbit/s.
+    wait for the reply, which on a thin line spans what lies in the send buffer: 120 s carry 0.96 MB at 64 kbit/s. Long
+    before that the process says that its store hangs, if it does (`publish.hang`).
     """
 
     def __init__(
@@ -122,9 +87,11 @@ class S3Client:
         self.prefix = f"{checked_key(prefix)}/" if prefix else ""
         self.base = f"{'https' if secure else 'http'}://{endpoint}/{bucket}"  # of a bucket nothing needs encoding
         self._credentials = credentials
-        self._pool = _BlockwisePool(
+        self._watch = HangWatch(self.base, give_up_s=reply_s)
+        self._pool = ThinLinePool(
+            self._watch,
             timeout=urllib3.Timeout(connect=timeout_s, read=reply_s),
-            socket_options=_socket_options(timeout_s),
+            socket_options=socket_options(timeout_s),
             retries=False,  # the uploader retries, for ever and with a log line; hidden retries would multiply that
             cert_reqs="CERT_REQUIRED",
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
@@ -210,15 +177,18 @@ class S3Client:
         _log.info("public_bucket_created", store=self.base)
 
     @contextmanager
-    def errors(self, key: str) -> Iterator[None]:
-        """Every error of client, HTTP and server as one of ours: one line, no secrets."""
+    def request(self, key: str) -> Iterator[None]:
+        """While a request about `key` is under way: a server that hangs is noticed, and every error of client, HTTP and
+        server is one of ours, one line without secrets.
+        """
         where = object_url(self.base, self.prefix + key)
         try:
-            yield
+            with self._watch.watching():
+                yield
         except S3Error as error:
             raise self._server_error(where, error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError) as error:
-            fault = tls_fault(error)
+            fault = StoreFault.UNREACHED if isinstance(error, _UNREACHED) else tls_fault(error)
             said = TLS_WORDS.get(fault) or self._clean(str(error) or type(error).__name__)
             raise StoreError(f"{where}: {said}", fault) from error
 
@@ -238,4 +208,4 @@ class S3Client:
     def _clean(self, text: str) -> str:
         if self._credentials:
             text = text.replace(self._credentials.secret_key, "***")
-        return redacted(_QUERY.sub("?…", " ".join(text.split())))
+        return redacted(_QUERY.sub("?…", " ".join(text.split())))[:MAX_SAID]

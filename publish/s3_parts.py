@@ -21,31 +21,29 @@ class _Heads(Protocol):
 
 
 class S3Parts:
-    """`PartStore` over `line`; `objects` tells what became of an upload."""
+    """`PartStore` of the bucket that `s3` speaks to; `objects` tells what became of an upload."""
 
-    def __init__(self, line: S3Client, objects: _Heads) -> None:
-        self._line = line
+    def __init__(self, s3: S3Client, objects: _Heads) -> None:
+        self._s3 = s3
         self._objects = objects
 
     def start(self, key: str, *, content_type: str, cache_control: str) -> Upload:
         headers = {"Content-Type": content_type, "Cache-Control": cache_control}
-        with self._line.errors(key):
-            reply = self._line.creating_bucket(
-                lambda: self._line.send("POST", key, {"uploads": ""}, headers=headers)
-            ).data
+        with self._s3.request(key):
+            reply = self._s3.creating_bucket(lambda: self._s3.send("POST", key, {"uploads": ""}, headers=headers)).data
             upload_id = fromstring(reply).findtext("{*}UploadId")  # noqa: S314 the store's own reply
         if not upload_id:
-            raise StoreError(f"{self._line.url(key)}: the reply names no upload")
+            raise StoreError(f"{self._s3.url(key)}: the reply names no upload")
         return Upload(key, upload_id)
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         md5 = md5_of(body)
         headers = {"Content-MD5": base64.b64encode(bytes.fromhex(md5)).decode()}
         query = {"partNumber": str(number), "uploadId": upload.id}
-        with self._line.errors(upload.key):
-            reply = self._line.send("PUT", upload.key, query, body, headers)
+        with self._s3.request(upload.key):
+            reply = self._s3.send("PUT", upload.key, query, body, headers)
         if reply.headers.get("ETag", "").strip('"').lower() != md5:
-            raise IntegrityError(f"{self._line.url(upload.key)}: the store holds another part {number} than was sent")
+            raise IntegrityError(f"{self._s3.url(upload.key)}: the store holds another part {number} than was sent")
         return Part(number, body.length, md5)
 
     def parts(self, upload: Upload) -> list[Part]:
@@ -53,8 +51,8 @@ class S3Parts:
         marker = "0"
         while marker:
             query = {"uploadId": upload.id, "part-number-marker": marker}
-            with self._line.errors(upload.key):
-                page = ListPartsResult(self._line.send("GET", upload.key, query))
+            with self._s3.request(upload.key):
+                page = ListPartsResult(self._s3.send("GET", upload.key, query))
             found += [Part(part.part_number, part.size or 0, part.etag.lower()) for part in page.parts]
             marker = page.next_part_number_marker or "" if page.is_truncated else ""
         numbers = Counter(part.number for part in found)  # SeaweedFS lists every version of a part
@@ -68,14 +66,14 @@ class S3Parts:
             SubElement(entry, "ETag").text = part.etag
         body = HeldBody(tostring(root))
         try:
-            with self._line.errors(upload.key):
-                self._line.send("POST", upload.key, {"uploadId": upload.id}, body)
+            with self._s3.request(upload.key):
+                self._s3.send("POST", upload.key, {"uploadId": upload.id}, body)
         except StoreError:
             if not self._is_complete(upload, parts):  # else only the reply was lost
                 raise
             return
         if not self._is_complete(upload, parts):
-            raise IntegrityError(f"{self._line.url(upload.key)}: the store holds another object than was sent in parts")
+            raise IntegrityError(f"{self._s3.url(upload.key)}: the store holds another object than was sent in parts")
 
     def _is_complete(self, upload: Upload, parts: Sequence[Part]) -> bool:
         try:
@@ -87,7 +85,7 @@ class S3Parts:
 
     def abort(self, upload: Upload) -> None:
         try:
-            with self._line.errors(upload.key):
-                self._line.send("DELETE", upload.key, {"uploadId": upload.id})
+            with self._s3.request(upload.key):
+                self._s3.send("DELETE", upload.key, {"uploadId": upload.id})
         except ObjectNotFoundError:
             return

@@ -17,21 +17,19 @@ _MD5_LENGTH = 32
 
 
 class S3Store:
-    """The objects that `line` leads to."""
+    """The objects of the bucket that `s3` speaks to."""
 
-    def __init__(self, line: S3Client) -> None:
-        self.in_parts = S3Parts(line, self)
-        self._line = line
-        self._client = line.minio
-        self._bucket = line.bucket
+    def __init__(self, s3: S3Client) -> None:
+        self.in_parts = S3Parts(s3, self)
+        self._s3 = s3
 
     def put(self, key: str, body: Body, *, content_type: str, cache_control: str) -> None:
         if body.length > MAX_WHOLE_BYTES:
             raise ValueError(f"{key}: {body.length} bytes are more than one request carries")
         md5 = md5_of(body)
         try:
-            with self._line.errors(key):
-                etag = self._line.creating_bucket(lambda: self._put(key, body, content_type, cache_control))
+            with self._s3.request(key):
+                etag = self._s3.creating_bucket(lambda: self._put(key, body, content_type, cache_control))
         except StoreError:
             if self._holds(key, body.length, md5):  # only the reply was lost
                 return
@@ -40,9 +38,9 @@ class S3Store:
             raise IntegrityError(f"{self.url(key)}: the store holds other bytes than were sent")
 
     def _put(self, key: str, body: Body, content_type: str, cache_control: str) -> str | None:
-        result = self._client.put_object(
-            self._bucket,
-            self._line.name(key),
+        result = self._s3.minio.put_object(
+            self._s3.bucket,
+            self._s3.name(key),
             BodyReader(body),  # type: ignore[arg-type]  # it is only read from
             body.length,
             content_type=content_type,
@@ -68,8 +66,8 @@ class S3Store:
         return b"".join(self.blocks(key))
 
     def blocks(self, key: str) -> Iterator[bytes]:
-        with self._line.errors(key):
-            response = self._client.get_object(self._bucket, self._line.name(key))
+        with self._s3.request(key):
+            response = self._s3.minio.get_object(self._s3.bucket, self._s3.name(key))
             try:
                 yield from response.stream(BLOCK)
             finally:
@@ -77,35 +75,36 @@ class S3Store:
                 response.release_conn()
 
     def head(self, key: str) -> ObjectInfo:
-        name = self._line.name(key)
-        with self._line.errors(key):
+        name = self._s3.name(key)
+        with self._s3.request(key):
             try:
-                found = self._client.stat_object(self._bucket, name)
+                found = self._s3.minio.stat_object(self._s3.bucket, name)
             except S3Error as error:
                 if error.code == "AccessDenied":  # a reply to HEAD has no body: GET tells the reason (a wrong clock?)
-                    self._client.get_object(self._bucket, name, length=1).close()
+                    self._s3.minio.get_object(self._s3.bucket, name, length=1).close()
                 raise
         return _info(key, found.size, found.etag)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        line = self._line
         try:
-            with line.errors(prefix):
-                for found in self._client.list_objects(self._bucket, prefix=line.prefix + prefix, recursive=True):
+            with self._s3.request(prefix):
+                for found in self._s3.minio.list_objects(
+                    self._s3.bucket, prefix=self._s3.prefix + prefix, recursive=True
+                ):
                     if found.object_name and not found.is_dir:
-                        yield _info(found.object_name.removeprefix(line.prefix), found.size, found.etag)
+                        yield _info(found.object_name.removeprefix(self._s3.prefix), found.size, found.etag)
         except ObjectNotFoundError:  # no bucket yet
             return
 
     def delete(self, key: str) -> None:
         try:
-            with self._line.errors(key):
-                self._client.remove_object(self._bucket, self._line.name(key))
+            with self._s3.request(key):
+                self._s3.minio.remove_object(self._s3.bucket, self._s3.name(key))
         except ObjectNotFoundError:
             return
 
     def url(self, key: str) -> str:
-        return self._line.url(key)
+        return self._s3.url(key)
 
 
 def _info(key: str, size: int | None, etag: str | None) -> ObjectInfo:

@@ -61,7 +61,7 @@ def open_store(store: StoreSettings) -> ObjectStore:
     place = parse_store_url(store.url)  # settings have looked at it
     if isinstance(place, FolderAddress):
         return FolderStore(place.path)
-    line = S3Client(
+    s3 = S3Client(
         place.endpoint,
         place.bucket,
         prefix=place.prefix,
@@ -69,4 +69,4 @@ def open_store(store: StoreSettings) -> ObjectStore:
         credentials=credentials(store),
         region=place.region,
     )
-    return S3Store(line)
+    return S3Store(s3)

@@ -18,7 +18,7 @@ import pytest
 
 from classroom.conductor import Clock, Conductor
 from classroom.faults import job_faults
-from classroom.jobs import PUBLISH_SILENCE_S, publish_job, wanted_jobs, web_job
+from classroom.jobs import STAGE_SILENCE_S, publish_job, wanted_jobs, web_job
 from classroom.recording import stop_reason
 from classroom.settings import Settings
 from lesson.box import BoxView, Fault
@@ -116,7 +116,7 @@ def test_recording_goes_on_and_what_is_wrong_is_said(tmp_path: Path, subject: st
     tries = [child.born for child in room.launcher.started if child.job.stage == stage]
     late = [b - a for a, b in itertools.pairwise(tries) if a > given_up]
     assert len(late) >= 5  # for ever
-    hung_s = START_PATIENCE_S + (PUBLISH_SILENCE_S if way == "hung" else 0.0)
+    hung_s = START_PATIENCE_S + (STAGE_SILENCE_S if way == "hung" else 0.0)
     slowest = RETRY_S + hung_s + 4 * step
     assert max(late) <= slowest
 

@@ -116,7 +116,7 @@ def test_damage_on_the_way_is_never_acknowledged(store: S3Store, proxy: BadProxy
 
 @pytest.mark.s3
 def test_the_bare_client_would_acknowledge_damage(seaweed_server: S3Server) -> None:
-    """Why `_BlockwisePool` exists: signed payload digests are not compared by every server."""
+    """Why `ThinLinePool` exists: signed payload digests are not compared by every server."""
     pair = seaweed_server.credentials
     with BadProxy(seaweed_server.port) as proxy:
         client = Minio(f"127.0.0.1:{proxy.port}", pair.access_key, pair.secret_key, secure=False, region="us-east-1")
