@@ -7,14 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
 from media.decode.sound import sound
 from process.stage import EXIT_RETRY
-from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, marked_luma
 from tests.kit.capturing import (
     Capture,
@@ -35,11 +33,9 @@ from tests.kit.lessons import source
 from tests.kit.waiting import wait_until
 
 MS = TICKS_PER_SECOND // 1000
-beside = Beside()
 
 
-@beside
-def a_usb_camera_is_copied_and_comes_back_after_its_plug_was_pulled(tmp_path: Path) -> None:
+def test_a_usb_camera_is_copied_and_comes_back_after_its_plug_was_pulled(tmp_path: Path) -> None:
     camera = usb_camera(tmp_path)
     folder = live_lesson(tmp_path, source("teacher", uri=f"v4l2:{camera.device}"))
     with Capture(folder, "teacher", env=camera.env) as capture:
@@ -60,8 +56,7 @@ def a_usb_camera_is_copied_and_comes_back_after_its_plug_was_pulled(tmp_path: Pa
         assert all(0 < b - a < FRAME + 200 * MS for (a, _), (b, _) in pairwise(shown))
 
 
-@beside
-def a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path: Path) -> None:
+def test_a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path: Path) -> None:
     camera = usb_camera(tmp_path)
     folder = live_lesson(tmp_path, source("teacher", uri=f"v4l2:{camera.device}"))
     with Capture(folder, "teacher", env=camera.env) as capture:
@@ -82,8 +77,7 @@ def a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path: Pat
     assert len(marks(folder, first)) >= 5
 
 
-@beside
-def a_camera_that_is_not_there_is_tried_until_stop(tmp_path: Path) -> None:
+def test_a_camera_that_is_not_there_is_tried_until_stop(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, source("teacher", uri="v4l2:/dev/video97"))
     with Capture(folder, "teacher") as capture:
         wait_until(lambda: capture.log.count("No such file") >= 2, 10)
@@ -93,8 +87,7 @@ def a_camera_that_is_not_there_is_tried_until_stop(tmp_path: Path) -> None:
     assert finished(folder, "teacher")
 
 
-@beside
-def a_sound_card_is_recorded_sample_by_sample(tmp_path: Path) -> None:
+def test_a_sound_card_is_recorded_sample_by_sample(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, source("mic", uri="alsa:kit"))
     with Capture(folder, "mic", env=file_microphone(tmp_path, seconds=60)) as capture:
         # the file's clock runs free: a busy machine overruns it now and then, and what it missed is missing
@@ -116,8 +109,7 @@ def exact_pairs(folder: LessonFolder) -> int:
     return sum(abs(b - a - 2 * TICKS_PER_SECOND) <= MS for a, b in pairwise(clicks))
 
 
-@beside
-def a_screen_is_recorded_as_it_was_shown(tmp_path: Path) -> None:
+def test_a_screen_is_recorded_as_it_was_shown(tmp_path: Path) -> None:
     with screen(tmp_path) as monitor:
         folder = live_lesson(tmp_path, source("screen", uri=f"x11:{monitor.display}?size=640x360&fps=10"))
         monitor.show(marked_luma(1 * FRAME, width=640, height=360))
@@ -136,19 +128,10 @@ def a_screen_is_recorded_as_it_was_shown(tmp_path: Path) -> None:
     assert all(b > a for (a, _), (b, _) in pairwise(shown))
 
 
-@beside
-def a_screen_that_is_not_there_is_an_error_in_one_line(tmp_path: Path) -> None:
+def test_a_screen_that_is_not_there_is_an_error_in_one_line(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, source("screen", uri="x11::4711"))
     with Capture(folder, "screen") as capture:
         wait_until(lambda: losses(folder, "screen"), 10)
         stop_now(folder)
         assert capture.wait(5) == 0
     assert losses(folder, "screen")[0].startswith("screen :4711: ")
-
-
-outcomes = beside.fixture()
-
-
-@pytest.mark.parametrize("scenario", beside.names)
-def test_beside(outcomes: Outcomes, scenario: str) -> None:
-    outcomes[scenario].result()

@@ -13,9 +13,9 @@ from _pytest.mark import ParameterSet
 from lesson.folder import LessonFolder, lessons_in
 from lesson.view import load_state
 from tests.kit.clips import marked_clip
+from tests.kit.places import FOOTAGE
 from tests.kit.programme import classreel, decoding_errors, folder_of, pictures_of, result_of
 
-FOOTAGE = Path(__file__).resolve().parents[3] / "shared" / "footage"
 EVERY_DAY = {
     "ae_SAR-2by3.mp4",
     "exo_bear-vp9-odd-dimensions.webm",
