@@ -119,7 +119,7 @@ class DiskLook:
             except FileNotFoundError:  # its conductor makes it
                 return
             # in place: a block of its own that takes no journal of the file system's and no new space
-            fd = os.open(self._root / ".trial", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fd = os.open(self._root / ".trial", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
             try:
                 os.pwrite(fd, _TRIAL, 0)
                 os.fdatasync(fd)
