@@ -18,8 +18,11 @@ from tests.kit.places import FOOTAGE, ROOT
 # the one way to find the rooms: pytest itself is told by pyproject.toml, whatever tests start by this
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
-SPREAD = {f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk")}
-"""Files whose tests mostly wait for real time and share no fixtures: each may go to whichever worker is free."""
+SPREAD = {
+    *(f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk", "files")),
+    "tests/end_to_end/test_import.py",
+}
+"""Files of long tests that share no fixtures: each test may go to whichever worker is free."""
 
 # a slow machine is no failure; the continuous integration must not find by luck what is not the change's fault
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))

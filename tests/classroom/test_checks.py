@@ -21,9 +21,10 @@ from lesson.errors import MediaError
 from lesson.model import Kind, Role
 from lesson.source_fault import SourceFault
 from publish.settings import StoreSettings
-from tests.kit.devices import file_microphone, usb_camera
+from tests.kit.devices import usb_camera
 from tests.kit.lessons import source
 from tests.kit.rtsp_camera import RtspCamera
+from tests.kit.sound_card import sound_card
 
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
 PASSWORD_VARIABLE, OLD_VARIABLE, MISSING_VARIABLE = "CAM_PASS", "CAM_OLD_PASS", "NO_SUCH_VARIABLE"
@@ -112,7 +113,8 @@ def test_a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path) -> None:
 
 
 def test_a_sound_card(tmp_path: Path) -> None:
-    assert check_feed(source("mic", uri="alsa:kit"), environ=file_microphone(tmp_path)) == "pcm_s16le 48000 Hz, 1 ch"
+    with sound_card(tmp_path) as card:
+        assert check_feed(source("mic", uri="alsa:kit"), environ=card.env) == "pcm_s16le 48000 Hz, 1 ch"
 
 
 def test_settings_that_cannot_work_are_said() -> None:
