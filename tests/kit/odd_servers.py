@@ -77,7 +77,7 @@ def endless(status: str, *, kind: str = "application/xml", size: int | None = No
 
     def reply() -> Iterator[bytes]:
         length = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
-        yield f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{length}\r\n\r\n".encode()
+        yield f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n{length}\r\n\r\n".encode()
         block = b"<Error>".ljust(65_536, b"x")
         if size is None:
             yield from repeat(b"10000\r\n" + block + b"\r\n")
