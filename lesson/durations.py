@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `90s`, `45m`, `1h30m`."""
+"""Durations as people write them: `90`, `90s`, `45m`, `45min`, `1h30m`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from lesson.errors import ConfigError
 
-_PARTS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_PARTS = re.compile(r"(?:(\d+) ?h)? ?(?:(\d+) ?m(?:in)?)? ?(?:(\d+(?:\.\d+)?)(?: ?s)?)?")
 
 
 def parse_duration(text: str) -> float:
