@@ -63,6 +63,7 @@ FAULTS: Mapping[str, str] = {
     Fault.DISK_SLOW: gettext_noop("The disk is very slow. Please call the technician."),
     Fault.DISK_REFUSES: gettext_noop("The disk takes nothing more. Please call the technician."),
     Fault.CONDUCTOR_HANGS: gettext_noop("The recorder does not answer the button. Please call the technician."),
+    Fault.VOICE_LOST: gettext_noop("No sound is being recorded any more. Please call the technician."),
     Fault.CLOCK_UNTRUSTED: gettext_noop("The recorder's clock is wrong. Recording goes on."),
 }
 """What a teacher is told of a fault; `lesson.box.remedy` is what a technician is told."""

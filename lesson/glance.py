@@ -20,6 +20,7 @@ from lesson.journal import JournalReader, read_journal
 from lesson.manifest import read_sealed
 from lesson.model import LessonHeader
 from lesson.presumed import Signs, presumed
+from lesson.reading import open_regular, open_to_read, read_rest
 from lesson.records import (
     ChunkEncoded,
     EditionStarted,
@@ -198,7 +199,7 @@ def _end(path: Path, size: int) -> tuple[list[bytes], bytes]:
     """The whole lines within the last `size` bytes, without their line ends, and what follows the last line end."""
     with storage_errors(path):
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_regular(path)
         except FileNotFoundError:
             return [], b""
         try:
@@ -209,11 +210,12 @@ def _end(path: Path, size: int) -> tuple[list[bytes], bytes]:
     return lines[1:] if start else lines, torn
 
 
-def _beginning(path: Path, size: int) -> bytes:
+def _beginning(path: Path, size: int | None) -> bytes:
+    """The first `size` bytes; all, if None."""
     with storage_errors(path):
         try:
-            with path.open("rb") as file:
-                return file.read(size)
+            with open_to_read(path) as file:
+                return read_rest(file, 0, path) if size is None else file.read(size)
         except FileNotFoundError:
             return b""
 
@@ -274,7 +276,7 @@ _ABOUT_THE_INDEX = (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished",
 
 def _few_records(path: Path, beginnings: tuple[bytes, ...]) -> Iterator[Record | Unknown | None]:
     """The lines that begin so, out of a journal of thousands: looking for bytes is far cheaper than decoding them."""
-    data = _beginning(path, -1)
+    data = _beginning(path, None)
     for at in sorted(at for beginning in beginnings for at in _line_starts(data, beginning)):
         end = data.find(b"\n", at)
         if end >= 0:

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 from lesson.box import Fault
 from lesson.errors import StorageError, storage_errors
+from lesson.lifecycle import START_LOCK
 
 LOCK = ".box"
 """The file in the root that its box keeps locked; the bare folder below a disk has none."""
@@ -103,15 +104,27 @@ class RootAsFound:
                 self.path.stat()
             except FileNotFoundError:  # its conductor makes it
                 return {}
-            fd = os.open(self.path / TRIAL, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                os.pwrite(fd, TRIAL_BYTES, 0)
-                os.fdatasync(fd)
-            finally:
-                os.close(fd)
+        os.close(self._open(START_LOCK))  # a press needs it
+        trial = self._open(TRIAL)
+        try:
+            _write(trial, self.path)
+        finally:
+            os.close(trial)
         if self._known is None and (self.path / LOCK).exists():
             self._known = identity_of(self.path)
         return {}
+
+    def _open(self, name: str) -> int:
+        path = self.path / name
+        with storage_errors(path):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+
+
+def _write(fd: int, root: Path) -> None:
+    """In place: a block of its own that takes no journal of the file system's and no new space."""
+    with storage_errors(root):
+        os.pwrite(fd, TRIAL_BYTES, 0)
+        os.fdatasync(fd)
 
 
 class DiskProbe:

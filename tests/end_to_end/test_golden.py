@@ -13,9 +13,9 @@ from lesson.model import Kind
 from lesson.state import LessonState, Phase
 from lesson.verify import verify_local
 from lesson.view import load_state
+from tests.kit.places import GOLDEN
 from tests.kit.programme import classreel, decoding_errors, folder_of, result_of
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LESSONS = [folder.path for folder in lessons_in(GOLDEN)]
 
 

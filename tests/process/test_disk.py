@@ -12,6 +12,7 @@ import pytest
 
 from lesson.box import Fault
 from lesson.errors import DiskFailsError, StorageError
+from lesson.lifecycle import START_LOCK
 from process.disk import LOCK, DiskGoneError, DiskProbe, Findings, RootAsFound, demand_same, identity_of, space_for
 from tests.kit.waiting import wait_until
 
@@ -121,3 +122,23 @@ def test_room_is_that_of_the_disk_on_which_the_root_is_or_will_be(root: Path) ->
     assert there.free > 0
     assert abs(there.free - later.free) < 1_000_000_000
     assert not (root / "not").exists()
+
+
+@pytest.mark.parametrize("name", [START_LOCK, ".trial"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR])
+def test_a_file_that_a_press_needs_and_cannot_open_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    really = os.open
+
+    def refuses(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path).name == name:
+            raise OSError(number, os.strerror(number))
+        return really(path, flags, mode)
+
+    probe = always_anew(root)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuses)
+        found = probe.faults()
+    assert found == {Fault.DISK_REFUSES: f"{root / name}: {os.strerror(number)}"}
+    assert probe.faults() == {}
