@@ -1,4 +1,4 @@
-"""A lesson over the local network: playlists from the journals, chunks from the lesson folder, feed thumbnails.
+"""A lesson over the local network: playlists from the journals, chunks from the lesson folder, thumbnails of sources.
 
 Only what a journal names is served; a path in a request is never turned into a path on disk.
 """
@@ -135,11 +135,11 @@ def _existing(folder: LessonFolder, relative: str) -> Path:
     responses={200: {"content": {"image/jpeg": {}}}, **problem_docs(404, 503)},
 )
 def thumb(box: BoxDep, request: Request, lesson_id: str, source: str) -> Response:
-    """The newest recorded picture of a feed."""
+    """The newest recorded picture of a source."""
     with box.library.reading(lesson_id) as state:
-        feed = state.sources.get(source)
-        segment = newest_picture(feed) if feed else None
-    if feed is None:
+        found = state.sources.get(source)
+        segment = newest_picture(found) if found else None
+    if found is None:
         raise RefusedError(causes.SOURCE_NOT_FOUND)
     if segment is None:
         raise RefusedError(causes.PICTURE_NOT_YET)

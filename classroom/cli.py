@@ -29,7 +29,7 @@ from process.parentage import EXIT_TERMINATED
 from process.share import share_with
 
 if TYPE_CHECKING:
-    from classroom.commands import Outcome
+    from classroom.commands import LessonOutcome
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -76,7 +76,7 @@ def classreel(
         raise typer.Exit(EXIT_USAGE)
 
 
-def _tell(outcome: Outcome, *, as_json: bool) -> None:
+def _tell(outcome: LessonOutcome, *, as_json: bool) -> None:
     """Print how a lesson ended, whether it is published or not."""
     report = outcome.report
     if as_json:
@@ -118,7 +118,7 @@ def demo(
 
     refuse_taken_port(settings)
 
-    def published(outcome: Outcome) -> None:
+    def published(outcome: LessonOutcome) -> None:
         _tell(outcome, as_json=as_json)
         say(f"watch it: {settings.url}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from api.settings import Conducted
-from classroom.faults import DiskWatch, Faults, clock_faults, job_faults, voice_faults
+from classroom.faults import Faults, clock_faults, disk_probe, job_faults, voice_faults
 from classroom.jobs import publish_job, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
@@ -73,7 +73,7 @@ class Conductor:
         self._launcher = launcher or best_launcher(PRELOAD)
         self._catalogue = Catalogue(settings.root)
         self._box = BoxLog(settings.root)
-        self._disk = DiskWatch(settings.root, self._root_lock)
+        self._disk = disk_probe(settings.root, self._root_lock)
         self._own = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
@@ -106,7 +106,6 @@ class Conductor:
             for run in self._runs.values():
                 run.close()
             self._own.stop()
-            self._disk.close()
             self._box.close()
             self._launcher.close()
             self._root_lock.close()
@@ -234,7 +233,8 @@ class Conductor:
 
     def _faults(self) -> Faults:
         """Everything that is wrong now."""
-        found = {**self._disk.faults(), **clock_faults(self._clock.now(), self._began)}
+        found = {(code, "disk"): line for code, line in self._disk.faults().items()}
+        found |= clock_faults(self._clock.now(), self._began)
         if self._root_trouble is not None:
             found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
         found |= job_faults("", self._own.troubles.values())

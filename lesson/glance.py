@@ -36,7 +36,7 @@ from lesson.records import (
     Verified,
     decode_line,
 )
-from lesson.state import Phase
+from lesson.state import Phase, phase_of
 from lesson.time import NANOSECONDS_PER_SECOND, seconds_from_ticks
 
 END_BYTES = 4_096
@@ -106,7 +106,7 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
     lost = f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
     return LessonEntry(
         folder=folder,
-        phase=Phase.EMPTY if empty else _phase(window, verified),
+        phase=phase_of(window.start, window.stop, verified=verified is not None, empty=empty),
         problem=NOTHING if empty else lost,
         header=folder.header,
         start=window.start,
@@ -116,14 +116,6 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
         playable=bool(verified) or _playable(folder),
         published_url=_published_url(folder.publish_journal, verified),
     )
-
-
-def _phase(window: Window, verified: Verified | None) -> Phase:
-    if verified:
-        return Phase.PUBLISHED
-    if window.start is None:
-        return Phase.CREATED
-    return Phase.PROCESSING if window.stop else Phase.RECORDING
 
 
 def control_window(path: Path) -> Window:

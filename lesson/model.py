@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
-    """One feed of a lesson, as the capture process needs it.
+    """One source of a lesson, as the capture process needs it.
 
     `uri` never holds credentials: they are named by reference in `user_env` and `password_env`.
     `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`; `parts`: the
@@ -171,7 +171,8 @@ class SegmentRecord:
     """One durable file of media packets; `path` is relative to the lesson folder.
 
     `anchors` are the promptest arrivals in the segment (delay only ever adds, so the least
-    `monotonic - pts` is the best estimate of the clock offset). Imported segments have none.
+    `monotonic - pts` is the best estimate of the clock offset). Imported segments have none. `closed_by`: what
+    ended it, for who studies the journal.
     """
 
     source: str

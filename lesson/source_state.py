@@ -12,7 +12,7 @@ from lesson.clock import Moment
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.spans import SpanIndex
-from lesson.stretches import MIN_GAP, Coverage, Stretches, Track, file_picture_stands, live_picture_stands
+from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
 from lesson.time import ClockMap, Span, Ticks, lesson_tick, ruling_map
 
 _KINDS = (Kind.AUDIO, Kind.VIDEO)
@@ -46,7 +46,7 @@ class SourceState:
     _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
     _announced: set[Kind] = field(default_factory=set, compare=False)
     _newest: dict[Kind, SegmentRecord] = field(default_factory=dict, compare=False, repr=False)
-    _tracks: dict[tuple[int, Kind], Track] = field(default_factory=dict, compare=False, repr=False)
+    _by_stream: dict[tuple[int, Kind], StreamSegments] = field(default_factory=dict, compare=False, repr=False)
     _stretches: dict[Kind, Stretches] = field(
         default_factory=lambda: {kind: Stretches() for kind in _KINDS}, compare=False, repr=False
     )
@@ -70,7 +70,7 @@ class SourceState:
         self.next_seq = max(self.next_seq, segment.seq + 1)
         self.bytes += segment.bytes
         for kind in _KINDS:
-            self.track(kind, segment.epoch).add(kind, segment)
+            self.segments_of(kind, segment.epoch).add(kind, segment)
             if segment.range(kind) is not None:
                 self._newest[kind] = segment
             for span in segment.spans(kind):
@@ -83,9 +83,9 @@ class SourceState:
         runs = self._stretches[Kind.VIDEO].newest_of(epoch)
         if not runs or shown.start < runs[0].end + MIN_GAP:
             return
-        hole, track = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch)
-        seen = max(hole.duration, track.reach - runs[-1].start) - hole.duration
-        pictures, spacing = track.packets, seen / max(1, track.packets)
+        hole, segments = Span(runs[0].end, shown.start), self.segments_of(Kind.VIDEO, epoch)
+        seen = max(hole.duration, segments.reach - runs[-1].start) - hole.duration
+        pictures, spacing = segments.packets, seen / max(1, segments.packets)
         if self.spec.imported:
             heard = self._stretches[Kind.AUDIO].newest_of(epoch)
             stands = file_picture_stands(hole, heard, pictures, spacing)
@@ -135,9 +135,9 @@ class SourceState:
         """How an epoch was lost first, if it was."""
         return self._first_losses.get(epoch)
 
-    def track(self, kind: Kind, epoch: int) -> Track:
+    def segments_of(self, kind: Kind, epoch: int) -> StreamSegments:
         """The segments of an epoch that hold this kind."""
-        return self._tracks.setdefault((epoch, kind), Track())
+        return self._by_stream.setdefault((epoch, kind), StreamSegments())
 
     def has(self, kind: Kind) -> bool:
         """Whether any epoch so far carries such a stream."""
@@ -151,7 +151,7 @@ class SourceState:
         """The segment committed last of those that hold this kind."""
         return self._newest.get(kind)
 
-    def coverage(self, kind: Kind) -> list[Coverage]:
+    def coverage(self, kind: Kind) -> list[Stretch]:
         """Unbroken stretches in the order they came, in source ticks. Within an epoch a hole of `MIN_GAP` ends one."""
         return list(self._stretches[kind].runs)
 
@@ -169,11 +169,11 @@ class SourceState:
         """Covered stretches on the lesson clock; epochs without a clock map are left out."""
         return [span for span, _ in self._placed(kind).entries]
 
-    def stretches(self, kind: Kind, window: Span | None = None) -> list[Coverage]:
+    def stretches(self, kind: Kind, window: Span | None = None) -> list[Stretch]:
         """Covered stretches on the lesson clock with their epochs; with a `window`, those that overlap it."""
         placed = self._placed(kind)
         found = placed.entries if window is None else placed.overlapping(window)
-        return [Coverage(epoch, span) for span, epoch in found]
+        return [Stretch(epoch, span) for span, epoch in found]
 
     def reach(self, kind: Kind) -> Ticks | None:
         """The lesson tick at which the last sample of this kind ends; None without one that has a place."""

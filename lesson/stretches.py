@@ -20,14 +20,14 @@ RARE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Stretch:
     """A stretch of one epoch without a hole of `MIN_GAP`; `span` in ticks of the source, or of the lesson."""
 
     epoch: int
     span: Span
 
 
-class Track:
+class StreamSegments:
     """The segments of one epoch that hold one kind of stream, in the order they came. Times are source ticks."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Stretches:
     """
 
     def __init__(self) -> None:
-        self.runs: list[Coverage] = []
+        self.runs: list[Stretch] = []
         self._first_of: dict[int, int] = {}  # epoch to position of its first run
         self._lesson: SpanIndex[int] = SpanIndex()
         self._placed_before: list[int] = []  # for each run that was looked at, how many on the lesson clock precede it
@@ -86,11 +86,11 @@ class Stretches:
         """More media of an epoch."""
         last = self.runs[-1] if self.runs else None
         if last and last.epoch == epoch and last.span.start <= span.start < last.span.end + MIN_GAP:
-            self.runs[-1] = Coverage(epoch, Span(last.span.start, max(last.span.end, span.end)))
+            self.runs[-1] = Stretch(epoch, Span(last.span.start, max(last.span.end, span.end)))
             self._replace_from(len(self.runs) - 1)
         else:
             self._first_of.setdefault(epoch, len(self.runs))
-            self.runs.append(Coverage(epoch, span))
+            self.runs.append(Stretch(epoch, span))
 
     def newest_of(self, epoch: int) -> list[Span]:
         """The runs of an epoch at the end of the list, newest first."""

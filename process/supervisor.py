@@ -181,7 +181,7 @@ class Supervisor:
         silence, allowed = self._silence(kept, now)
         if allowed is not None and silence > allowed and kept.hung is None:
             kept.hung = f"no sign of life for {silence:.0f} s"
-            _log.warning("process_hung", job=kept.job.name, silence_s=round(silence, 1))
+            _log.warning("process_hung", job=kept.job.name, error=kept.hung)
             kept.child.signal(signal.SIGKILL)
 
     def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:

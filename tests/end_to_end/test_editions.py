@@ -15,8 +15,8 @@ from encode.chunk import EncodedChunk
 from encode.inputs import chunk_inputs
 from encode.jobs import ChunkJob, Slot
 from encode.ready import chunk_span, ready_chunks
+from encode.rendition_writer import RenditionWriter
 from encode.stage import EncodeStage
-from encode.store import ChunkStore
 from encode.voice import BEYOND, voice_inputs
 from lesson.catalogue import Catalogue
 from lesson.durable import write_atomic
@@ -81,7 +81,7 @@ class InstantSound:
     def __init__(self, _folder: LessonFolder, rendition: Rendition) -> None:
         self.rendition = rendition
 
-    def step(self, state: LessonState, store: ChunkStore) -> bool:
+    def step(self, state: LessonState, store: RenditionWriter) -> bool:
         progress = state.renditions[self.rendition.name]
         index = progress.next
         if progress.started is None or index >= ready_chunks(state, beyond=BEYOND):
@@ -212,7 +212,7 @@ class Deadline:
         append, put = JournalWriter.append, MemoryStore.put
         monkeypatch.setattr(JournalWriter, "append", self._append(append))
         monkeypatch.setattr(MemoryStore, "put", self._wrap(put))
-        monkeypatch.setattr("encode.store.write_atomic", self._wrap(write_atomic))
+        monkeypatch.setattr("encode.rendition_writer.write_atomic", self._wrap(write_atomic))
         monkeypatch.setattr("publish.uploader.write_atomic", self._wrap(write_atomic))
 
     def _due(self) -> bool:
