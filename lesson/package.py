@@ -132,7 +132,9 @@ def media_file(state: LessonState, key: str) -> Object | None:
 
 def other_object(state: LessonState, key: str) -> Object | None:
     """What a lesson that is encoded publishes under this key besides media: whatever kinds there are."""
-    return next((one for one in objects(state) if one.key == key), None) if state.encoded else None
+    if not state.encoded or state.empty:
+        return None
+    return next((one for one in objects(state) if one.key == key), None)
 
 
 _DIGITS = 10

@@ -12,7 +12,7 @@ import pytest
 from api.app import create_app
 from lesson import package
 from lesson.folder import LessonFolder
-from lesson.package import SETTLED, Object, media_file, objects, text_object, tiers
+from lesson.package import SETTLED, Object, media_file, objects, other_object, text_object, tiers
 from lesson.state import LessonState
 from lesson.view import load_state
 from publish.memory_store import MemoryStore
@@ -71,3 +71,12 @@ def test_the_inventory_says_of_each_object_what_it_is(folder: LessonFolder) -> N
         assert media is None or media.sha256 == one.sha256
     assert [[rung.name for rung in tier] for tier in tiers(state)] == [["voice", "low"], ["high"]]
     assert {one.tier for one in found if one.key.startswith("high/")} == {1}
+
+
+def test_of_a_lesson_that_is_not_made_nothing_else_is_published(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path)
+    record_all(folder)
+    assert other_object(load_state(folder), "subtitles/en.vtt") is None
+    plan_all(folder, end=0)  # nothing was recorded
+    assert load_state(folder).empty
+    assert other_object(load_state(folder), "subtitles/en.vtt") is None
