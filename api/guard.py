@@ -39,18 +39,18 @@ SECURITY_HEADERS = {
 def foreign_post(headers: Headers) -> bool:
     """Whether a browser says that another site's page makes this request.
 
-    `Sec-Fetch-Site` where the browser knows it, else `Origin` against `Host`. A request with neither comes from no
-    browser page (a script, a timetable) and is let through: there are no cookies that it could abuse.
+    `Sec-Fetch-Site` where the browser knows it, else `Origin`, else `Referer`, against `Host`. A request with none
+    comes from no browser page (a script, a timetable) and is let through: there are no cookies that it could abuse.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site not in {"same-origin", "none"}
-    origin = headers.get("origin")
+    origin = headers.get("origin", headers.get("referer"))
     return origin is not None and _place(origin) != headers.get("host", "").lower()
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin; None where it is none."""
+    """Host and port of an origin or address; None where it is none."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

@@ -20,7 +20,7 @@ FRESH_S = 15.0
 """Media this old is still 'being recorded': segments close at the first key frame after 4 s, and cameras set one
 every 10 s at worst."""
 
-BLOCKING = frozenset({Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS})
+BLOCKING = frozenset({Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS, Fault.VOICE_LOST})
 """Faults with which nothing can be promised, whatever else is known: the room is in trouble, even without a lesson."""
 
 GRACE_S = 20.0

@@ -24,7 +24,7 @@ from lesson.hls import (
     PLAYLIST_TYPE,
     media_playlist,
     multivariant_playlist,
-    playable,
+    playable_until,
     playlist_key,
     reached,
 )
@@ -89,7 +89,7 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
     if progress.started is None or progress.leading == 0:
         raise RefusedError(causes.NOTHING_TO_PLAY)
     if snapshot:  # sound and pictures must end together
-        common = min(reached(state, one, state.renditions[one.name].leading) for one in playable(state))
+        common = playable_until(state)
         rung = state.header.rendition(rendition)
         chunks = sum(reached(state, rung, count) <= common for count in range(1, progress.leading + 1))
         return media_playlist(state, rendition, chunks=max(1, chunks), final=True)

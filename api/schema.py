@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from lesson.hls import INDEX
+from lesson.hls import INDEX, playable_until
 from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
@@ -144,12 +144,15 @@ class RenditionOut(BaseModel):
 
 
 class LessonOut(SummaryOut):
-    """`GET /lessons/{id}`. `hls` is the address of the playlist on this box once there is something to play."""
+    """`GET /lessons/{id}`. `playable_s`: how much of it can be watched already. `hls`: address of
+    the playlist on this box once there is something to play.
+    """
 
     created: str
     languages: list[str]
     captured: bool
     planned_s: float
+    playable_s: float
     encoded: bool
     objects_stored: int
     sources: list[SourceOut]
@@ -160,7 +163,7 @@ class LessonOut(SummaryOut):
 
     @classmethod
     def of_state(cls, state: LessonState, damage: list[str]) -> LessonOut:
-        header = state.header
+        header, shown = state.header, state.seen_as(state.shown)
         summary = lesson_summary(state)
         return cls(
             **SummaryOut.of(summary).model_dump(),
@@ -168,6 +171,7 @@ class LessonOut(SummaryOut):
             languages=list(header.languages),
             captured=state.captured,
             planned_s=rounded_s(state.frozen_until),
+            playable_s=rounded_s(playable_until(shown) - shown.edition.start),
             encoded=state.encoded,
             objects_stored=len(state.objects),
             sources=[SourceOut.of(header.id, source) for source in state.sources.values()],

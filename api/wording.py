@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from api.health import Feed, Light
 from lesson.box import Fault
 from lesson.listing import DAMAGED
-from lesson.model import Role
+from lesson.model import Kind, Role
 from lesson.state import Phase
 from lesson.translatable import gettext_noop
 
@@ -25,6 +25,9 @@ HINTS: Mapping[str, str] = {
 }
 HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
 """In trouble without a lesson."""
+HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
+"""In trouble with a lesson, while no source delivers."""
+KINDS: Mapping[str, str] = {Kind.VIDEO: gettext_noop("picture"), Kind.AUDIO: gettext_noop("sound")}
 FEEDS: Mapping[str, str] = {
     Feed.STANDBY: gettext_noop("on standby"),
     Feed.WAITING: gettext_noop("waiting for the signal"),
@@ -63,6 +66,7 @@ FAULTS: Mapping[str, str] = {
     Fault.DISK_SLOW: gettext_noop("The disk is very slow. Please call the technician."),
     Fault.DISK_REFUSES: gettext_noop("The disk takes nothing more. Please call the technician."),
     Fault.CONDUCTOR_HANGS: gettext_noop("The recorder does not answer the button. Please call the technician."),
+    Fault.VOICE_LOST: gettext_noop("No sound is being recorded any more. Please call the technician."),
     Fault.CLOCK_UNTRUSTED: gettext_noop("The recorder's clock is wrong. Recording goes on."),
 }
 """What a teacher is told of a fault; `lesson.box.remedy` is what a technician is told."""

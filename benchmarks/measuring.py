@@ -17,7 +17,8 @@ from typing import Any
 import av
 import imageio_ffmpeg  # type: ignore[import-untyped]  # no stubs exist
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.outside import environment
+
 _SAMPLE_S = 0.1
 _KIB = 1024
 
@@ -43,10 +44,9 @@ class CommandError(RuntimeError):
 
 def measured(argv: Sequence[str]) -> Cost:
     """Run a command to its end. Raises `CommandError` unless it ends well."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment())
         watch = _MemoryWatch(process.pid)
         _, status, usage = os.wait4(process.pid, 0)  # on Linux with the usage of all descendants that were waited for
         wall = time.perf_counter() - start

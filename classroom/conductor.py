@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from api.settings import Conducted
-from classroom.faults import DiskWatch, Faults, clock_faults, job_faults
+from classroom.faults import DiskWatch, Faults, clock_faults, job_faults, voice_faults
 from classroom.jobs import web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
@@ -228,7 +228,7 @@ class Conductor:
             found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
         found |= job_faults("", self._api.troubles.values())
         for lesson_id, run in self._runs.items():
-            found |= job_faults(lesson_id, run.troubles.values())
+            found |= job_faults(lesson_id, run.troubles.values()) | voice_faults(run.view.state)
         found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}
         return found | {(Fault.LESSON_DAMAGED, one.folder.id): one.problem or "" for one in self._damaged}
 

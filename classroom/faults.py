@@ -14,6 +14,8 @@ from lesson.clock import Moment
 from lesson.durable import write_atomic
 from lesson.elapsed import EARLIEST
 from lesson.errors import StorageError, storage_errors
+from lesson.model import Kind
+from lesson.state import LessonState
 from process.disk import demand_same
 from process.logs import redacted
 from process.supervisor import Trouble
@@ -43,6 +45,14 @@ def _code(trouble: Trouble) -> Fault:
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):
         return Fault.STORE_REFUSES if trouble.refused else Fault.STORE_UNREACHABLE
     return Fault.STAGE_GIVEN_UP
+
+
+def voice_faults(state: LessonState) -> Faults:
+    """Whether a lesson that is being recorded had sound, and no source delivers any now."""
+    heard = [source.spec.id for source in state.sources.values() if source.delivered(Kind.AUDIO)]
+    if state.stop or not heard or any(source.delivers(Kind.AUDIO) for source in state.sources.values()):
+        return {}
+    return {(Fault.VOICE_LOST, state.header.id): f"no sound any more from {', '.join(heard)}"}
 
 
 def clock_faults(now: Moment, began: Moment) -> Faults:

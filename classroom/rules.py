@@ -37,6 +37,13 @@ def language(tag: str) -> str:
     return tag
 
 
+def not_empty(value: object) -> object:
+    """An empty path would be the folder the box happens to be started in."""
+    if value == "":
+        raise ValueError("name a folder")
+    return value
+
+
 def room(text: str) -> str:
     """The name of the room, one visible line like a title."""
     room = checked_title(text)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from api.settings import PagesOfRoom, PagesSettings
 from capture.settings import SourceSettings
@@ -38,7 +38,7 @@ def default_root() -> Path:
 class Settings(PagesSettings):
     """Everything a box can be told. The keys of the pages stand beside the classroom's own, in no table."""
 
-    root: Path = Field(default_factory=default_root)
+    root: Annotated[Path, BeforeValidator(rules.not_empty)] = Field(default_factory=default_root)
     room: Annotated[str, AfterValidator(rules.room)] = "Classroom"
     timezone: Annotated[str, AfterValidator(rules.known_zone)] = "UTC"
     languages: tuple[Annotated[str, AfterValidator(rules.language)], ...] = ("en",)

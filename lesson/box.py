@@ -48,6 +48,7 @@ class Fault(StrEnum):
     DISK_REFUSES = "disk_refuses"
     CLOCK_UNTRUSTED = "clock_untrusted"
     CONDUCTOR_HANGS = "conductor_hangs"
+    VOICE_LOST = "voice_lost"
 
 
 _REMEDIES: dict[str, str] = {
@@ -73,6 +74,7 @@ _REMEDIES: dict[str, str] = {
     Fault.CONDUCTOR_HANGS: gettext_noop(
         "what is being recorded goes on, Start and Stop wait; restart the recorder if this stays"
     ),
+    Fault.VOICE_LOST: gettext_noop("pictures are recorded without sound; look at the microphone and its cable"),
     Fault.CLOCK_UNTRUSTED: gettext_noop("the box's clock is wrong: set it, or connect the box to a time server"),
 }
 

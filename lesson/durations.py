@@ -6,12 +6,16 @@ import re
 
 from lesson.errors import ConfigError
 
+LONGEST_S = 366 * 86_400.0
+"""More is a slip of the finger, and beyond what clocks and file names count."""
 _PARTS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
 def parse_duration(text: str) -> float:
     """Seconds. Raises `ConfigError` for anything that is not a positive duration."""
     seconds = _seconds(text)
+    if seconds is not None and seconds > LONGEST_S:
+        raise ConfigError(f"{text!r} is longer than a year")
     if not seconds:
         raise ConfigError(f"{text!r} is no duration; write 90, 90s, 45m or 1h30m")
     return seconds

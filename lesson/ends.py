@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from lesson.errors import LessonFormatError, storage_errors
+from lesson.reading import open_regular, open_to_read, read_rest
 from lesson.records import Record, Unknown, decode_line
 
 END_BYTES = 4_096
@@ -39,7 +40,7 @@ def end_of(path: Path, size: int = END_BYTES) -> tuple[list[bytes], bytes]:
     """
     with storage_errors(path):
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_regular(path)
         except FileNotFoundError:
             return [], b""
         try:
@@ -50,11 +51,11 @@ def end_of(path: Path, size: int = END_BYTES) -> tuple[list[bytes], bytes]:
     return lines[1:] if start else lines, torn
 
 
-def beginning_of(path: Path, size: int = BEGINNING_BYTES) -> bytes:
-    """The first `size` bytes of a file (-1: all); nothing where there is none. Raises `StorageError`."""
+def beginning_of(path: Path, size: int | None = BEGINNING_BYTES) -> bytes:
+    """The first `size` bytes of a file; all, if None; nothing where there is no file. Raises `StorageError`."""
     with storage_errors(path):
         try:
-            with path.open("rb") as file:
-                return file.read(size)
+            with open_to_read(path) as file:
+                return read_rest(file, 0, path) if size is None else file.read(size)
         except FileNotFoundError:
             return b""

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
 from lesson.model import SCHEMA, LessonHeader
+from lesson.reading import read_whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HEADER = TypeAdapter(LessonHeader)
@@ -98,7 +99,7 @@ class LessonFolder:
 
     def _header_text(self) -> bytes:
         try:
-            return self.header_path.read_bytes()
+            return read_whole(self.header_path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise LessonNotFoundError(f"{self.path} is no lesson folder: it has no lesson.json") from error
 

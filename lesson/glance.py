@@ -245,7 +245,7 @@ _ABOUT_THE_INDEX = (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished",
 
 def _few_records(path: Path, beginnings: tuple[bytes, ...]) -> Iterator[Record | Unknown | None]:
     """The lines that begin so, out of a journal of thousands: looking for bytes is far cheaper than decoding them."""
-    data = beginning_of(path, -1)
+    data = beginning_of(path, None)
     for at in sorted(at for beginning in beginnings for at in _line_starts(data, beginning)):
         end = data.find(b"\n", at)
         if end >= 0:

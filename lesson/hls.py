@@ -52,6 +52,12 @@ def reached(state: LessonState, rendition: Rendition, chunks: int) -> Ticks:
     return state.renditions[rendition.name].leads_with(chunks - 1).span.end if chunks else state.edition.start
 
 
+def playable_until(state: LessonState) -> Ticks:
+    """The lesson tick up to which all renditions are there that a player can start on."""
+    ends = (reached(state, one, state.renditions[one.name].leading) for one in playable(state))
+    return min(ends, default=state.edition.start)
+
+
 def media_playlist(state: LessonState, rendition: str, *, chunks: int, final: bool) -> str:
     """The playlist of one rendition naming its first `chunks` chunks of the edition: EVENT while live, else VOD.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from weakref import WeakSet
 
 from lesson.durable import make_folder, sync_folder
 from lesson.errors import JournalBusyError, JournalError, LessonFormatError, StorageError, storage_errors
+from lesson.reading import open_regular, open_to_read, read_rest
 from lesson.records import Record, Unknown, decode_line, encode_line
 
 _CRC_TAIL = 11
@@ -81,13 +83,13 @@ class JournalReader:
         """New records, in order; empty when nothing was committed. Raises `StorageError`."""
         with storage_errors(self.path):
             try:
-                if os.stat(self.path).st_size == self._offset:  # noqa: PTH116 asked often: a Path costs three times this
+                found = os.stat(self.path)  # noqa: PTH116 asked often: a Path costs three times this
+                if found.st_size == self._offset and stat.S_ISREG(found.st_mode):
                     self.torn_bytes = 0
                     return []
-                with self.path.open("rb") as file:
+                with open_to_read(self.path) as file:
                     self._forget_lines_taken_back(file)
-                    file.seek(self._offset)
-                    data = file.read()
+                    data = read_rest(file, self._offset, self.path)
             except FileNotFoundError:
                 return []
         parsed = _parse(data, self._offset)
@@ -131,7 +133,7 @@ class JournalWriter:
         self._broken = False
         make_folder(path.parent)
         with storage_errors(path):
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             self._take_over()
             sync_folder(path.parent)  # also when it existed: its maker may have been killed before doing this
@@ -150,8 +152,8 @@ class JournalWriter:
 
     def _cut_torn_tail(self) -> None:
         size = os.fstat(self._fd).st_size
-        data = os.pread(self._fd, size, 0)
-        self._size = _parse(data, 0).whole_bytes
+        with os.fdopen(self._fd, "rb", closefd=False) as file:
+            self._size = _parse(read_rest(file, 0, self.path), 0).whole_bytes
         if self._size < size:
             os.ftruncate(self._fd, self._size)
             os.fsync(self._fd)

@@ -52,12 +52,16 @@ class LessonTemplate:
         )
 
 
+START_LOCK = ".lock"
+"""The file in the root that is locked while a lesson is started."""
+
+
 @contextmanager
 def root_lock(root: Path) -> Iterator[None]:
     """Held while deciding whether a lesson is running; blocks for the moment another process decides."""
     make_folder(root)
     with storage_errors(root):
-        fd = os.open(root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(root / START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

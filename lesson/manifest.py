@@ -15,12 +15,15 @@ from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
 from lesson.package import objects
+from lesson.reading import open_to_read
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.summary import gap_summary, rendition_summary, rounded_s
 
 SCHEMA = 1
 _HEAD_BYTES = 16_384
+_MOST_HEAD_BYTES = 4 << 20
+"""Enough for ten thousand gaps and problems."""
 _OBJECTS = b',\n "objects": ['
 """Where the long list begins: thousands of objects that a summary does not need."""
 
@@ -91,10 +94,10 @@ def _before_objects(path: Path) -> bytes:
     data = b""
     with storage_errors(path):
         try:
-            with path.open("rb") as file:
-                while piece := file.read(_HEAD_BYTES):
+            with open_to_read(path) as file:
+                while len(data) < _MOST_HEAD_BYTES and (piece := file.read(_HEAD_BYTES)):
                     data += piece
-                    if (end := data.find(_OBJECTS)) >= 0:
+                    if (end := data.find(_OBJECTS, max(0, len(data) - len(piece) - len(_OBJECTS)))) >= 0:
                         return data[:end] + b"}"
         except FileNotFoundError as error:
             raise LessonNotFoundError(f"{path}: no manifest") from error

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesson.errors import LessonFormatError, storage_errors
+from lesson.errors import LessonFormatError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
+from lesson.reading import open_to_read, read_whole
 from lesson.state import LessonState
 from lesson.view import LessonView
 
@@ -34,7 +35,7 @@ def verify_local(folder: LessonFolder) -> list[str]:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file in hex, read in blocks. Raises `OSError`."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
@@ -92,7 +93,7 @@ def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
 def _torn_bytes(path: Path) -> int:
     """How many bytes follow the last whole line: of a journal still being written, or damaged."""
     with storage_errors(path):
-        data = path.read_bytes() if path.is_file() else b""
+        data = read_whole(path) if path.is_file() else b""
     return len(data) - (data.rfind(b"\n") + 1)
 
 
@@ -117,8 +118,8 @@ def _manifest(folder: LessonFolder, state: LessonState) -> list[str]:
         return []
     name = folder.relative(folder.manifest_path)
     try:
-        if file_sha256(folder.manifest_path) != state.verified.manifest_sha256:
+        if hashlib.sha256(read_whole(folder.manifest_path)).hexdigest() != state.verified.manifest_sha256:
             return [f"{name}: not the manifest that was published"]
-    except OSError:
+    except (OSError, StorageError):
         return [f"{name}: missing"]
     return []

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.errors import StorageError, storage_errors
+from lesson.lifecycle import START_LOCK
 from lesson.records import FaultRaised
 
 LOCK = ".box"
@@ -118,15 +119,26 @@ class DiskLook:
                 self._root.stat()
             except FileNotFoundError:  # its conductor makes it
                 return
-            # in place: a block of its own that takes no journal of the file system's and no new space
-            fd = os.open(self._root / ".trial", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                os.pwrite(fd, _TRIAL, 0)
-                os.fdatasync(fd)
-            finally:
-                os.close(fd)
+        os.close(self._open(START_LOCK))  # a press needs it
+        trial = self._open(".trial")
+        try:
+            _write(trial, self._root)
+        finally:
+            os.close(trial)
         if self._known is None and (self._root / LOCK).exists():
             self._known = identity_of(self._root)
+
+    def _open(self, name: str) -> int:
+        path = self._root / name
+        with storage_errors(path):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+
+
+def _write(fd: int, root: Path) -> None:
+    """In place: a block of its own that takes no journal of the file system's and no new space."""
+    with storage_errors(root):
+        os.pwrite(fd, _TRIAL, 0)
+        os.fdatasync(fd)
 
 
 def _fault(code: Fault, detail: str, before: FaultRaised | None) -> FaultRaised:

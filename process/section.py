@@ -71,6 +71,19 @@ def _section_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
     return model
 
 
+_PLAINLY = {
+    "tuple_type": 'write a list, as in ["one", "two"]',
+    "model_type": "write a table with keys of its own",
+    "string_type": "write a text in quotes",
+    "path_type": "write a path in quotes",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+}
+"""What pydantic says to programmers, by its type of error."""
+
+
 def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Place, str]:
     """Where a section is wrong, and a line that says how; rules do not repeat what may hold a password."""
     problems = error.errors(include_url=False)
@@ -80,7 +93,8 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Place
     if unknown:
         known = _section_at(model, place[:-1]).model_fields
         return place, f"unknown key {key_of(place)}{nearest(str(place[-1]), known)}"
-    return place, f"{key_of(place)}: {' '.join(problem['msg'].removeprefix('Value error, ').split())}"
+    said = _PLAINLY.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    return place, f"{key_of(place)}: {' '.join(said.split())}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-# stage processes started by tests must find the same rooms, wherever their working folder is
+from tests.kit.places import FOOTAGE, ROOT
+
+# the one way to find the rooms: pytest itself is told by pyproject.toml, whatever tests start by this
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+SPREAD = {
+    *(f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk", "files")),
+    "tests/end_to_end/test_import.py",
+}
+"""Files of long tests that share no fixtures: each test may go to whichever worker is free."""
 
 # a slow machine is no failure; the continuous integration must not find by luck what is not the change's fault
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -26,6 +32,18 @@ settings.load_profile("house")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exhaustive", action="store_true", help="also run what takes long: every real file imported")
     parser.addoption("--faults", action="store_true", help="also run what breaks a whole box: some ten minutes more")
+
+
+class _ByFile(LoadFileScheduling):
+    """A file stays together for its fixtures, but for those of `SPREAD`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return nodeid if file in SPREAD else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -43,10 +61,9 @@ def _asked_for(config: pytest.Config, name: str) -> bool:
 @pytest.fixture(scope="session")
 def footage() -> Path:
     """The folder of real clips beside the repository."""
-    folder = ROOT.parent / "shared" / "footage"
-    if not folder.is_dir():
+    if not FOOTAGE.is_dir():
         pytest.skip("no real footage: ../shared/footage is not here")
-    return folder
+    return FOOTAGE
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def test_a_new_epoch_is_recorded_only_when_something_of_it_is_durable() -> None:
     assert feeds(state, moment(41)) == {"teacher": Feed.RECORDING}
 
 
-@pytest.mark.parametrize("code", [Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS])
+@pytest.mark.parametrize("code", [Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS, Fault.VOICE_LOST])
 def test_nothing_is_promised_while_the_disk_refuses_or_nobody_conducts(code: Fault) -> None:
     fault = FaultRaised(code=code, about="disk", at=moment(5), detail="")
     assert room_health(None, moment(6), standby=[TEACHER], faults=[fault]).light is Light.TROUBLE

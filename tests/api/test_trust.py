@@ -183,6 +183,9 @@ def test_scripts_without_origin_and_own_names_still_work(client: httpx.Client) -
     own = {"Host": "recorder.local:8000", "Origin": "http://recorder.local:8000"}
     assert client.post(f"/lessons/{lesson}/stop", headers=own).status_code == 200
     assert client.post("/lessons", headers={"Origin": "http://[evil"}).status_code == 403
+    assert client.post("/lessons", headers={"Referer": "http://evil.example/page"}).status_code == 403
+    own_page = {"Host": "recorder.local:8000", "Referer": "http://recorder.local:8000/lessons"}
+    assert client.post(f"/lessons/{lesson}/stop", headers=own_page).status_code == 200
 
 
 def test_a_request_with_two_hosts_or_none(client: httpx.Client) -> None:

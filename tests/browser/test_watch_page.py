@@ -15,13 +15,14 @@ from lesson.model import Kind
 from lesson.records import FrozenUntil, Record
 from tests.kit.browser import Browser
 from tests.kit.lessons import make_lesson, plan_all, start, stop
+from tests.kit.places import NODE_MODULES
 from tests.kit.room import encode_for_players, playable_records, template
 from tests.kit.web import serving
 
 pytestmark = pytest.mark.browser
 SOON = 30.0
 CHUNKS = 3
-HLS_JS = Path(__file__).parents[1] / "node_modules" / "hls.js" / "dist" / "hls.min.js"
+HLS_JS = NODE_MODULES / "hls.js" / "dist" / "hls.min.js"
 SMALL = tuple(
     replace(rendition, width=min(rendition.width, 320), height=min(rendition.height, 180))
     for rendition in template().ladder
@@ -131,4 +132,4 @@ def test_the_player_appears_when_there_is_something_to_play(folder: LessonFolder
         append_records(folder.plan_journal(), [FrozenUntil(at=CHUNKS * folder.header.grid.chunk)])
         browser.wait_for(lambda: browser.has("#video"), SOON)
         browser.wait_for(lambda: browser.evaluate("document.getElementById('video').readyState") >= 1, SOON)
-        assert "about 20 seconds behind" in browser.text("#facts")
+        assert "watched up to 00:11" in browser.text("#facts")

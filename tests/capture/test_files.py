@@ -42,6 +42,7 @@ from tests.kit.capturing import (
 from tests.kit.clicks import find_clicks
 from tests.kit.clips import marked_clip
 from tests.kit.films import clicks, tape
+from tests.kit.footage import clips
 from tests.kit.lessons import source
 from tests.kit.waiting import wait_until
 
@@ -250,13 +251,11 @@ REFUSED = {"exo_invalid-bitstream.webm", "mp4parse_invalid_userdata.mp4", "no_mo
 
 
 @pytest.mark.footage
-def test_real_world_files_are_recorded_whole_or_refused(tmp_path: Path, footage: Path) -> None:
-    """Each file of odd/ and slides/: the same pictures at the same times as in the file, or one line of refusal."""
-    clips = sorted((footage / "odd").iterdir()) + sorted((footage / "slides").glob("*.m*"))
-    problems = []
-    for number, clip in enumerate(clips):
-        problems += [f"{clip.name}: {line}" for line in _import_problems(tmp_path / str(number), clip)]
-    assert problems == []
+@pytest.mark.parametrize("clip", clips("odd", "slides"))
+def test_a_real_world_file_is_recorded_whole_or_refused(footage: Path, clip: Path, tmp_path: Path) -> None:
+    """The same pictures at the same times as in the file, or one line of refusal."""
+    assert footage.is_dir()
+    assert _import_problems(tmp_path, clip) == []
 
 
 def _import_problems(root: Path, clip: Path) -> list[str]:

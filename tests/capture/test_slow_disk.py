@@ -14,7 +14,6 @@ from lesson.model import Kind, SegmentRecord
 from lesson.time import TICKS_PER_SECOND
 from media.feeds.segment import file_digest
 from process.beat import BEAT_ENV, EVERY_S
-from tests.kit.beside import Beside, Outcomes
 from tests.kit.camera_content import FRAME, content
 from tests.kit.capturing import (
     Capture,
@@ -33,7 +32,6 @@ from tests.kit.shims import slow_fsync
 from tests.kit.waiting import wait_until
 
 SCENE = source("teacher", uri="test:teacher?size=320x180&fps=25")
-beside = Beside()
 
 
 def assert_whole(folder: LessonFolder, found: list[SegmentRecord]) -> None:
@@ -55,8 +53,8 @@ def media_files(folder: LessonFolder) -> list[Path]:
     return [path for _, _, path in folder.segment_files("teacher")]
 
 
-@beside.each(of_300_ms=(300,), of_2500_ms=(2_500,), of_5_s=(5_000,))
-def slow_syncs_cost_no_packet(tmp_path: Path, sync_ms: int) -> None:
+@pytest.mark.parametrize("sync_ms", [300, 2_500, 5_000], ids=["of_300_ms", "of_2500_ms", "of_5_s"])
+def test_slow_syncs_cost_no_packet(tmp_path: Path, sync_ms: int) -> None:
     disk = slow_fsync(tmp_path, sync_ms)
     camera = RtspCamera().start()
     folder = live_lesson(tmp_path, source("teacher", uri=camera.url))
@@ -80,8 +78,7 @@ def slow_syncs_cost_no_packet(tmp_path: Path, sync_ms: int) -> None:
     assert ('"code": "disk"' in capture.log) == (sync_ms > 1_000), "a disk that lags is said, and no other"
 
 
-@beside
-def a_disk_that_stands_still_for_ten_seconds_costs_no_packet_and_no_sign_of_life(tmp_path: Path) -> None:
+def test_a_disk_that_stands_still_for_ten_seconds_costs_no_packet_and_no_sign_of_life(tmp_path: Path) -> None:
     disk = slow_fsync(tmp_path)
     heard, beats = os.pipe()
     camera = RtspCamera().start()
@@ -106,8 +103,7 @@ def a_disk_that_stands_still_for_ten_seconds_costs_no_packet_and_no_sign_of_life
     assert_whole(folder, segments(folder, "teacher"))
 
 
-@beside
-def killed_while_the_disk_lags_all_that_was_written_is_salvaged(tmp_path: Path) -> None:
+def test_killed_while_the_disk_lags_all_that_was_written_is_salvaged(tmp_path: Path) -> None:
     """Several segments are not committed by then; the epoch's own line may be missing, too."""
     disk = slow_fsync(tmp_path)
     folder = live_lesson(tmp_path, SCENE)
@@ -129,8 +125,7 @@ def killed_while_the_disk_lags_all_that_was_written_is_salvaged(tmp_path: Path) 
     assert finished(folder, "teacher")
 
 
-@beside
-def an_epoch_whose_line_never_reached_the_journal_is_known_from_its_segments(tmp_path: Path) -> None:
+def test_an_epoch_whose_line_never_reached_the_journal_is_known_from_its_segments(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
         capture.wait_for_segments(2)
@@ -145,8 +140,7 @@ def an_epoch_whose_line_never_reached_the_journal_is_known_from_its_segments(tmp
     assert len(segments(folder, "teacher")) >= len(media_files(folder)) - 1 >= 1
 
 
-@beside
-def told_to_end_it_waits_for_the_disk(tmp_path: Path) -> None:
+def test_told_to_end_it_waits_for_the_disk(tmp_path: Path) -> None:
     disk = slow_fsync(tmp_path)
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher", env=disk.env) as capture:
@@ -157,11 +151,3 @@ def told_to_end_it_waits_for_the_disk(tmp_path: Path) -> None:
     found = segments(folder, "teacher")
     assert found[-1].closed_by == "terminated"
     assert len(found) == len(media_files(folder))
-
-
-outcomes = beside.fixture()
-
-
-@pytest.mark.parametrize("scenario", beside.names)
-def test_beside(outcomes: Outcomes, scenario: str) -> None:
-    outcomes[scenario].result()

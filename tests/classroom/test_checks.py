@@ -21,15 +21,13 @@ from lesson.errors import MediaError
 from lesson.model import Kind, Role
 from lesson.source_fault import SourceFault
 from publish.settings import StoreSettings
-from tests.kit.beside import Beside, Outcomes
-from tests.kit.devices import file_microphone, usb_camera
+from tests.kit.devices import usb_camera
 from tests.kit.lessons import source
 from tests.kit.rtsp_camera import RtspCamera
+from tests.kit.sound_card import sound_card
 
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
 PASSWORD_VARIABLE, OLD_VARIABLE, MISSING_VARIABLE = "CAM_PASS", "CAM_OLD_PASS", "NO_SUCH_VARIABLE"
-
-beside = Beside()
 
 
 @pytest.fixture
@@ -72,8 +70,7 @@ def test_the_whole_box_is_tried_at_once(tmp_path: Path, camera: RtspCamera, monk
         assert secret not in str(result)
 
 
-@beside
-def a_camera_nobody_listens_on_and_a_silent_one(_folder: Path) -> None:
+def test_a_camera_nobody_listens_on_and_a_silent_one() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         uri = f"rtsp://127.0.0.1:{unused.getsockname()[1]}/main"
@@ -86,8 +83,7 @@ def a_camera_nobody_listens_on_and_a_silent_one(_folder: Path) -> None:
     assert "restart it" in remedy(camera.url, fault), line
 
 
-@beside
-def a_microphone_that_is_only_announced_is_said(_folder: Path) -> None:
+def test_a_microphone_that_is_only_announced_is_said() -> None:
     camera = RtspCamera().start()
     camera.faults.frozen = {Kind.AUDIO}
     try:
@@ -96,8 +92,7 @@ def a_microphone_that_is_only_announced_is_said(_folder: Path) -> None:
         camera.stop()
 
 
-@beside
-def a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path) -> None:
+def test_a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path) -> None:
     camera = usb_camera(tmp_path)
     spec = source("teacher", uri=f"v4l2:{camera.device}")
     assert check_feed(spec, environ=camera.env) == "mjpeg 384x208, 25 fps"
@@ -117,9 +112,9 @@ def a_usb_camera_well_busy_pulled_and_hanging(tmp_path: Path) -> None:
     assert "plug it in again" in remedy(spec.uri, SourceFault.HANGS)
 
 
-@beside
-def a_sound_card(tmp_path: Path) -> None:
-    assert check_feed(source("mic", uri="alsa:kit"), environ=file_microphone(tmp_path)) == "pcm_s16le 48000 Hz, 1 ch"
+def test_a_sound_card(tmp_path: Path) -> None:
+    with sound_card(tmp_path) as card:
+        assert check_feed(source("mic", uri="alsa:kit"), environ=card.env) == "pcm_s16le 48000 Hz, 1 ch"
 
 
 def test_settings_that_cannot_work_are_said() -> None:
@@ -152,11 +147,3 @@ def test_a_store_without_tls_and_a_missing_player_have_their_remedies(tmp_path: 
     assert "s3+http://" in found["store"]["remedy"]
     assert found["hls_js"]["detail"] == f"{missing}: no such file"
     assert "hls_js" in found["hls_js"]["remedy"]
-
-
-outcomes = beside.fixture()
-
-
-@pytest.mark.parametrize("scenario", beside.names)
-def test_beside(outcomes: Outcomes, scenario: str) -> None:
-    outcomes[scenario].result()

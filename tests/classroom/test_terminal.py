@@ -20,8 +20,8 @@ from classroom import cli
 from classroom.progress import LessonProgress
 from classroom.terminal import say, tell, tell_json
 from lesson.titles import one_line
-from tests.conftest import ROOT
 from tests.kit.lessons import make_lesson
+from tests.kit.places import ROOT
 
 MARKUP = st.lists(
     st.sampled_from(

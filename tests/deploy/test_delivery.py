@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -14,8 +13,8 @@ from packaging.version import Version
 
 from classroom.settings import load_settings
 from lesson.model import Role
+from tests.kit.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = PYPROJECT["tool"]["setuptools"]["packages"]
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;\\]+)(?P<rest>.*)$", re.MULTILINE)

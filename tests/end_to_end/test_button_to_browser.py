@@ -20,13 +20,14 @@ import pytest
 from minio import Minio
 
 from tests.kit.browser import Browser
-from tests.kit.programme import ROOT, command, environment
+from tests.kit.places import NODE_MODULES
+from tests.kit.programme import command, environment
 from tests.kit.s3_servers import S3Server, free_ports, juicefs, seaweed
 from tests.kit.waiting import wait_until
 
 pytestmark = [pytest.mark.s3, pytest.mark.browser]
 
-HLS_JS = ROOT / "tests" / "node_modules" / "hls.js" / "dist" / "hls.min.js"
+HLS_JS = NODE_MODULES / "hls.js" / "dist" / "hls.min.js"
 CONFIG = """
 root = "{root}"
 room = "Room 1"

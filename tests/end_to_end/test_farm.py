@@ -15,6 +15,7 @@ import pytest
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
 from lesson.view import load_state
+from tests.kit.places import GOLDEN
 from tests.kit.programme import classreel, environment, result_of
 from tests.kit.s3_servers import free_ports
 from tests.kit.waiting import wait_until
@@ -23,7 +24,6 @@ pytest.importorskip("distributed", reason="no Dask here: pip install 'classreel[
 
 WORK_S = 1.5
 """CPU seconds that encoding eleven seconds of lesson takes at the very least; an idle worker uses a tenth of it."""
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from lesson.verify import verify_local
 from lesson.view import load_state
 from publish.folder_store import FolderStore
 from publish.verify import verify_remote
+from tests.kit.places import GOLDEN
 from tests.kit.programme import classreel, decoding_errors, folder_of, result_of
 from tests.kit.stages import coded, without_workers, work
 
 S = TICKS_PER_SECOND
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LESSONS = [folder.path for folder in lessons_in(GOLDEN)]
 
 

@@ -8,35 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _pytest.mark import ParameterSet
 
 from lesson.folder import LessonFolder, lessons_in
 from lesson.view import load_state
 from tests.kit.clips import marked_clip
+from tests.kit.footage import clips
 from tests.kit.programme import classreel, decoding_errors, folder_of, pictures_of, result_of
-
-FOOTAGE = Path(__file__).resolve().parents[3] / "shared" / "footage"
-EVERY_DAY = {
-    "ae_SAR-2by3.mp4",
-    "exo_bear-vp9-odd-dimensions.webm",
-    "exo_portrait_4k60.mp4",
-    "los_interlaced_ac3.mp4",
-    "mpy_video_with_failing_audio.mp4",
-    "no_moov.mp4",
-    "oc_audio_only.mov",
-    "vpf_res_change.h264",
-    "xquery_slide_2fps_vfr.mov",
-    "xquery_slide_speech.mov",
-}
-"""One file of each kind of trouble; all the others are imported with `--exhaustive`."""
-
-
-def clips(*folders: str) -> list[ParameterSet]:
-    media = {".mp4", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".mp3", ".flac", ".ogg", ".wav", ".adts", ".h264"}
-    files = [path for folder in folders for path in sorted((FOOTAGE / folder).glob("*"))]
-    found = [path for path in files if path.suffix.lower() in media] or [Path("absent")]
-    rare = [[] if path.name in EVERY_DAY | {"absent"} else [pytest.mark.exhaustive] for path in found]
-    return [pytest.param(path, id=path.name, marks=marks) for path, marks in zip(found, rare, strict=True)]
 
 
 @pytest.mark.footage

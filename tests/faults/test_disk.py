@@ -15,6 +15,7 @@ from benchmarks.outside import Source, waited
 from tests.kit.box import MIC, TEACHER, Box, damaged
 from tests.kit.disks import disk
 from tests.kit.programme import classreel
+from tests.kit.shims import told_fsync
 from tests.kit.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
@@ -46,20 +47,23 @@ def all_damaged(lesson: Path) -> list[str]:
 @pytest.mark.parametrize("system", ["ext4", "xfs"])
 def test_power_cuts_cost_a_second_and_nothing_that_was_committed(system: str, tmp_path: Path) -> None:
     rng = random.Random(5)
-    with disk(tmp_path / system, system) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+    told = told_fsync(tmp_path)
+    with (
+        disk(tmp_path / system, system) as where,
+        Box(tmp_path, SOURCES, root=where.path / "root", env=told.env) as box,
+    ):
         lesson = box.press()
         for _ in range(2):
             before = counts(lesson)
             wait_until(lambda: more_than(lesson, before), AGAIN_WITHIN_S, what="new segments")  # noqa: B023
             last = {source.id: len(epochs(lesson, source.id)) - 1 for source in SOURCES}
-            # a line can be read before the disk has it: what has been there for seconds is committed
-            committed, in_this_segment_s, now = counts(lesson), rng.uniform(2.0, 5.5), time.monotonic()
-            wait_until(lambda: time.monotonic() - now >= in_this_segment_s, 7)  # noqa: B023
-            at = time.monotonic_ns()
+            now, in_this_segment_s = time.monotonic(), rng.uniform(0, 3.5)
+            wait_until(lambda: time.monotonic() - now >= in_this_segment_s, 5)  # noqa: B023
+            promised, at = told.promised(), time.monotonic_ns()
             where.cut_power()
             box.kill()
             where.power_again()
-            assert all(count >= committed[source] for source, count in counts(lesson).items()), "a commit is a commit"
+            assert_kept(promised)
             box.start()
             wait_until(
                 lambda: all(len(epochs(lesson, source)) > epoch + 1 for source, epoch in last.items()),  # noqa: B023
@@ -68,7 +72,8 @@ def test_power_cuts_cost_a_second_and_nothing_that_was_committed(system: str, tm
             for source, epoch in last.items():
                 end = media_end_ns(lesson, source, epoch)
                 assert end is not None
-                assert (at - end) / 1e9 <= LOST_S, source
+                # what a disk has not taken yet nobody can keep: other tests may keep the one below it busy
+                assert (at - end) / 1e9 <= LOST_S + told.slowest_s(), source
             assert all_damaged(lesson) == []
         assert lessons(box.root) == [lesson]
         box.stop()
@@ -76,6 +81,13 @@ def test_power_cuts_cost_a_second_and_nothing_that_was_committed(system: str, tm
         done = classreel("verify", lesson, "--config", box.config, "--json")
         assert done.returncode == 0, done.stdout
         box.kill()
+
+
+def assert_kept(promised: dict[Path, int]) -> None:
+    """A commit is a commit: each journal is as long as the disk had said."""
+    journals = {path: size for path, size in promised.items() if path.suffix == ".jsonl"}
+    assert len(journals) > len(SOURCES)
+    assert {path: path.stat().st_size for path, size in journals.items() if path.stat().st_size < size} == {}
 
 
 def test_a_full_disk_is_said_and_recording_goes_on_when_there_is_space(tmp_path: Path) -> None:

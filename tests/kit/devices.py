@@ -1,4 +1,4 @@
-"""Stand-ins for local devices: a preloaded V4L2 camera, an ALSA microphone made of a file, an X server in memory."""
+"""Stand-ins for local devices: a preloaded V4L2 camera, an X server in memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lesson.time import TICKS_PER_SECOND
 from tests.kit.camera_content import FRAME, marked_luma
-from tests.kit.clicks import draw_click
 from tests.kit.marks import Luma
 from tests.kit.waiting import wait_until
 
 _SHIM = Path(__file__).with_name("v4l2_shim.c")
-_ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
 
 
 @dataclass(frozen=True)
@@ -64,28 +61,6 @@ def usb_camera(folder: Path, *, seconds: int = 4) -> UsbCamera:
         "SHIM_BUSY": str(busy),
     }  # fmt: skip
     return UsbCamera("/dev/video42", env, stall, unplug, busy, count)
-
-
-def file_microphone(folder: Path, *, seconds: int = 20) -> dict[str, str]:
-    """Environment in which ALSA has a microphone `kit` with clicks at even seconds of silence."""
-    pcm = np.zeros(seconds * TICKS_PER_SECOND, np.float32)
-    for second in range(0, seconds, 2):
-        draw_click(pcm, second * TICKS_PER_SECOND)
-    raw = folder / "microphone.raw"
-    (pcm * 32767).astype("<i2").tofile(raw)
-    return alsa_config(folder, raw)
-
-
-def alsa_config(folder: Path, samples: Path) -> dict[str, str]:
-    """Environment in which ALSA has a microphone `kit` that gives the samples (16 bits) of a file."""
-    if not _ALSA_CONFIG.is_file():
-        pytest.skip("no ALSA configuration: libasound2-data is not installed")
-    config = folder / "asound.conf"
-    config.write_text(
-        f'pcm.kit {{ type file slave.pcm "quiet" file "/dev/null" infile "{samples}" format "raw" }}\n'
-        "pcm.quiet { type null }\n"
-    )
-    return {"ALSA_CONFIG_PATH": f"{_ALSA_CONFIG}:{config}"}
 
 
 class Screen:

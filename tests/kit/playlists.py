@@ -12,7 +12,8 @@ from pathlib import Path
 import m3u8  # type: ignore[import-untyped]
 import pytest
 
-_TESTS = Path(__file__).resolve().parent.parent
+from tests.kit.places import NODE_MODULES
+
 _SCRIPT = """
 const HLS = require('hls-parser');
 HLS.setOptions({strictMode: true});
@@ -113,11 +114,10 @@ def check_multivariant(text: str) -> list[dict[str, str]]:
 def check_strictly(*texts: str, folder: Path) -> None:
     """Have hls-parser in strict mode read each text; skips where node or the package is not installed.
 
-    The package is found below tests/ (`npm ci` there) or below $CLASSREEL_TEST_NODE_MODULES.
+    The package is found below tests/ (`npm ci` there).
     """
     node = shutil.which("node")
-    modules = Path(os.environ.get("CLASSREEL_TEST_NODE_MODULES", _TESTS / "node_modules"))
-    if node is None or not (modules / "hls-parser").is_dir():
+    if node is None or not (NODE_MODULES / "hls-parser").is_dir():
         pytest.skip("hls-parser is not installed: run `npm ci` in tests/")
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -131,6 +131,6 @@ def check_strictly(*texts: str, folder: Path) -> None:
         text=True,
         timeout=60,
         check=False,
-        env={**os.environ, "NODE_PATH": str(modules)},
+        env={**os.environ, "NODE_PATH": str(NODE_MODULES)},
     )
     assert result.returncode == 0, result.stderr

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from lesson.time import Ticks, ticks_from_pts
 from media.output.fmp4 import MEDIA_START
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.places import NODE_MODULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def command(*arguments: str | Path) -> list[str]:
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of a user without any CLASSREEL_ settings."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CLASSREEL_")}
-    return {**clean, "PYTHONPATH": str(ROOT), **(extra or {})}
+    return {**clean, **(extra or {})}
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -120,13 +119,13 @@ def strict_parser_errors(playlists: Sequence[Path]) -> str:
         "for (const f of process.argv.slice(1)) { try { HLS.parse(fs.readFileSync(f, 'utf8')) }"
         " catch (e) { console.error(f + ': ' + e.message); process.exitCode = 1 } }"
     )
-    if not (ROOT / "tests" / "node_modules" / "hls-parser").is_dir():
+    if not (NODE_MODULES / "hls-parser").is_dir():
         raise FileNotFoundError("tests/node_modules/hls-parser: run `npm ci` in tests/")
     node = shutil.which("node")
     if node is None:
         raise FileNotFoundError("no node on this machine")
     done = subprocess.run(
         [node, "-e", script, *map(str, playlists)],
-        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT / "tests",
+        capture_output=True, text=True, timeout=60, check=False, cwd=NODE_MODULES.parent,
     )  # fmt: skip
     return done.stderr

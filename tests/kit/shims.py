@@ -1,4 +1,4 @@
-"""Preloaded libraries that bend one system call, and the number by which they bend it."""
+"""Preloaded libraries that bend one system call, with the number by which they bend it, or tell of it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,49 @@ def wall_clock(folder: Path, seconds: float = 0.0) -> Shim:
     return _shim(folder, "wall_clock", "WALL_CLOCK_OFFSET", seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Environment for processes whose fsyncs are told, and what was told so far."""
+
+    env: dict[str, str]
+    _file: Path
+
+    def promised(self) -> dict[Path, int]:
+        """Bytes of each file that the disk said it has."""
+        sizes: dict[Path, int] = {}
+        for size, _, path in self._lines():
+            sizes[path] = max(size, sizes.get(path, 0))
+        return sizes
+
+    def slowest_s(self) -> float:
+        """The longest that the disk took."""
+        return max((milliseconds for _, milliseconds, _ in self._lines()), default=0) / 1000
+
+    def _lines(self) -> list[tuple[int, int, Path]]:
+        if not self._file.is_file():
+            return []
+        fields = (line.split(" ", 2) for line in self._file.read_text().splitlines())
+        return [(int(size), int(milliseconds), Path(path)) for size, milliseconds, path in fields]
+
+
+def told_fsync(folder: Path) -> Told:
+    """What the disk promised is told in a file, which should lie on another disk. Skips without a compiler."""
+    told = folder / "fsyncs"
+    return Told({"LD_PRELOAD": str(_library(folder, "told_fsync")), "TOLD_FSYNC": str(told)}, told)
+
+
 def _shim(folder: Path, name: str, variable: str, value: float) -> Shim:
+    library, number = _library(folder, name), folder / f"{name}.number"
+    number.write_bytes(struct.pack("d", value))
+    return Shim({"LD_PRELOAD": str(library), variable: str(number)}, number)
+
+
+def _library(folder: Path, name: str) -> Path:
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip(f"no gcc: {name}.c cannot be built")
-    library, number = folder / f"{name}.so", folder / f"{name}.number"
+    library = folder / f"{name}.so"
     if not library.exists():
         argv = [compiler, "-O1", "-shared", "-fPIC", "-o", library, _HERE / f"{name}.c", "-ldl", "-lm"]
         subprocess.run(argv, check=True)
-    number.write_bytes(struct.pack("d", value))
-    return Shim({"LD_PRELOAD": str(library), variable: str(number)}, number)
+    return library

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -13,18 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
-import numpy as np
 
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
 from tests.kit.camera_content import marked_luma
 from tests.kit.clips import marked_clip
-from tests.kit.devices import Screen, alsa_config, usb_camera
+from tests.kit.devices import Screen, usb_camera
 from tests.kit.rtsp_camera import RtspCamera
+from tests.kit.sound_card import sound_card
 
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
-_FIFO_RATE = 8_000
-"""Hz: ALSA's file plugin hands out single samples, and each is a packet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,33 +90,15 @@ def screen_in_memory(folder: Path) -> Iterator[StandIn]:
 
 
 @contextmanager
-def sound_card(folder: Path) -> Iterator[StandIn]:
-    """ALSA's file plugin reading a pipe, into which a tone is written in real time."""
-    pipe = folder / "microphone.pipe"
-    os.mkfifo(pipe)
-    ended, silent = threading.Event(), threading.Event()
-    period = np.sin(2 * np.pi * 500 * np.arange(_FIFO_RATE // 50) / _FIFO_RATE) * 20_000
-    block = period.astype("<i2").tobytes()
-
-    def write() -> None:
-        with pipe.open("r+b", buffering=0) as writer:  # a reader too, so that neither opening nor writing fails
-            os.set_blocking(writer.fileno(), False)
-            while not ended.wait(0.02):
-                if not silent.is_set():
-                    with contextlib.suppress(BlockingIOError):
-                        writer.write(block)
-
-    thread = threading.Thread(target=write, name="microphone")
-    thread.start()
-    yield StandIn(
-        uri=f"alsa:kit?rate={_FIFO_RATE}",
-        streams={Kind.AUDIO: "pcm_s16le"},
-        env=alsa_config(folder, pipe),
-        stall=lambda on: silent.set() if on else silent.clear(),
-        cannot="ALSA's file plugin has no error for a card that is pulled",
-    )
-    ended.set()
-    thread.join(5)
+def microphone(folder: Path) -> Iterator[StandIn]:
+    with sound_card(folder) as card:
+        yield StandIn(
+            uri="alsa:kit",
+            streams={Kind.AUDIO: "pcm_s16le"},
+            env=card.env,
+            stall=lambda on: card.silent.set() if on else card.silent.clear(),
+            cannot="ALSA's file plugin has no error for a card that is pulled",
+        )
 
 
 @contextmanager
@@ -205,7 +184,7 @@ def encoder_that_pushes(folder: Path) -> Iterator[StandIn]:
 STAND_INS: Mapping[str, Callable[[Path], AbstractContextManager[StandIn]]] = {
     "rtsp": network_camera,
     "v4l2": camera_at_usb,
-    "alsa": sound_card,
+    "alsa": microphone,
     "x11": screen_in_memory,
     "file": film_over_and_over,
     "test": simulated_camera,

@@ -19,6 +19,12 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["8785h", "99999999999999999999h", "9" * 400])
+def test_what_is_longer_than_a_year_is_a_slip(text: str) -> None:
+    with pytest.raises(ConfigError, match="longer than a year"):
+        parse_duration(text)
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61, "1:01"), (3600, "1:00:00"), (59.6, "1:00")])
 def test_durations_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text

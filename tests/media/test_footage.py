@@ -15,9 +15,8 @@ from media.decode.pictures import pictures
 from media.decode.sound import sound
 from media.decode.thumbnail import thumbnail
 from media.feeds.probe import probe
-from tests.conftest import ROOT
+from tests.kit.places import FOOTAGE
 
-FOOTAGE = ROOT.parent / "shared" / "footage"
 FILES = [path for name in ("odd", "teacher", "slides", "audio") for path in sorted((FOOTAGE / name).glob("*"))]
 LONGEST = 4 * TICKS_PER_SECOND
 REFUSED = {

@@ -11,6 +11,7 @@ import pytest
 
 from lesson.box import Fault
 from lesson.errors import DiskFailsError, StorageError
+from lesson.lifecycle import START_LOCK
 from process import disk
 from process.disk import LOCK, DiskGoneError, DiskLook, demand_same, identity_of
 from tests.kit.waiting import wait_until
@@ -105,3 +106,24 @@ def test_a_disk_that_does_not_answer_is_not_gone(root: Path, monkeypatch: pytest
     with pytest.raises(StorageError, match="Input/output error") as raised:
         demand_same(root, known)
     assert isinstance(raised.value, DiskFailsError)
+
+
+@pytest.mark.parametrize("name", [START_LOCK, ".trial"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR])
+def test_a_file_that_a_press_needs_and_cannot_open_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    really = os.open
+
+    def refuses(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path).name == name:
+            raise OSError(number, os.strerror(number))
+        return really(path, flags, mode)
+
+    look = DiskLook(root)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuses)
+        found = look.fault()
+    assert found is not None
+    assert (found.code, found.detail) == (Fault.DISK_REFUSES, f"{root / name}: {os.strerror(number)}")
+    assert look.fault() is None

@@ -42,7 +42,7 @@ def test_times_are_taken_as_people_write_them(text: str, seconds: float) -> None
         ('{"main": {"name": "a", "edges": []}}', "unknown key main.edges; known are corners, name"),
         ('{"pause": "1x"}', "Watching: pause: '1x' is no duration; write 90, 90s, 45m or 1h30m"),
         ('{"pause": 0}', "pause: Input should be greater than 0"),
-        ('{"zones": [{"name": 3}]}', "zones.0.name: Input should be a valid string"),
+        ('{"zones": [{"name": 3}]}', "zones.0.name: write a text in quotes"),
         ("{", "Invalid JSON"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from lesson.folder import lessons_in
 from process.share import Share
-from tests.conftest import ROOT
+from tests.kit.places import ROOT
 from tests.kit.programme import environment, result_of
 
 FILES = {Share.OWNER: 0o600, Share.GROUP: 0o640, Share.EVERYONE: 0o644}
@@ -26,6 +26,7 @@ root = Path(sys.argv[1]) / "root"
 share_with(Share(sys.argv[2]))
 from lesson.durable import write_atomic
 from lesson.lifecycle import root_lock
+from publish.body import HeldBody
 from publish.folder_store import FolderStore
 from tests.kit.lessons import make_lesson, record_all
 from tests.kit.room import draw_segment
@@ -33,7 +34,7 @@ with root_lock(root):
     record_all(make_lesson(root))
 draw_segment(root / "muxed" / "000000.mkv")
 write_atomic(root / "atomic", b"x")
-FolderStore(root / "store").put("l1/v180/a", b"x", content_type="", cache_control="")
+FolderStore(root / "store").put("l1/v180/a", HeldBody(b"x"), content_type="", cache_control="")
 subprocess.run([sys.executable, "-c", "import sys; open(sys.argv[1], 'w').close()", str(root / "child")], check=True)
 """
 

@@ -1,0 +1,71 @@
+"""What is wrong with a box, by what its lessons' journals say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classroom.faults import voice_faults
+from lesson.box import Fault
+from lesson.model import Kind, StreamInfo
+from lesson.records import EpochStarted, SegmentCommitted, SourceLost, Start, Stop
+from lesson.state import LessonState
+from tests.kit.lessons import header, moment, segment, source
+
+CAMERA = source("teacher")
+BOARD = source("board")
+MIC = source("mic")
+PICTURES = StreamInfo(kind=Kind.VIDEO, codec="h264")
+SOUND = StreamInfo(kind=Kind.AUDIO, codec="aac")
+
+
+def lesson() -> LessonState:
+    state = LessonState(header(sources=(CAMERA, BOARD, MIC)))
+    state.apply(Start(at=moment(0)))
+    return state
+
+
+def connect(state: LessonState, name: str, *streams: StreamInfo) -> None:
+    """A new epoch with these streams, and a segment of it that holds both kinds it has."""
+    number = state.sources[name].last_epoch + 1
+    state.apply(EpochStarted(source=name, epoch=number, at=moment(number), streams=streams))
+    for seq, stream in enumerate(streams):
+        spec = MIC if stream.kind is Kind.AUDIO else CAMERA
+        state.apply(SegmentCommitted(segment=replace(segment(spec, seq, epoch=number), source=name)))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["teacher", "board", "mic"]),
+            st.sampled_from(["lost", (PICTURES,), (SOUND,), (PICTURES, SOUND)]),
+        ),
+        max_size=12,
+    )
+)
+def test_a_room_that_was_heard_and_is_not_any_more_has_lost_its_voice(steps: list[tuple[str, object]]) -> None:
+    state = lesson()
+    sounding: dict[str, bool] = {}
+    for name, what in steps:
+        if isinstance(what, tuple):
+            connect(state, name, *what)
+            sounding[name] = SOUND in what
+        else:
+            state.apply(SourceLost(source=name, epoch=state.sources[name].last_epoch, at=moment(99), reason="gone"))
+            sounding[name] = False
+    heard = any(isinstance(what, tuple) and SOUND in what for _, what in steps)
+    lost = heard and not any(sounding.values())
+    assert list(voice_faults(state)) == ([(Fault.VOICE_LOST, state.header.id)] if lost else [])
+    state.apply(Stop(at=moment(100), reason="asked for"))
+    assert voice_faults(state) == {}
+
+
+def test_who_was_heard_is_named() -> None:
+    state = lesson()
+    connect(state, "teacher", PICTURES, SOUND)
+    connect(state, "teacher", PICTURES)
+    assert list(voice_faults(state).values()) == ["no sound any more from teacher"]
+    connect(state, "mic", SOUND)
+    assert voice_faults(state) == {}
