@@ -226,6 +226,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check every file of a lesson against its checksum."""
+    from classroom.report import verify_lines, verify_report
     from lesson.verify import verify_local
     from publish.store import open_store
     from publish.verify import verify_remote
@@ -234,10 +235,11 @@ def verify(
     problems = verify_local(folder)
     if remote:
         problems += verify_remote(folder, open_store(settings.named_store))
+    report = verify_report(folder, problems)
     if as_json:
-        tell_json({"lesson_id": folder.id, "ok": not problems, "problems": problems})
+        tell_json(report)
     else:
-        tell("\n".join(problems) or f"lesson {folder.id} is sound")
+        tell("\n".join(verify_lines(report)))
     raise typer.Exit(1 if problems else 0)
 
 

@@ -63,8 +63,15 @@ def wanted_jobs(
 def unread_troubles(
     folder: LessonFolder, jobs: Iterable[Job], unread: Mapping[Path, StorageError], now: float
 ) -> dict[str, Trouble]:
-    """Of the jobs, by name, those whose own journal cannot be read: the trouble of that job, and of no other."""
+    """Of the jobs, by name, those whose own journal cannot be read: the trouble of that job, and of no other.
+
+    Where one process publishes for all lessons, it is trouble of this lesson's part of its work.
+    """
     found: dict[str, Trouble] = {}
+    jobs = list(jobs)
+    publish = _stage("publish", str(folder.path), niceness=5)
+    if (error := unread.get(folder.publish_journal)) and publish.name not in {job.name for job in jobs}:
+        found[publish.name] = Trouble(publish, str(error), since=now, refused=False, about=folder.id)
     for job in jobs:
         own = [error for path, error in unread.items() if _is_of(job, folder.relative(path))]
         if own:

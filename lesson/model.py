@@ -85,9 +85,17 @@ class Rendition:
 
     @property
     def digest(self) -> str:
-        """Names this exact set of parameters; chunks of one rendition share it."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """Names this exact set of parameters; chunks of one rendition share it.
+
+        Parameters that came after schema 1 count where they are used: else each would have all chunks made again.
+        """
+        unused = {name for name, value in _LATER.items() if getattr(self, name) == value}
+        text = json.dumps({name: value for name, value in asdict(self).items() if name not in unused}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_LATER = {"grid_multiple": 1}
+"""Parameters of a rendition that schema 1 did not have, and what stands for not using them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
