@@ -16,7 +16,7 @@ from publish.blame import Blame, Whose
 _log = structlog.get_logger()
 
 
-class Line:
+class Uplink:
     """The line to one store, whatever goes over it. `sleep` is given by tests.
 
     Who publishes one lesson alone need not tell its objects apart: `lesson` and `key` may be left out then.

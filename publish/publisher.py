@@ -21,10 +21,10 @@ from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat
 from publish.blame import Whose
-from publish.line import Line
+from publish.line import Uplink
 from publish.plan import Step
 from publish.protocol import ObjectStore
-from publish.schedule import Turns, Waiting, Window, bytes_of, schedule
+from publish.schedule import Turns, WaitingLesson, LineWindow, bytes_of, schedule
 from publish.uploader import Uploader
 
 OPEN_AT_ONCE = 8
@@ -57,12 +57,12 @@ class Publisher:
         root: Path,
         store: ObjectStore,
         *,
-        line: Line | None = None,
+        line: Uplink | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = Catalogue(root)
         self._store = store
-        self._line = line or Line()
+        self._line = line or Uplink()
         self._clock = clock
         self._turns = Turns()
         self._lessons: dict[str, _Lesson] = {}
@@ -102,7 +102,7 @@ class Publisher:
             self._guarded(lesson_id, self._renew)
         if self._unread:  # one at a time: the line must not wait until a long row of lessons is read
             self._guarded(self._unread.popleft(), self._renew)
-        turn = schedule(self._candidates(now), Window.ALL, None)
+        turn = schedule(self._candidates(now), LineWindow.ALL, None)
         if turn is not None:
             lesson_id, step = turn
             self._guarded(lesson_id, lambda lesson: self._send(lesson, step))
@@ -122,7 +122,7 @@ class Publisher:
             if lesson.uploader is None and now >= lesson.put_off_until and _journals(folder) != lesson.journals:
                 self._unread.append(lesson_id)
 
-    def _candidates(self, now: float) -> list[Waiting]:
+    def _candidates(self, now: float) -> list[WaitingLesson]:
         """The lessons with something to send. While nothing gets through, each is tried before one is tried again:
         otherwise one object that fails by itself would look like a store that is down.
         """

@@ -17,7 +17,7 @@ TURN_BYTES = 16_000_000
 """About voice and lowest rung of 45 minutes (7.7 and 8 MB)."""
 
 
-class Window(Enum):
+class LineWindow(Enum):
     """What may go over the line at this time of day."""
 
     ALL = "all"
@@ -25,7 +25,7 @@ class Window(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingLesson:
     """A lesson with something to send: `next`, the most useful object of it.
 
     `fresh`: it is still being made. `sent`: bytes it has had of the line, as `Turns` counts them.
@@ -45,7 +45,7 @@ def bytes_of(step: Step) -> int:
     return 0
 
 
-def schedule(lessons: Iterable[Waiting], window: Window, cap: int | None) -> tuple[str, Step] | None:
+def schedule(lessons: Iterable[WaitingLesson], window: LineWindow, cap: int | None) -> tuple[str, Step] | None:
     """The lesson whose turn it is, and its object; None while nothing may be sent.
 
     `cap`: bytes that may still be sent now, None = any number. An object may overdraw it, so that a large one does not
@@ -53,7 +53,7 @@ def schedule(lessons: Iterable[Waiting], window: Window, cap: int | None) -> tup
     """
     if cap is not None and cap <= 0:
         return None
-    allowed = [one for one in lessons if one.fresh or window is Window.ALL]
+    allowed = [one for one in lessons if one.fresh or window is LineWindow.ALL]
     if not allowed:
         return None
     first = min(allowed, key=lambda one: (not one.fresh, one.sent // TURN_BYTES, one.lesson))
@@ -70,7 +70,7 @@ class Turns:
     def __init__(self) -> None:
         self._had: dict[str, tuple[bool, int]] = {}
 
-    def waiting(self, steps: Mapping[str, tuple[Step, bool]]) -> list[Waiting]:
+    def waiting(self, steps: Mapping[str, tuple[Step, bool]]) -> list[WaitingLesson]:
         """The lessons that wait now, given the next step of each and whether it is fresh."""
         level: dict[bool, int] = {}
         for lesson, (_, fresh) in steps.items():
@@ -83,7 +83,7 @@ class Turns:
             had[lesson] = (fresh, sent if was_fresh == fresh else level.get(fresh, 0))
         self._had = had
         return [
-            Waiting(lesson=lesson, next=step, fresh=fresh, sent=had[lesson][1])
+            WaitingLesson(lesson=lesson, next=step, fresh=fresh, sent=had[lesson][1])
             for lesson, (step, fresh) in steps.items()
         ]
 

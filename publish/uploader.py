@@ -26,7 +26,7 @@ from lesson.view import LessonView
 from process.stage import repeat
 from publish.body import Body, HeldBody, md5_of, sha256_of
 from publish.in_parts import OpenUpload, open_uploads, parts_of
-from publish.line import Line
+from publish.line import Uplink
 from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import MAX_WHOLE_BYTES, ObjectStore, Upload
 from publish.verify import differing, object_body
@@ -86,7 +86,7 @@ class Uploader:
         self._view.poll()
         return next_step(self._view.state)
 
-    def run(self, line: Line | None = None) -> None:
+    def run(self, line: Uplink | None = None) -> None:
         """Follow the lesson until it is verified in the store, by whomever.
 
         Store failures that may pass are tried again for ever, each with a log line.
@@ -97,10 +97,10 @@ class Uploader:
             IntegrityError: a file of the lesson folder is not what was committed.
             StorageError: the local disk refused.
         """
-        line = line or Line()
+        line = line or Uplink()
         repeat(lambda: self._try(line), self._is_verified, poll_s=BUSY_S)
 
-    def _try(self, line: Line) -> bool:
+    def _try(self, line: Uplink) -> bool:
         try:
             with self:
                 repeat(lambda: self._step(line), self._is_verified)
@@ -111,7 +111,7 @@ class Uploader:
     def _is_verified(self) -> bool:
         return self._view.state.verified is not None
 
-    def _step(self, line: Line) -> bool:
+    def _step(self, line: Uplink) -> bool:
         step = self.next()
         if step is None:
             return False

@@ -18,7 +18,7 @@ from lesson.view import load_state
 from publish import publisher, schedule
 from publish.blame import SURE_AFTER
 from publish.body import Body
-from publish.line import Line
+from publish.line import Uplink
 from publish.memory_store import MemoryStore
 from publish.publisher import OPEN_AT_ONCE, Publisher
 from publish.verify import verify_remote
@@ -109,7 +109,7 @@ def ended(folder: LessonFolder, store: MemoryStore) -> bool:
 def run(root: Path, store: MemoryStore, time: Time | None = None, *, until: list[LessonFolder] | None = None) -> None:
     """Publish the lessons of a root until all, or those of `until`, are verified."""
     time = time or Time()
-    publishing = Publisher(root, store, line=Line(sleep=time.sleep), clock=time)
+    publishing = Publisher(root, store, line=Uplink(sleep=time.sleep), clock=time)
     wanted = until
     if wanted is None:
         publishing.run()
@@ -183,7 +183,7 @@ def test_a_mended_lesson_is_taken_up_again_and_its_complaint_taken_back(
     whole = path.read_bytes()
     path.unlink()
     store, time = CountingStore(), Time()
-    publishing = Publisher(damaged.path.parent, store, line=Line(sleep=time.sleep), clock=time)
+    publishing = Publisher(damaged.path.parent, store, line=Uplink(sleep=time.sleep), clock=time)
     while not any(about for about, _ in said):
         publishing._step()
     path.write_bytes(whole)
@@ -232,7 +232,7 @@ def test_an_object_the_store_does_not_take_holds_nobody_up(
     monkeypatch.setattr(schedule, "TURN_BYTES", turn_bytes)
     bad, *others = [made(tmp_path, number) for number in range(count)]
     store, time = PickyStore(f"{bad.id}/{key}"), Time()
-    publishing = Publisher(tmp_path, store, line=Line(sleep=time.sleep), clock=time)
+    publishing = Publisher(tmp_path, store, line=Uplink(sleep=time.sleep), clock=time)
     go_on(publishing, lambda: all(load_state(folder).verified for folder in others))
     refusals = store.refusals
     go_on(publishing, lambda: store.refusals > refusals + 2 * SURE_AFTER)
@@ -252,7 +252,7 @@ def test_an_object_that_is_alone_cannot_be_told_from_the_store(tmp_path: Path, s
     root = tmp_path / "root"
     only = made(root, 0)
     store, time = PickyStore(f"{only.id}/voice/init.mp4"), Time()
-    publishing = Publisher(root, store, line=Line(sleep=time.sleep), clock=time)
+    publishing = Publisher(root, store, line=Uplink(sleep=time.sleep), clock=time)
     go_on(publishing, lambda: store.refusals >= 2 * SURE_AFTER)
     assert {one for one in said if one[1] != "-"} == {("", "not this one")}
     late = made(root, 1)
@@ -322,7 +322,7 @@ def test_an_empty_lesson_has_nothing_to_publish(tmp_path: Path, said: list[tuple
     record_all(folder)
     append_records(folder.plan_journal(), [FrozenUntil(at=0, final=True)])
     store, time = CountingStore(), Time()
-    publishing = Publisher(tmp_path, store, line=Line(sleep=time.sleep), clock=time)
+    publishing = Publisher(tmp_path, store, line=Uplink(sleep=time.sleep), clock=time)
     for _ in range(20):
         publishing._step()
     publishing.close()

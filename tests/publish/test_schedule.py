@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lesson.package import Object, text_object
 from publish.plan import Put, PutPlaylist, Seal, Step
-from publish.schedule import TURN_BYTES, Turns, Waiting, Window, bytes_of, schedule
+from publish.schedule import TURN_BYTES, Turns, WaitingLesson, LineWindow, bytes_of, schedule
 
 LARGEST = 3_000_000
 
@@ -29,7 +29,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 )
 WAITING = st.lists(
     st.builds(
-        Waiting,
+        WaitingLesson,
         lesson=st.integers(0, 99).map(lambda number: f"{number:02d}"),
         next=STEPS,
         fresh=st.booleans(),
@@ -40,12 +40,12 @@ WAITING = st.lists(
 )
 
 
-@given(WAITING, st.sampled_from(Window), st.one_of(st.none(), st.integers(-5, 5)))
+@given(WAITING, st.sampled_from(LineWindow), st.one_of(st.none(), st.integers(-5, 5)))
 def test_one_of_those_that_wait_goes_with_its_own_object(
-    waiting: list[Waiting], window: Window, cap: int | None
+    waiting: list[WaitingLesson], window: LineWindow, cap: int | None
 ) -> None:
     turn = schedule(waiting, window, cap)
-    may_go = [one for one in waiting if one.fresh or window is Window.ALL]
+    may_go = [one for one in waiting if one.fresh or window is LineWindow.ALL]
     if not may_go or (cap is not None and cap <= 0):
         assert turn is None
         return
@@ -62,7 +62,7 @@ def test_a_hundred_lessons_have_the_same_of_the_line_and_the_oldest_is_first_of_
     lessons = {f"{number:03d}": (put(4_000_000), False) for number in range(100)}
     order: list[str] = []
     for _ in range(100 * 4 * 2 + 3):
-        turn = schedule(turns.waiting(lessons), Window.ALL, None)
+        turn = schedule(turns.waiting(lessons), LineWindow.ALL, None)
         assert turn is not None
         turns.add(turn[0], bytes_of(turn[1]))
         had[turn[0]] += bytes_of(turn[1])
@@ -83,7 +83,7 @@ def test_nobody_gets_ahead_of_another_by_more_than_a_turn(data: st.DataObject) -
         lessons = {lesson: (put(sizes[lesson]), False) for lesson in stay}
         for visitor in data.draw(st.sets(st.sampled_from(["x", "y"]))):
             lessons[visitor] = (put(sizes[visitor]), data.draw(st.booleans()))
-        turn = schedule(turns.waiting(lessons), Window.ALL, None)
+        turn = schedule(turns.waiting(lessons), LineWindow.ALL, None)
         assert turn is not None
         assert lessons[turn[0]][1] or not any(fresh for _, fresh in lessons.values())
         turns.add(turn[0], bytes_of(turn[1]))
@@ -112,13 +112,13 @@ def test_who_was_fresh_does_not_pay_for_it() -> None:
 
 
 def test_an_object_may_overdraw_the_cap_but_nothing_goes_on_credit() -> None:
-    waiting = [Waiting(lesson="a", next=put(LARGEST), fresh=True)]
-    assert schedule(waiting, Window.FRESH, 1) == ("a", waiting[0].next)
-    assert schedule(waiting, Window.ALL, 0) is None
-    assert schedule(waiting, Window.ALL, 1 - LARGEST) is None
+    waiting = [WaitingLesson(lesson="a", next=put(LARGEST), fresh=True)]
+    assert schedule(waiting, LineWindow.FRESH, 1) == ("a", waiting[0].next)
+    assert schedule(waiting, LineWindow.ALL, 0) is None
+    assert schedule(waiting, LineWindow.ALL, 1 - LARGEST) is None
 
 
 def test_outside_its_window_a_backlog_waits() -> None:
-    backlog = Waiting(lesson="a", next=put(1), fresh=False)
-    assert schedule([backlog], Window.FRESH, None) is None
-    assert schedule([backlog], Window.ALL, None) == ("a", backlog.next)
+    backlog = WaitingLesson(lesson="a", next=put(1), fresh=False)
+    assert schedule([backlog], LineWindow.FRESH, None) is None
+    assert schedule([backlog], LineWindow.ALL, None) == ("a", backlog.next)

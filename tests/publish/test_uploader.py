@@ -23,7 +23,7 @@ from process.backoff import Backoff
 from publish.body import Body
 from publish.folder_store import FolderStore
 from publish.in_parts import PART_BYTES
-from publish.line import Line
+from publish.line import Uplink
 from publish.memory_store import MemoryStore
 from publish.protocol import ObjectInfo, Part, Upload
 from publish.uploader import Uploader
@@ -98,14 +98,14 @@ def test_a_line_that_is_down_is_said_once_it_is_no_slip_and_taken_back(
     said: list[str] = []
     monkeypatch.setattr("publish.line.complain", said.append)
     monkeypatch.setattr("publish.line.recovered", lambda: said.append("-"))
-    Uploader(folder, FlakyStore(iter(["well", *["before"] * 4]))).run(Line(sleep=lambda _s: None))
+    Uploader(folder, FlakyStore(iter(["well", *["before"] * 4]))).run(Uplink(sleep=lambda _s: None))
     assert [line == "-" for line in said[:4]] == [True, False, False, True]
 
 
 def test_store_failures_are_tried_again_with_growing_pauses(folder: LessonFolder) -> None:
     store = FlakyStore(iter(["well", "before", "before", "damaged", "after", "before"]))
     pauses: list[float] = []
-    Uploader(folder, store).run(Line(backoff=Backoff(first_s=1, longest_s=3, jitter=0), sleep=pauses.append))
+    Uploader(folder, store).run(Uplink(backoff=Backoff(first_s=1, longest_s=3, jitter=0), sleep=pauses.append))
     assert pauses == [1, 2, 3, 3, 3]
     assert load_state(folder).verified
     assert verify_remote(folder, store, deep=True) == []
@@ -146,7 +146,7 @@ def test_what_the_store_loses_before_the_seal_is_sent_again(
         pauses.append(seconds)
         store.__class__ = FlakyStore  # type: ignore[assignment]
 
-    Uploader(folder, store).run(Line(sleep=heal))
+    Uploader(folder, store).run(Uplink(sleep=heal))
     assert len(pauses) == 1
     assert "object_lost" in caplog.text
     assert verify_remote(folder, store, deep=True) == []
@@ -269,7 +269,7 @@ def enlarge(folder: LessonFolder, size: int) -> bytes:
 def test_a_large_object_goes_in_parts_and_no_part_twice(folder: LessonFolder) -> None:
     data = enlarge(folder, 3 * PART_BYTES + 17)
     store = PartlyStore(breaks=2)
-    Uploader(folder, store).run(Line(sleep=lambda _s: None))
+    Uploader(folder, store).run(Uplink(sleep=lambda _s: None))
     assert store.sent == [1, 2, 3, 4]
     assert store.objects["lesson/high/000002.m4s"] == data
     assert store.head("lesson/high/000002.m4s").md5 is None
@@ -290,7 +290,7 @@ def test_killed_among_parts_it_goes_on_with_the_next_part(folder: LessonFolder) 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Uploader(folder, store).run(Line(sleep=killed))
+        Uploader(folder, store).run(Uplink(sleep=killed))
     assert store.sent == [1]
     Uploader(folder, store).run()
     assert store.sent == [1, 2, 3]
@@ -305,6 +305,6 @@ def test_an_upload_that_the_store_gave_up_is_begun_anew(folder: LessonFolder) ->
         for upload in list(store.in_parts.uploads):
             store.in_parts.abort(upload)
 
-    Uploader(folder, store).run(Line(sleep=swept))
+    Uploader(folder, store).run(Uplink(sleep=swept))
     assert store.sent == [1, 1, 2]
     assert store.objects["lesson/high/000002.m4s"] == data
