@@ -21,10 +21,10 @@ from process.backoff import Backoff
 from process.beat import complain, recovered
 from process.stage import repeat
 from publish.blame import Whose
-from publish.line import Uplink
 from publish.plan import Step
 from publish.protocol import ObjectStore
-from publish.schedule import Turns, WaitingLesson, LineWindow, bytes_of, schedule
+from publish.schedule import LineWindow, Turns, WaitingLesson, bytes_of, schedule
+from publish.uplink import Uplink
 from publish.uploader import Uploader
 
 OPEN_AT_ONCE = 8

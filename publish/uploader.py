@@ -26,9 +26,9 @@ from lesson.view import LessonView
 from process.stage import repeat
 from publish.body import Body, HeldBody, md5_of, sha256_of
 from publish.in_parts import OpenUpload, open_uploads, parts_of
-from publish.line import Uplink
 from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import MAX_WHOLE_BYTES, ObjectStore, Upload
+from publish.uplink import Uplink
 from publish.verify import differing, object_body
 
 _log = structlog.get_logger()

@@ -29,7 +29,7 @@ from tests.kit.programme import (
     sound_of,
 )
 
-pytestmark = pytest.mark.footage
+pytestmark = [pytest.mark.footage, pytest.mark.exhaustive]
 
 SECONDS = 40
 FRAME = 1_920

@@ -18,9 +18,9 @@ from lesson.view import load_state
 from publish import publisher, schedule
 from publish.blame import SURE_AFTER
 from publish.body import Body
-from publish.line import Uplink
 from publish.memory_store import MemoryStore
 from publish.publisher import OPEN_AT_ONCE, Publisher
+from publish.uplink import Uplink
 from publish.verify import verify_remote
 from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
 
@@ -58,7 +58,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     def recovered(*, about: str = "") -> None:
         said.append((about, "-"))
 
-    for module in ("publish.line", "publish.publisher"):
+    for module in ("publish.uplink", "publish.publisher"):
         monkeypatch.setattr(f"{module}.complain", complain)
         monkeypatch.setattr(f"{module}.recovered", recovered)
     return said

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lesson.package import Object, text_object
 from publish.plan import Put, PutPlaylist, Seal, Step
-from publish.schedule import TURN_BYTES, Turns, WaitingLesson, LineWindow, bytes_of, schedule
+from publish.schedule import TURN_BYTES, LineWindow, Turns, WaitingLesson, bytes_of, schedule
 
 LARGEST = 3_000_000
 

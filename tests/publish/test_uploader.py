@@ -23,9 +23,9 @@ from process.backoff import Backoff
 from publish.body import Body
 from publish.folder_store import FolderStore
 from publish.in_parts import PART_BYTES
-from publish.line import Uplink
 from publish.memory_store import MemoryStore
 from publish.protocol import ObjectInfo, Part, Upload
+from publish.uplink import Uplink
 from publish.uploader import Uploader
 from publish.verify import verify_remote
 from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
@@ -96,8 +96,8 @@ def test_a_line_that_is_down_is_said_once_it_is_no_slip_and_taken_back(
     folder: LessonFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr("publish.line.complain", said.append)
-    monkeypatch.setattr("publish.line.recovered", lambda: said.append("-"))
+    monkeypatch.setattr("publish.uplink.complain", said.append)
+    monkeypatch.setattr("publish.uplink.recovered", lambda: said.append("-"))
     Uploader(folder, FlakyStore(iter(["well", *["before"] * 4]))).run(Uplink(sleep=lambda _s: None))
     assert [line == "-" for line in said[:4]] == [True, False, False, True]
 
