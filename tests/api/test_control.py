@@ -72,10 +72,13 @@ def test_many_phones_at_once_stop_once(client: httpx.Client, root: Path) -> None
     assert [type(r) for r in read_journal(lessons(root)[0].control_journal)] == [Start, Stop]
 
 
-@pytest.mark.parametrize("encoding", ["urlencoded", "multipart"])
+@pytest.mark.parametrize("encoding", ["urlencoded", "nothing escaped", "multipart"])
 def test_a_form_leads_back_to_the_page(client: httpx.Client, root: Path, encoding: str) -> None:
     if encoding == "urlencoded":
         started = client.post("/lessons", data={"title": "光合作用"})
+    elif encoding == "nothing escaped":
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        started = client.post("/lessons", content="title=光合作用".encode(), headers=kind)
     else:
         started = client.post("/lessons", files={"title": (None, "光合作用")})
     assert (started.status_code, started.headers["location"]) == (303, "/")
@@ -95,8 +98,14 @@ def test_a_form_leads_back_to_the_page(client: httpx.Client, root: Path, encodin
         {"content": b"{", "headers": {"Content-Type": "application/json"}},
         {"content": b"\xff\xfe", "headers": {"Content-Type": "application/json"}},
         {"data": {"title": "x" * 201}},
+        {"content": "title=é".encode("latin-1"), "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        {"content": b"title=%ff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        {
+            "content": b"&".join(b"a=1" for _ in range(21)),
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        },
     ],
-    ids=["number", "long", "array", "torn", "no text", "long form"],
+    ids=["number", "long", "array", "torn", "no text", "long form", "latin-1", "escaped no text", "many fields"],
 )
 def test_bad_input_starts_nothing(client: httpx.Client, root: Path, sent: dict[str, object]) -> None:
     answer = client.post("/lessons", **sent)  # type: ignore[arg-type]
