@@ -13,6 +13,8 @@ from lesson.records import Start, Stop
 from tests.kit.lessons import make_lesson, record_all, source, start
 from tests.kit.room import MIC, deliver
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
 
 def lessons(root: Path) -> list[LessonFolder]:
     return list(lessons_in(root))
@@ -72,13 +74,15 @@ def test_many_phones_at_once_stop_once(client: httpx.Client, root: Path) -> None
     assert [type(r) for r in read_journal(lessons(root)[0].control_journal)] == [Start, Stop]
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
 @pytest.mark.parametrize("encoding", ["urlencoded", "nothing escaped", "multipart"])
 def test_a_form_leads_back_to_the_page(client: httpx.Client, root: Path, encoding: str) -> None:
     if encoding == "urlencoded":
         started = client.post("/lessons", data={"title": "光合作用"})
     elif encoding == "nothing escaped":
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        started = client.post("/lessons", content="title=光合作用".encode(), headers=kind)
+        started = client.post("/lessons", content="title=光合作用".encode(), headers=FORM)
     else:
         started = client.post("/lessons", files={"title": (None, "光合作用")})
     assert (started.status_code, started.headers["location"]) == (303, "/")
@@ -98,11 +102,11 @@ def test_a_form_leads_back_to_the_page(client: httpx.Client, root: Path, encodin
         {"content": b"{", "headers": {"Content-Type": "application/json"}},
         {"content": b"\xff\xfe", "headers": {"Content-Type": "application/json"}},
         {"data": {"title": "x" * 201}},
-        {"content": "title=é".encode("latin-1"), "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-        {"content": b"title=%ff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        {"content": "title=é".encode("latin-1"), "headers": FORM},
+        {"content": b"title=%ff", "headers": FORM},
         {
             "content": b"&".join(b"a=1" for _ in range(21)),
-            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "headers": FORM,
         },
     ],
     ids=["number", "long", "array", "torn", "no text", "long form", "latin-1", "escaped no text", "many fields"],
