@@ -74,9 +74,7 @@ def test_many_phones_at_once_stop_once(client: httpx.Client, root: Path) -> None
     assert [type(r) for r in read_journal(lessons(root)[0].control_journal)] == [Start, Stop]
 
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
+@pytest.mark.parametrize("encoding", ["urlencoded", "nothing escaped", "multipart"])
 def test_a_form_leads_back_to_the_page(client: httpx.Client, root: Path, encoding: str) -> None:
     if encoding == "urlencoded":
         started = client.post("/lessons", data={"title": "光合作用"})
