@@ -34,6 +34,7 @@ from lesson.record_types import (
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
+    SegmentDamaged,
     SegmentObserved,
     Shot,
     SourceFinished,
@@ -71,6 +72,7 @@ __all__ = [
     "RenditionStarted",
     "RungSkipped",
     "SegmentCommitted",
+    "SegmentDamaged",
     "SegmentObserved",
     "Shot",
     "SourceFinished",
@@ -101,6 +103,7 @@ Record: TypeAlias = (
     | CropPath
     | FrozenUntil
     | RenditionStarted
+    | SegmentDamaged
     | ChunkEncoded
     | ChunksKept
     | PublishStarted
