@@ -35,17 +35,24 @@ class SoundEncoder:
         self._peaks: dict[int, float] = {}  # by block
         self._next = (0, 0)  # edition and chunk
 
-    def step(self, state: LessonState, store: ChunkStore) -> bool:
-        """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
-        progress, edition = state.renditions[self.rendition.name], state.edition.number
+    def next_span(self, state: LessonState) -> Span | None:
+        """Lesson ticks of the chunk that `step` will encode; None when none is ready."""
+        progress = state.renditions[self.rendition.name]
         index, multiple = progress.next, self.rendition.grid_multiple
         if (
             self.rendition not in state.ladder
             or not progress.started
             or index >= ready_chunks(state, multiple, beyond=BEYOND)
         ):
+            return None
+        return chunk_span(state, index, multiple)
+
+    def step(self, state: LessonState, store: ChunkStore) -> bool:
+        """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
+        progress, edition = state.renditions[self.rendition.name], state.edition.number
+        span, index = self.next_span(state), progress.next
+        if span is None or progress.started is None:
             return False
-        span = chunk_span(state, index, multiple)
         first = span.start // BLOCK
         if self._encoder is None or (edition, index) != self._next:
             self._encoder, self._samples = AudioEncoder(self.rendition, first=first), []
