@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from api import causes
+from api import causes, wording
 from api.box import Box, BoxDep
 from api.causes import CAUSES, Cause, Occurrence, RefusedError
 from api.control import lesson_out
 from api.feeds import FeedCard, idle_cards, live_cards
-from api.health import Light, room_health
+from api.health import Feed, Light, room_health
 from api.languages import LANGUAGES
 from api.negotiation import LANGUAGE_KEY, VARY, PageDep, page_language, wants_page
 from api.problems import detail_text, problem_docs, title_text
@@ -136,7 +136,16 @@ def teacher(box: BoxDep, request: Request) -> Response:
     """The teacher's page: one button."""
     room = _room(box)
     refresh = None if room.light is Light.IDLE else _REFRESH_S
-    return _render(request, box, "teacher.html", view=room, refresh_s=refresh)
+    return _render(request, box, "teacher.html", view=room, hint=_hint(room), refresh_s=refresh)
+
+
+def _hint(room: _Room) -> str:
+    if room.light is not Light.TROUBLE:
+        return wording.HINTS[room.light]
+    if room.lesson_id is None:
+        return wording.HINT_BLOCKED
+    arrives = any(card.state == Feed.RECORDING for card in room.cards)
+    return wording.HINTS[room.light] if arrives or not room.cards else wording.HINT_NOTHING
 
 
 @router.get("/lessons", response_model=LessonsOut, responses={200: _BOTH, **problem_docs(422)})

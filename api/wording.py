@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from api.health import Feed, Light
 from lesson.box import Fault
 from lesson.listing import DAMAGED
-from lesson.model import Role
+from lesson.model import Kind, Role
 from lesson.state import Phase
 from lesson.translatable import gettext_noop
 
@@ -25,6 +25,9 @@ HINTS: Mapping[str, str] = {
 }
 HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
 """In trouble without a lesson."""
+HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
+"""In trouble with a lesson, while no source delivers."""
+KINDS: Mapping[str, str] = {Kind.VIDEO: gettext_noop("picture"), Kind.AUDIO: gettext_noop("sound")}
 FEEDS: Mapping[str, str] = {
     Feed.STANDBY: gettext_noop("on standby"),
     Feed.WAITING: gettext_noop("waiting for the signal"),

@@ -101,7 +101,7 @@ def last_error(log: Path) -> str | None:
         try:
             event = json.loads(line)
         except ValueError:
-            if line.strip():
+            if line.strip() and not line.startswith("{"):  # an event that a full disk, or where we began, cut short
                 return line.strip()
             continue
         if isinstance(event, dict) and (said := _complaint(event)):

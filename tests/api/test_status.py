@@ -60,6 +60,11 @@ def test_health_follows_the_lesson(client: httpx.Client, root: Path) -> None:
     append_records(folder.raw_journal("mic"), [lost(MIC, "unplugged")])
     health = client.get("/health").json()
     assert (health["status"], health["ok"], health["sources"][1]["reason"]) == ("trouble", False, "unplugged")
+    assert "What arrives is being recorded" in client.get("/", headers=PAGE).text
+    append_records(folder.raw_journal("teacher"), [lost(TEACHER, "unplugged")])
+    page = client.get("/", headers=PAGE).text
+    assert "Nothing is being recorded at the moment" in page
+    assert "What arrives" not in page
     client.post(f"/lessons/{lesson_id}/stop")
     assert client.get("/health").json()["status"] == "idle"
 

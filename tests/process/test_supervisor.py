@@ -404,6 +404,8 @@ def test_the_newest_error_of_a_log(tmp_path: Path) -> None:
     assert last_error(log) is None
     log.write_text('{"error": "first"}\n{"error": "second"}\n{"event": "no error"}\n\n')
     assert last_error(log) == "second"
+    log.write_text('te": 3, "error": "cut at its start"}\n{"error": "whole"}\n{"error": "cut by a full di')
+    assert last_error(log) == "whole"
     log.write_bytes(b"Traceback\nValueError: \xff bad\n")
     assert last_error(log) == "ValueError: \ufffd bad"
     log.write_text('{"event": "stage_crashed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
