@@ -14,7 +14,7 @@ from encode.jobs import make_job
 from encode.kept import Keeper
 from encode.pool import Pool
 from encode.ready import Batch, chunk_span, multiples, next_batch
-from encode.sound import SoundEncoder
+from encode.sound import SoundEncoder, next_span
 from encode.store import ChunkStore
 from lesson.folder import LessonFolder
 from lesson.model import Kind
@@ -82,7 +82,7 @@ class EncodeStage:
         return submitted
 
     def _sound(self, sound: SoundEncoder) -> bool:
-        span = sound.next_span(self.view.state)
+        span = next_span(self.view.state, sound.rendition)
         if span is None:
             return False
         if not self._inspect(span):
