@@ -20,9 +20,14 @@ from api.problems import Problem, install_problems, problem_docs
 from api.settings import Conducted
 from lesson.lifecycle import LessonTemplate
 from lesson.version import version
-from process.disk import DiskLook
+from process.disk import DiskProbe, RootAsFound
 
 STATIC = Path(__file__).parent / "static"
+PROBE_S = 2.0
+"""What the disk showed is believed for so long."""
+DISK_PATIENCE_S = 1.0
+"""A request waits so long for the disk: sound disks and cards answer within 1 to 50 ms."""
+DISK_HANGS_S = 5.0
 
 
 def create_app(
@@ -49,9 +54,12 @@ def create_app(
         redoc_url=None,
     )
     told = conductor or Conducted()
-    look = DiskLook(root, told.identity)
-    board = FaultBoard(root, look, told.bulletin)
-    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, look=look)
+    as_found = RootAsFound(root, told.identity)
+    probe = DiskProbe(
+        root, as_found.trial, every_s=PROBE_S, again_s=PROBE_S, hangs_s=DISK_HANGS_S, patience_s=DISK_PATIENCE_S
+    )
+    board = FaultBoard(root, probe, told.bulletin)
+    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, root_as_found=as_found)
     app.state.box = box
     app.state.registry = registry
     registry.register(RoomCollector(box, app.version))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from contextlib import suppress
 from copy import deepcopy
@@ -12,7 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.health import MIN_FREE_BYTES, Light, RoomHealth, room_health
+from api.health import RoomHealth, RoomStatus, room_health
 from api.library import Library
 from api.thumbnails import Thumbnails
 from lesson.box import BoxState, BoxView, Fault
@@ -22,18 +21,10 @@ from lesson.folder import LessonFolder
 from lesson.lifecycle import LessonTemplate
 from lesson.records import FaultRaised, decode_line
 from process.bulletin import BulletinReader
-from process.disk import DiskLook
+from process.disk import DiskProbe, DiskSpace, RootAsFound, space_for
 
 CONDUCTOR_SILENCE_S = 5.0
 """A conductor goes round four times a second; for so long it may start processes or wait for a slow disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """Free bytes where the lessons lie; `low` when another lesson may not fit."""
-
-    free: int
-    low: bool
 
 
 class FaultBoard:
@@ -42,9 +33,10 @@ class FaultBoard:
     As its conductor says in memory (where it says nothing there: in the box's journal), and as the disk itself shows.
     """
 
-    def __init__(self, root: Path, disk: DiskLook, bulletin: Path | None = None) -> None:
+    def __init__(self, root: Path, disk: DiskProbe, bulletin: Path | None = None) -> None:
         self._view = BoxView(root)
         self._disk = disk
+        self._disk_since: dict[Fault, Moment] = {}
         self._bulletin = BulletinReader(bulletin) if bulletin else None
         self._told: list[FaultRaised] = []
         self._silent_since: Moment | None = None
@@ -53,10 +45,15 @@ class FaultBoard:
     def open(self) -> list[FaultRaised]:
         """What is wrong with the box, oldest first."""
         found = self._conducted()
-        seen = self._disk.fault()
-        if seen is not None and all((one.code, one.about) != (seen.code, seen.about) for one in found):
-            found.append(seen)
-        return found
+        known = {(one.code, one.about) for one in found}
+        return [*found, *(one for one in self._seen() if (one.code, one.about) not in known)]
+
+    def _seen(self) -> list[FaultRaised]:
+        """What the disk itself shows, each since it was seen first."""
+        seen = self._disk.faults()
+        with self._lock:
+            since = self._disk_since = {code: self._disk_since.get(code) or Moment.now() for code in seen}
+        return [FaultRaised(code=code.value, about="disk", at=since[code], detail=line) for code, line in seen.items()]
 
     def _conducted(self) -> list[FaultRaised]:
         said = self._bulletin.read() if self._bulletin else None
@@ -84,14 +81,14 @@ class FaultBoard:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """The recorder as the API sees it. `hls_js`: a local copy of hls.js for browsers that need it."""
+    """The box as the API sees it. `hls_js`: a local copy of hls.js for browsers that need it."""
 
     root: Path
     template: LessonTemplate
     hls_js: Path | None
     library: Library
     faults: FaultBoard
-    look: DiskLook
+    root_as_found: RootAsFound
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def health(self) -> RoomHealth:
@@ -104,7 +101,9 @@ class Box:
             with self.library.reading(running.id) as state:
                 return room_health(state, Moment.now(), faults=faults)
         except ClassreelError:
-            return RoomHealth(light=Light.TROUBLE, lesson_id=running.id, elapsed_s=None, sources=(), faults=faults)
+            return RoomHealth(
+                status=RoomStatus.TROUBLE, lesson_id=running.id, elapsed_s=None, sources=(), faults=faults
+            )
 
     def running(self) -> LessonFolder | None:
         """The lesson being recorded, as far as the disk can be read: a disk that cannot is a fault of its own."""
@@ -113,14 +112,12 @@ class Box:
         except StorageError:
             return None
 
-    def disk(self) -> Disk:
+    def disk(self) -> DiskSpace:
         """Room for lessons; none where the disk does not tell, which is a fault of its own."""
         try:
-            place = next(path for path in (self.root, *self.root.absolute().parents) if path.exists())
-            usage = shutil.disk_usage(place)
-        except OSError:
-            return Disk(0, low=False)
-        return Disk(usage.free, usage.free < min(MIN_FREE_BYTES, usage.total // 10))
+            return space_for(self.root)
+        except StorageError:
+            return DiskSpace(0, low=False)
 
 
 def _box(request: Request) -> Box:

@@ -48,7 +48,7 @@ def lesson_out(box: Box, lesson_id: str) -> LessonOut:
 )
 def start(box: BoxDep, wanted: StartDep, form: FormDep) -> Response:
     """Start a lesson, or give the running one."""
-    box.look.demand()
+    box.root_as_found.demand()
     folder, is_new = start_lesson(box.root, box.template, title=wanted.title, catalogue=box.library.catalogue)
     if form:
         return RedirectResponse("/", 303)
@@ -67,7 +67,7 @@ def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
     started, _ = window(folder)
     if started is None or folder.header.imported:
         raise RefusedError(causes.NOT_RECORDING)
-    box.look.demand()
+    box.root_as_found.demand()
     stop_lesson(box.root, folder)
     if form:
         return RedirectResponse("/", 303)

@@ -1,4 +1,4 @@
-"""Is it being recorded, really? Pure rules over the state of a lesson; the light of the teacher page obeys them."""
+"""Is it being recorded, really? Pure rules over the state of a lesson; the teacher's page shows them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,8 @@ BLOCKING = frozenset({Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS, Fault.VOICE_LOS
 GRACE_S = 20.0
 """How long a source may take to deliver its first segment before it counts as trouble."""
 
-MIN_FREE_BYTES = 5_000_000_000
-"""Free disk for about one lesson of 45 minutes with three feeds of 4 Mbit/s."""
 
-
-class Light(StrEnum):
+class RoomStatus(StrEnum):
     """The state of the room in one word."""
 
     IDLE = "idle"
@@ -39,7 +36,7 @@ class Light(StrEnum):
     TROUBLE = "trouble"
 
 
-class Feed(StrEnum):
+class SourceStatus(StrEnum):
     """The state of one source in one word."""
 
     STANDBY = "standby"  # no lesson is running
@@ -57,7 +54,7 @@ class SourceHealth:
     id: str
     role: str
     required: bool
-    state: Feed
+    state: SourceStatus
     age_s: float | None
     segments: int
     bytes: int
@@ -70,7 +67,7 @@ class SourceHealth:
 class RoomHealth:
     """The room: no lesson means `idle` with all sources on standby. `faults`: of the box, oldest first."""
 
-    light: Light
+    status: RoomStatus
     lesson_id: str | None
     elapsed_s: float | None
     sources: tuple[SourceHealth, ...]
@@ -108,12 +105,12 @@ def source_health(
     """Health of one source; `started` None means that no lesson is running. On a disk that refuses none is recorded."""
     age = segment_age_s(source, now)
     reason = _why_lost(source)
-    state = _feed_state(source, age, lost=reason is not None, started=started, now=now)
+    state = _source_status(source, age, lost=reason is not None, started=started, now=now)
     return SourceHealth(
         id=source.spec.id,
         role=source.spec.role.value,
         required=source.spec.required,
-        state=Feed.LATE if disk_refuses and state is Feed.RECORDING else state,
+        state=SourceStatus.LATE if disk_refuses and state is SourceStatus.RECORDING else state,
         age_s=age,
         segments=len(source.segments),
         bytes=source.bytes,
@@ -129,24 +126,24 @@ def room_health(
     """Health of the room whose running lesson is `state`; `standby` are its sources while there is none.
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
-    recently; a source that is not required may fail without turning the light. `trouble` with any fault in `BLOCKING`.
+    recently; a source that is not required may fail without trouble. `trouble` with any fault in `BLOCKING`.
     """
     faults = tuple(faults)
     codes = {fault.code for fault in faults}
     started = state.start.at if state and state.start and not state.stop else None
     if state is None or started is None:
         waiting = tuple(source_health(SourceState(spec), started=None, now=now) for spec in standby)
-        light = Light.TROUBLE if codes & BLOCKING else Light.IDLE
-        return RoomHealth(light=light, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
+        status = RoomStatus.TROUBLE if codes & BLOCKING else RoomStatus.IDLE
+        return RoomHealth(status=status, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
     refuses = Fault.DISK_REFUSES in codes
     sources = tuple(
         source_health(source, started=started, now=now, disk_refuses=refuses) for source in state.sources.values()
     )
     needed = [source for source in sources if source.required] or list(sources)
     return RoomHealth(
-        light=Light.TROUBLE
+        status=RoomStatus.TROUBLE
         if codes & BLOCKING
-        else _light({source.state for source in needed}, starting=now.seconds_since(started) < GRACE_S),
+        else _room_status({source.state for source in needed}, starting=now.seconds_since(started) < GRACE_S),
         lesson_id=state.header.id,
         elapsed_s=elapsed_s(state, started, now),
         sources=sources,
@@ -154,29 +151,32 @@ def room_health(
     )
 
 
-def _light(needed: set[Feed], *, starting: bool) -> Light:
-    """`starting`: the lesson has just begun; a feed that is waited for later is one that is missing."""
-    if needed and needed <= {Feed.RECORDING}:
-        return Light.RECORDING
-    return Light.STARTING if starting and needed <= {Feed.RECORDING, Feed.WAITING} else Light.TROUBLE
+def _room_status(needed: set[SourceStatus], *, starting: bool) -> RoomStatus:
+    """`starting`: the lesson has just begun; a source that is waited for later is one that is missing."""
+    if needed and needed <= {SourceStatus.RECORDING}:
+        return RoomStatus.RECORDING
+    all_may_come = needed <= {SourceStatus.RECORDING, SourceStatus.WAITING}
+    return RoomStatus.STARTING if starting and all_may_come else RoomStatus.TROUBLE
 
 
-def _feed_state(source: SourceState, age: float | None, *, lost: bool, started: Moment | None, now: Moment) -> Feed:
+def _source_status(
+    source: SourceState, age: float | None, *, lost: bool, started: Moment | None, now: Moment
+) -> SourceStatus:
     if started is None:
-        return Feed.STANDBY
+        return SourceStatus.STANDBY
     if source.finished:
-        return Feed.FINISHED
+        return SourceStatus.FINISHED
     if lost:
-        return Feed.LOST
+        return SourceStatus.LOST
     if age is None:
-        return Feed.WAITING if now.seconds_since(started) < GRACE_S else Feed.LOST
+        return SourceStatus.WAITING if now.seconds_since(started) < GRACE_S else SourceStatus.LOST
     newest = source.newest(needed_kind(source))
     resumed = next((epoch for epoch in source.epochs if newest and epoch.epoch > newest.epoch), None)
     if resumed is not None:  # what came before it says nothing of now; all that came to nothing share a time of grace
-        return Feed.WAITING if now.seconds_since(resumed.at) < GRACE_S else Feed.LATE
+        return SourceStatus.WAITING if now.seconds_since(resumed.at) < GRACE_S else SourceStatus.LATE
     if age <= _fresh_for_s(source):
-        return Feed.RECORDING
-    return Feed.LATE
+        return SourceStatus.RECORDING
+    return SourceStatus.LATE
 
 
 def _why_lost(source: SourceState) -> str | None:
@@ -198,7 +198,7 @@ def _fresh_for_s(source: SourceState) -> float:
 
 
 def _recorded_s(source: SourceState, epoch: EpochStarted, kind: Kind, last: Span) -> float:
-    first = source.track(kind, epoch.epoch).first() or last
+    first = source.segments_of(kind, epoch.epoch).first() or last
     return seconds_from_ticks(last.end - first.start)
 
 

@@ -85,8 +85,8 @@ class HealthOut(BaseModel):
     def of(cls, room: RoomHealth, language: Translation, *, disk_free: int, disk_low: bool) -> HealthOut:
         sources = [SourceHealthOut.of(source) for source in room.sources]
         return cls(
-            status=room.light.value,
-            ok=room.light.value != "trouble" and not disk_low and not room.faults,
+            status=room.status.value,
+            ok=room.status.value != "trouble" and not disk_low and not room.faults,
             lesson=room.lesson_id,
             lesson_id=room.lesson_id,
             elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),

@@ -21,7 +21,7 @@ VIEWS_KEPT = 8
 
 
 @dataclass(slots=True)
-class _Held:
+class _Followed:
     view: LessonView
     lock: threading.Lock
 
@@ -44,7 +44,7 @@ class Library:
         self.root = root
         self.catalogue = Catalogue(root)
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, _Followed] = OrderedDict()
 
     def folder(self, lesson_id: str) -> LessonFolder:
         """The lesson of exactly this id. Raises `LessonNotFoundError`."""
@@ -82,11 +82,11 @@ class Library:
         """At most `limit` lessons, newest first, of ids below `before`. Raises `StorageError`."""
         return [listed_lesson(entry) for entry in self.catalogue.page(limit, before)]
 
-    def _hold(self, lesson_id: str) -> _Held:
+    def _hold(self, lesson_id: str) -> _Followed:
         with self._lock:
             held = self._held.get(lesson_id)
             if held is None:
-                held = _Held(LessonView(self.folder(lesson_id), needs=()), threading.Lock())
+                held = _Followed(LessonView(self.folder(lesson_id), needs=()), threading.Lock())
                 self._held[lesson_id] = held
                 while len(self._held) > VIEWS_KEPT:
                     self._held.popitem(last=False)

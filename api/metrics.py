@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.health import Feed, Light
+from api.health import RoomStatus, SourceStatus
 from lesson.box import Fault
 from lesson.errors import ClassreelError
+from lesson.hls import reached
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
@@ -74,8 +75,8 @@ class RoomCollector(Collector):
         health, disk = self._box.health(), self._box.disk()
         yield _gauge("disk_free_bytes", "Free disk where the lessons lie", disk.free)
         light = GaugeMetricFamily(f"{PREFIX}_room_state", "1 for the state the room is in", labels=["state"])
-        for state in Light:
-            light.add_metric([state.value], float(state is health.light))
+        for state in RoomStatus:
+            light.add_metric([state.value], float(state is health.status))
         yield light
         recording = GaugeMetricFamily(
             f"{PREFIX}_source_recording", "1 while recent media of the source is durable", labels=["source", "role"]
@@ -84,7 +85,7 @@ class RoomCollector(Collector):
             f"{PREFIX}_source_last_segment_age_seconds", "Age of the newest durable media", labels=["source", "role"]
         )
         for source in health.sources:
-            recording.add_metric([source.id, source.role], float(source.state is Feed.RECORDING))
+            recording.add_metric([source.id, source.role], float(source.state is SourceStatus.RECORDING))
             if source.age_s is not None:
                 age.add_metric([source.id, source.role], source.age_s)
         yield recording
@@ -137,9 +138,9 @@ def _progress(state: LessonState) -> list[Metric]:
     encoded = GaugeMetricFamily(
         f"{PREFIX}_lesson_encoded_seconds", "Encoded part of the newest lesson", labels=["rendition"]
     )
-    for name, progress in state.renditions.items():
-        last = progress.chunks.get(progress.leading - 1)
-        encoded.add_metric([name], seconds_from_ticks(last.span.end) if last else 0.0)
+    for rung in state.ladder:
+        until = reached(state, rung, state.renditions[rung.name].leading)
+        encoded.add_metric([rung.name], seconds_from_ticks(until))
     return [
         *_delivered(state),
         _gauge("lesson_duration_seconds", "Length of the newest lesson", seconds_from_ticks(state.duration)),

@@ -14,13 +14,13 @@ from api import causes, wording
 from api.box import Box, BoxDep
 from api.causes import CAUSES, Cause, Occurrence, RefusedError
 from api.control import lesson_out
-from api.feeds import FeedCard, idle_cards, live_cards
-from api.health import Feed, Light, room_health
+from api.health import RoomStatus, SourceStatus, room_health
 from api.languages import LANGUAGES
 from api.negotiation import LANGUAGE_KEY, VARY, PageDep, page_language, wants_page
 from api.problems import detail_text, problem_docs, title_text
 from api.rendering import rendered
 from api.schema import LessonOut, LessonsOut, SummaryOut, hls_path, thumbnail_path
+from api.source_cards import SourceCard, idle_cards, live_cards
 from api.translation import translation
 from lesson.box import Fault
 from lesson.clock import Moment
@@ -72,13 +72,13 @@ def problem_page(request: Request, found: Occurrence) -> str | None:
 class _Room:
     """What the teacher's page shows."""
 
-    light: Light
+    status: RoomStatus
     lesson_id: str | None
     title: str | None
     started: str | None
     timezone: str
     elapsed_s: int
-    cards: list[FeedCard]
+    cards: list[SourceCard]
     last: SummaryOut | None
     disk_low: bool
     faults: list[FaultRaised]
@@ -89,14 +89,14 @@ def _room(box: Box) -> _Room:
     last = None if running else _last(box)
     if running is None:
         faults = box.faults.open()
-        light = room_health(None, Moment.now(), faults=faults).light
-        return _Room(light=light, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
+        status = room_health(None, Moment.now(), faults=faults).status
+        return _Room(status=status, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
                      cards=idle_cards(box.template.sources), last=last, disk_low=disk_low,
                      faults=_shown(faults))  # fmt: skip
     try:
         return _live(box, running.id, disk_low=disk_low)
     except ClassreelError:  # the Stop button must be there even then
-        return _Room(light=Light.TROUBLE, lesson_id=running.id, title=running.id, started=None, timezone="UTC",
+        return _Room(status=RoomStatus.TROUBLE, lesson_id=running.id, title=running.id, started=None, timezone="UTC",
                      elapsed_s=0, cards=[], last=None, disk_low=disk_low,
                      faults=_shown(box.faults.open()))  # fmt: skip
 
@@ -106,7 +106,7 @@ def _live(box: Box, lesson_id: str, *, disk_low: bool) -> _Room:
     with box.library.reading(lesson_id) as state:
         health = room_health(state, Moment.now(), faults=faults)
         return _Room(
-            light=health.light,
+            status=health.status,
             lesson_id=lesson_id,
             title=state.header.title,
             started=state.start.at.wall if state.start else None,
@@ -135,17 +135,17 @@ def _shown(faults: list[FaultRaised]) -> list[FaultRaised]:
 def teacher(box: BoxDep, request: Request) -> Response:
     """The teacher's page: one button."""
     room = _room(box)
-    refresh = None if room.light is Light.IDLE else _REFRESH_S
+    refresh = None if room.status is RoomStatus.IDLE else _REFRESH_S
     return _render(request, box, "teacher.html", view=room, hint=_hint(room), refresh_s=refresh)
 
 
 def _hint(room: _Room) -> str:
-    if room.light is not Light.TROUBLE:
-        return wording.HINTS[room.light]
+    if room.status is not RoomStatus.TROUBLE:
+        return wording.HINTS[room.status]
     if room.lesson_id is None:
         return wording.HINT_BLOCKED
-    arrives = any(card.state == Feed.RECORDING for card in room.cards)
-    return wording.HINTS[room.light] if arrives or not room.cards else wording.HINT_NOTHING
+    arrives = any(card.state == SourceStatus.RECORDING for card in room.cards)
+    return wording.HINTS[room.status] if arrives or not room.cards else wording.HINT_NOTHING
 
 
 @router.get("/lessons", response_model=LessonsOut, responses={200: _BOTH, **problem_docs(422)})

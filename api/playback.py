@@ -1,4 +1,4 @@
-"""A lesson over the local network: playlists from the journals, chunks from the lesson folder, feed thumbnails.
+"""A lesson over the local network: playlists from the journals, chunks from the lesson folder, thumbnails of sources.
 
 Only what a journal names is served; a path in a request is never turned into a path on disk.
 """
@@ -6,7 +6,7 @@ Only what a journal names is served; a path in a request is never turned into a 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -28,7 +28,7 @@ from lesson.hls import (
     playlist_key,
     reached,
 )
-from lesson.package import CHANGING, media_file
+from lesson.package import CHANGING, media_file, other_object
 from lesson.state import LessonState
 
 router = APIRouter(tags=["playback"])
@@ -98,27 +98,31 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
 
 
 @router.get(
-    "/lessons/{lesson_id}/hls/{rendition}/{name}",
-    response_class=FileResponse,
+    "/lessons/{lesson_id}/hls/{key:path}",
+    response_class=Response,
     responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **problem_docs(404, 416)},
 )
-def piece(box: BoxDep, request: Request, lesson_id: str, rendition: str, name: str) -> Response:
-    """An initialisation segment or a chunk, of which ranges are served; or the playlist of a later edition.
+def piece(box: BoxDep, request: Request, lesson_id: str, key: str) -> Response:
+    """An initialisation segment or a chunk, of which ranges are served; the playlist of a later edition; or whatever
+    else the lesson publishes.
 
     Whoever began to play an edition plays it to its end.
     """
+    rendition = key.partition("/")[0]
     with box.library.reading(lesson_id) as state:
         for edition in state.editions:
-            if name == PurePosixPath(playlist_key(rendition, edition)).name:
+            if key == playlist_key(rendition, edition):
                 return _playlist(request, _media_text(state.seen_as(edition), rendition, snapshot=False))
-        found = media_file(state, f"{rendition}/{name}")
-    if found is None or found.path is None:
+        found = media_file(state, key) or other_object(state.seen_as(state.shown), key)
+    if found is None:
         raise RefusedError(causes.FILE_NOT_FOUND)
     etag = f'"{found.sha256}"'
     headers = {"ETag": etag, "Cache-Control": found.cache_control}
     if _unchanged(request, etag):
         return Response(status_code=304, headers=headers)
-    path = _existing(box.library.folder(lesson_id), found.path)
+    if found.text is not None:
+        return Response(found.text.encode(), headers=headers, media_type=found.content_type)
+    path = _existing(box.library.folder(lesson_id), found.path or "")
     return FileResponse(path, headers=headers, media_type=found.content_type)
 
 
@@ -135,11 +139,11 @@ def _existing(folder: LessonFolder, relative: str) -> Path:
     responses={200: {"content": {"image/jpeg": {}}}, **problem_docs(404, 503)},
 )
 def thumb(box: BoxDep, request: Request, lesson_id: str, source: str) -> Response:
-    """The newest recorded picture of a feed."""
+    """The newest recorded picture of a source."""
     with box.library.reading(lesson_id) as state:
-        feed = state.sources.get(source)
-        segment = newest_picture(feed) if feed else None
-    if feed is None:
+        found = state.sources.get(source)
+        segment = newest_picture(found) if found else None
+    if found is None:
         raise RefusedError(causes.SOURCE_NOT_FOUND)
     if segment is None:
         raise RefusedError(causes.PICTURE_NOT_YET)

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from lesson.hls import INDEX, playable_until
+from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
 from lesson.source_state import SourceState
@@ -41,6 +42,7 @@ class SummaryOut(BaseModel):
     playable: bool
     verified: bool
     published_url: str | None
+    left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The newest picture of each feed, decoded once per segment however many phones are looking."""
+"""The newest picture of each source, decoded once per segment however many phones are looking."""
 
 from __future__ import annotations
 

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.health import Feed, Light
+from api.health import RoomStatus, SourceStatus
 from lesson.box import Fault
 from lesson.listing import DAMAGED
 from lesson.model import Kind, Role
 from lesson.state import Phase
 from lesson.translatable import gettext_noop
 
-LIGHTS: Mapping[str, str] = {
-    Light.IDLE: gettext_noop("Ready"),
-    Light.STARTING: gettext_noop("Starting …"),
-    Light.RECORDING: gettext_noop("Recording"),
-    Light.TROUBLE: gettext_noop("Something is missing"),
+ROOM_STATUSES: Mapping[str, str] = {
+    RoomStatus.IDLE: gettext_noop("Ready"),
+    RoomStatus.STARTING: gettext_noop("Starting …"),
+    RoomStatus.RECORDING: gettext_noop("Recording"),
+    RoomStatus.TROUBLE: gettext_noop("Something is missing"),
 }
 HINTS: Mapping[str, str] = {
-    Light.IDLE: gettext_noop("Press the button when the lesson begins."),
-    Light.STARTING: gettext_noop("The cameras are waking up. This takes a few seconds."),
-    Light.RECORDING: gettext_noop("Everything is being recorded. You may close this page."),
-    Light.TROUBLE: gettext_noop("See below which source is missing. What arrives is being recorded."),
+    RoomStatus.IDLE: gettext_noop("Press the button when the lesson begins."),
+    RoomStatus.STARTING: gettext_noop("The cameras are waking up. This takes a few seconds."),
+    RoomStatus.RECORDING: gettext_noop("Everything is being recorded. You may close this page."),
+    RoomStatus.TROUBLE: gettext_noop("See below which source is missing. What arrives is being recorded."),
 }
 HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
 """In trouble without a lesson."""
 HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
 """In trouble with a lesson, while no source delivers."""
 KINDS: Mapping[str, str] = {Kind.VIDEO: gettext_noop("picture"), Kind.AUDIO: gettext_noop("sound")}
-FEEDS: Mapping[str, str] = {
-    Feed.STANDBY: gettext_noop("on standby"),
-    Feed.WAITING: gettext_noop("waiting for the signal"),
-    Feed.RECORDING: gettext_noop("is being recorded"),
-    Feed.LATE: gettext_noop("nothing new is arriving"),
-    Feed.LOST: gettext_noop("no signal"),
-    Feed.FINISHED: gettext_noop("finished"),
+SOURCE_STATUSES: Mapping[str, str] = {
+    SourceStatus.STANDBY: gettext_noop("on standby"),
+    SourceStatus.WAITING: gettext_noop("waiting for the signal"),
+    SourceStatus.RECORDING: gettext_noop("is being recorded"),
+    SourceStatus.LATE: gettext_noop("nothing new is arriving"),
+    SourceStatus.LOST: gettext_noop("no signal"),
+    SourceStatus.FINISHED: gettext_noop("finished"),
 }
 ROLES: Mapping[str, str] = {
     Role.TEACHER: gettext_noop("Teacher"),

@@ -176,14 +176,14 @@ def stage_pids(lesson: Path) -> dict[str, list[int]]:
 
 
 def _stage_name(pid: int, lesson: Path) -> str | None:
-    """The stage that a process is, by its arguments `python … -m STAGE LESSON [SOURCE]`."""
+    """The stage that a process is, by its arguments `python … -m STAGE LESSON [SOURCE]`, or `publish --all ROOT`."""
     try:
         argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return None
-    if "-m" not in argv or str(lesson) not in argv:
+    after = argv[argv.index("-m") + 1 :] if "-m" in argv else []
+    if str(lesson) not in after and after[:3] != ["publish", "--all", str(lesson.parent)]:
         return None
-    after = argv[argv.index("-m") + 1 :]
     if not after or after[0] not in _STAGES:
         return None
     return f"capture-{after[2]}" if after[0] == "capture" and len(after) > 2 else after[0]

@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _Job:
+class _Task:
     """Something to do with the disk; `size`: bytes in memory that wait for it."""
 
     run: Callable[[], None]
@@ -64,7 +64,7 @@ class Disk:
     def __init__(self) -> None:
         self._journal: JournalWriter | None = None
         self._changed = threading.Condition()
-        self._jobs: deque[_Job] = deque()
+        self._tasks: deque[_Task] = deque()
         self._entries: deque[_Entry] = deque()
         self._bytes = 0
         self._problem: BaseException | None = None
@@ -134,7 +134,7 @@ class Disk:
     def drained(self) -> bool:
         """Whether everything that was handed in is done with."""
         with self._changed:
-            return not self._jobs and not self._entries
+            return not self._tasks and not self._entries
 
     def close(self) -> None:
         """End the threads once they have nothing to do, and release the journal then."""
@@ -150,7 +150,7 @@ class Disk:
 
     def _do(self, run: Callable[[], None], size: int = 0) -> None:
         with self._changed:
-            self._jobs.append(_Job(run, size))
+            self._tasks.append(_Task(run, size))
             self._bytes += size
             self._changed.notify_all()
 
@@ -165,17 +165,17 @@ class Disk:
     def _write(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._closing)
-                if not self._jobs:
+                self._changed.wait_for(lambda: self._tasks or self._closing)
+                if not self._tasks:
                     return
-                job = self._jobs[0]
+                task = self._tasks[0]
             try:
-                job.run()
+                task.run()
             except Exception as error:  # noqa: BLE001 - raised again by `check`, in the recording thread
                 self._refuse(error)
             with self._changed:
-                self._jobs.popleft()
-                self._bytes -= job.size
+                self._tasks.popleft()
+                self._bytes -= task.size
 
     def _commit(self) -> None:
         while True:
@@ -215,10 +215,10 @@ class Disk:
         if now - self._said < _SAY_EVERY_S:
             return
         with self._changed:
-            since = min([now, *(work[0].since for work in (self._jobs, self._entries) if work)])
+            since = min([now, *(work[0].since for work in (self._tasks, self._entries) if work)])
         if now - since > SLOW_S:
             self._said = now
-            _log.warning("disk_slowed", code="disk", behind_s=round(now - since, 1), bytes=self._bytes)
+            _log.warning("disk_slowed", code="disk", error=f"it is {now - since:.1f} s behind", bytes=self._bytes)
 
 
 class SegmentFile:

@@ -72,7 +72,7 @@ class FileIntake:
 
     def _begin(self, reason: str) -> None:
         self._keys = KeyWait(live=False)
-        self._recorder.start_epoch(self._feed.tracks, reason, start=self._start, origin=self._origin)
+        self._recorder.start_epoch(self._feed.streams, reason, start=self._start, origin=self._origin)
 
     def take(self, packet: FeedPacket) -> None:
         if self._continuity.straggler(packet):
@@ -125,12 +125,11 @@ class LiveIntake:
 
     def __init__(self, spec: SourceSpec, feed: Feed, recorder: Recorder) -> None:
         self._feed = feed
-        self._tracks = feed.tracks
         self._recorder = recorder
         self._placing = Placing()
         self._keys = KeyWait(live=True)
         self._paces = Paces()
-        self._presence = Presence(feed.tracks.keys(), feed.stall_s, time.monotonic_ns())
+        self._presence = Presence(feed.streams.keys(), feed.stall_s, time.monotonic_ns())
         self._ledger = Ledger(spec.id, feed.announced)
         self._held: list[FeedPacket] = []
         self._epoch: int | None = None
@@ -196,7 +195,8 @@ class LiveIntake:
     def _start(self, change: Change) -> None:
         if self._epoch is not None:
             self._recorder.append(*self._ledger.close_epoch(self._epoch))
-        self._recorder.start_epoch({k: t for k, t in self._tracks.items() if k in change.kinds}, change.reason)
+        streams = {kind: stream for kind, stream in self._feed.streams.items() if kind in change.kinds}
+        self._recorder.start_epoch(streams, change.reason)
         self._epoch = self._recorder.last_epoch
 
     def _release(self) -> None:

@@ -18,7 +18,7 @@ from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, Record, SegmentCommitted, SourceFinished, SourceLost, encode_line
 from lesson.source_state import SourceState
 from lesson.time import TICKS_PER_SECOND, Ticks
-from media.feeds.packets import FeedPacket, Track
+from media.feeds.packets import FeedPacket, FeedStream
 from media.feeds.segment import TIME_BASE, Contents, SegmentWriter
 
 TAIL_PATIENCE: Ticks = 30 * TICKS_PER_SECOND
@@ -63,7 +63,7 @@ class _Epoch:
     """The epoch being recorded. `label`: its first line in the journal, which its segments carry too."""
 
     number: int
-    tracks: Mapping[Kind, Track]
+    streams: Mapping[Kind, FeedStream]
     cutter: Cutter
     label: str
 
@@ -141,30 +141,30 @@ class Recorder:
         return self._journaled_epochs - 1 if self._journaled_epochs else None
 
     def start_epoch(
-        self, tracks: Mapping[Kind, Track], reason: str, *, start: Ticks | None = None, origin: Ticks = 0
+        self, streams: Mapping[Kind, FeedStream], reason: str, *, start: Ticks | None = None, origin: Ticks = 0
     ) -> None:
         """A new uninterrupted timeline begins, with these streams; `start` and `origin` as in `EpochStarted`."""
-        self._hand_over(tracks)
+        self._hand_over(streams)
         number, self._next_epoch = self._next_epoch, self._next_epoch + 1
         started = EpochStarted(
             source=self._spec.id,
             epoch=number,
             at=Moment.now(),
-            streams=tuple(track.info for track in tracks.values()),
+            streams=tuple(stream.info for stream in streams.values()),
             start=start,
             origin=origin,
             reason=reason,
         )
         label = "" if self._spec.imported else encode_line(started).decode().strip()
-        self._epoch = _Epoch(number, tracks, Cutter(tracks.keys()), label)
+        self._epoch = _Epoch(number, streams, Cutter(streams.keys()), label)
         if number >= self._journaled_epochs:
             self._disk.append(started)
             self._journaled_epochs = number + 1
-        _log.info("epoch_started", epoch=number, reason=reason, streams=[str(kind) for kind in tracks])
+        _log.info("epoch_started", epoch=number, reason=reason, streams=[str(kind) for kind in streams])
 
-    def _hand_over(self, tracks: Mapping[Kind, Track]) -> None:
+    def _hand_over(self, streams: Mapping[Kind, FeedStream]) -> None:
         """End the epoch before; where its pictures can go on, they do so until their next key frame."""
-        segment, goes_on = self._current, Kind.VIDEO in tracks and not self._spec.imported
+        segment, goes_on = self._current, Kind.VIDEO in streams and not self._spec.imported
         if segment and goes_on and self._tail is None and Kind.VIDEO in segment.kinds:
             self._tail, self._current = segment, None
             if self._epoch is not None:
@@ -199,7 +199,7 @@ class Recorder:
             return  # an interrupted import comes past what is there already
         place = segment_place(self._folder, self._spec.id, epoch.number, seq)
         file = self._disk.create(self._folder.absolute(place.path))
-        writer = SegmentWriter(file.path, file, epoch.tracks, label=epoch.label)
+        writer = SegmentWriter(file.path, file, epoch.streams, label=epoch.label)
         self._current = _Segment(place, file, writer, packet.pts)
         self._open.append(self._current)
         self._watch()

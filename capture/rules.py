@@ -120,7 +120,7 @@ class Cutter:
 
 
 @dataclass(slots=True)
-class _Clock:
+class _StreamClock:
     """One stream's own clock against arrival. `last`: its greatest time stamp; `least`: the promptest arrival minus
     time stamp, found at `since`; `follows`: the time stamp of a next packet without a hole.
     """
@@ -143,7 +143,11 @@ class Continuity:
     _WINDOW_NS = 30 * NANOSECONDS_PER_SECOND
 
     def __init__(
-        self, *, live: bool, before: Mapping[Kind, Ticks] | None = None, clocks: Mapping[Kind, _Clock] | None = None
+        self,
+        *,
+        live: bool,
+        before: Mapping[Kind, Ticks] | None = None,
+        clocks: Mapping[Kind, _StreamClock] | None = None,
     ) -> None:
         self._live = live
         self._before = before or {}
@@ -190,7 +194,7 @@ class Continuity:
         offset = ticks_from_ns(packet.arrival_ns) - instant(packet)
         clock = self._clocks.get(packet.kind)
         if clock is None:
-            self._clocks[packet.kind] = _Clock(packet.pts, offset, packet.arrival_ns, packet.end)
+            self._clocks[packet.kind] = _StreamClock(packet.pts, offset, packet.arrival_ns, packet.end)
             return None
         if packet.pts < clock.last - REORDERING:
             return _says(packet, "stepped back", clock.last - packet.pts)

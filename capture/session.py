@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 import structlog
 
 from capture.background_sync import BackgroundSync
-from capture.connection import Connection, Ending, Outcome, Wishes
+from capture.connection import CLOSE_PATIENCE_S, Connection, Ending, Outcome, Wishes
 from capture.disk import Disk
 from capture.losses import loss_code
 from capture.reader import LIVE_BYTES
@@ -119,7 +119,7 @@ class _Session:
         finally:
             hung = not connection.close()
             if hung:
-                _log.warning("feed_hung")
+                _log.warning("feed_hung", error=f"it did not close within {CLOSE_PATIENCE_S:g} s")
         if again and hung:
             raise SystemExit(EXIT_RETRY)
         if again and not self._spec.imported:

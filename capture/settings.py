@@ -1,4 +1,4 @@
-"""What the settings say of a feed: `[[sources]]` in `classroom.toml`. Its capture process reads it in the lesson."""
+"""What the settings say of a source: `[[sources]]` in `classroom.toml`. Its capture process reads it in the lesson."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _plain_name(text: str) -> str:
 
 
 def _uri(uri: str) -> str:
-    """What a feed is: kind, device or address, and every option of it."""
+    """What a source is: kind, device or address, and every option of it."""
     try:
         parse_source(uri)
     except ConfigError as error:
@@ -37,7 +37,7 @@ def _substream(uri: str) -> str:
 
 
 class SourceSettings(Section):
-    """One feed."""
+    """One source."""
 
     id: Annotated[str, AfterValidator(_plain_name)]
     role: Role

@@ -23,7 +23,7 @@ from lesson.errors import ClassreelError, MediaError
 from lesson.model import Kind, Role, SourceSpec
 from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND
-from media.feeds.packets import Feed, FeedPacket, Track
+from media.feeds.packets import Feed, FeedPacket, FeedStream
 from process.logs import configure_logging
 
 WATCH_S = 2.5
@@ -76,11 +76,11 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial
         raise MediaError(f"{spec.uri}: timed out, no answer within {OPEN_S:g} s", SourceFault.UNREACHABLE)
     if not any(times.values()):
         raise MediaError(f"{spec.uri}: opens, but gives no pictures and no sound", SourceFault.SILENT)
-    return [_trial(track, times[kind]) for kind, track in feed.tracks.items()]
+    return [_trial(stream, times[kind]) for kind, stream in feed.streams.items()]
 
 
-def _trial(track: Track, times: list[int]) -> StreamTrial:
-    info = track.info
+def _trial(stream: FeedStream, times: list[int]) -> StreamTrial:
+    info = stream.info
     step = median(b - a for a, b in pairwise(sorted(times))) if len(times) > 1 else 0
     return StreamTrial(
         kind=info.kind,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,15 @@ from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError, MediaError, StoreError
 from lesson.store_fault import StoreFault
+from process.disk import space_for
+from publish.body import HeldBody
 from publish.store import open_store
 
-MIN_FREE_BYTES = 5 * 1024**3
-"""About two lessons of three cameras at 6 Mbit/s together."""
 MAX_TRIALS = 4
-"""Feeds tried at a time."""
+"""Sources tried at a time."""
+_UNUSED = "; its substream is kept with the lesson and not used yet"
 _STORE_REMEDIES = {
+    StoreFault.UNREACHED: "start the store, plug in the line, and look whether store.url has the store's address",
     StoreFault.PLAIN_HTTP: "write s3+http:// in store.url, or switch TLS on in the server",
     StoreFault.UNKNOWN_CERTIFICATE: (
         "save the certificate of the store's CA on this box and name that file in SSL_CERT_FILE"
@@ -84,16 +85,16 @@ def _disk(root: Path) -> str:
     trial = root / f".check-{uuid.uuid4().hex}"
     write_atomic(trial, b"classreel")
     trial.unlink()
-    free = shutil.disk_usage(root).free
-    if free < MIN_FREE_BYTES:
-        raise OSError(f"{root}: only {free / 1024**3:.1f} GiB free")
-    return f"{root}: {free / 1024**3:.0f} GiB free"
+    space = space_for(root)
+    if space.low:
+        raise OSError(f"{root}: only {space.free / 1e9:.1f} GB free")
+    return f"{root}: {space.free / 1e9:.0f} GB free"
 
 
 def _store(settings: Settings) -> str:
     store = open_store(settings.named_store)
     key = f".check/{uuid.uuid4().hex}"
-    store.put(key, b"classreel", content_type="text/plain", cache_control="no-store")
+    store.put(key, HeldBody(b"classreel"), content_type="text/plain", cache_control="no-store")
     found = store.get(key)
     store.delete(key)
     if found != b"classreel":
@@ -104,6 +105,6 @@ def _store(settings: Settings) -> str:
 def _source(source: SourceSettings) -> Check:
     name = f"source {source.id}"
     try:
-        return Check(name, ok=True, detail=check_feed(source.spec()))
+        return Check(name, ok=True, detail=check_feed(source.spec()) + (_UNUSED if source.substream else ""))
     except MediaError as error:
         return Check(name, ok=False, detail=str(error), remedy=remedy(source.uri, error.fault))

@@ -29,7 +29,7 @@ from process.parentage import EXIT_TERMINATED
 from process.share import share_with
 
 if TYPE_CHECKING:
-    from classroom.commands import Outcome
+    from classroom.commands import LessonOutcome
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -76,7 +76,7 @@ def classreel(
         raise typer.Exit(EXIT_USAGE)
 
 
-def _tell(outcome: Outcome, *, as_json: bool) -> None:
+def _tell(outcome: LessonOutcome, *, as_json: bool) -> None:
     """Print how a lesson ended, whether it is published or not."""
     report = outcome.report
     if as_json:
@@ -118,7 +118,7 @@ def demo(
 
     refuse_taken_port(settings)
 
-    def published(outcome: Outcome) -> None:
+    def published(outcome: LessonOutcome) -> None:
         _tell(outcome, as_json=as_json)
         say(f"watch it: {settings.url}/lessons/{outcome.report['lesson_id']}   (Ctrl-C ends)")
 
@@ -226,6 +226,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check every file of a lesson against its checksum."""
+    from classroom.report import verify_lines, verify_report
     from lesson.verify import verify_local
     from publish.store import open_store
     from publish.verify import verify_remote
@@ -234,10 +235,11 @@ def verify(
     problems = verify_local(folder)
     if remote:
         problems += verify_remote(folder, open_store(settings.named_store))
+    report = verify_report(folder, problems)
     if as_json:
-        tell_json({"lesson_id": folder.id, "ok": not problems, "problems": problems})
+        tell_json(report)
     else:
-        tell("\n".join(problems) or f"lesson {folder.id} is sound")
+        tell("\n".join(verify_lines(report)))
     raise typer.Exit(1 if problems else 0)
 
 

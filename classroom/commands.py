@@ -42,7 +42,7 @@ DEMO_SOURCES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LessonOutcome:
     """How a lesson ended: the contract's report, and whether it is published."""
 
     report: dict[str, Any]
@@ -51,7 +51,7 @@ class Outcome:
 
 def finish(
     folder: LessonFolder, settings: Settings, say: Callable[[str], None], launcher: Launcher | None = None
-) -> Outcome:
+) -> LessonOutcome:
     """Work on a lesson until it is published or stuck; where another classreel is at it already, wait for that one.
 
     The first Ctrl-C while recording stops the recording; the next one leaves the lesson for `classreel process`.
@@ -74,7 +74,7 @@ def finish(
             raise
 
 
-def _work(run: LessonRun, settings: Settings, progress: LessonProgress, say: Callable[[str], None]) -> Outcome:
+def _work(run: LessonRun, settings: Settings, progress: LessonProgress, say: Callable[[str], None]) -> LessonOutcome:
     trouble = ""
     while not (run.done or run.stuck):
         try:
@@ -89,10 +89,10 @@ def _work(run: LessonRun, settings: Settings, progress: LessonProgress, say: Cal
             if run.view.state.stop:
                 raise
             stop_lesson(settings.root, run.folder, reason="Ctrl-C")
-    return Outcome(lesson_report(run.folder, run.view, run.problems), run.published)
+    return LessonOutcome(lesson_report(run.folder, run.view, run.problems), run.published)
 
 
-def _look_on(folder: LessonFolder) -> Outcome | None:
+def _look_on(folder: LessonFolder) -> LessonOutcome | None:
     """Look on while another process is at the lesson; None when it leaves the lesson unfinished."""
     view = LessonView(folder)
     with LessonProgress() as progress:
@@ -101,10 +101,10 @@ def _look_on(folder: LessonFolder) -> Outcome | None:
             progress.update(view.state, recorded_s=recorded_s(view.state, Moment.now()))
             time.sleep(POLL_S)
     view.poll()
-    return Outcome(lesson_report(folder, view, []), ok=True) if view.state.verified else None
+    return LessonOutcome(lesson_report(folder, view, []), ok=True) if view.state.verified else None
 
 
-def process(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> Outcome:
+def process(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> LessonOutcome:
     """Finish a lesson; one that nobody is recording any more is closed where its recording broke off."""
     state = load_state(folder)
     if state.start and state.stop is None and not at_work(folder):
@@ -122,7 +122,7 @@ def _advance(run: LessonRun, settings: Settings, progress: LessonProgress) -> No
     progress.update(state, recorded_s=recorded_s(state, now))
 
 
-def record(settings: Settings, *, for_s: float, title: str | None, say: Callable[[str], None]) -> Outcome:
+def record(settings: Settings, *, for_s: float, title: str | None, say: Callable[[str], None]) -> LessonOutcome:
     """Record one lesson of `for_s` seconds, or bring to its end the one that a crash interrupted.
 
     The interrupted one goes on while its window is open; after that it is closed and published, and nothing new
@@ -208,7 +208,7 @@ def demo_settings(out: Path | None, port: int | None) -> Settings:
     return with_port(settings, port)
 
 
-def demo_served(settings: Settings, *, for_s: float, tell: Callable[[Outcome], None]) -> None:
+def demo_served(settings: Settings, *, for_s: float, tell: Callable[[LessonOutcome], None]) -> None:
     """The whole box on the simulated classroom, with one lesson started at once; ends with Ctrl-C.
 
     `tell` gets the lesson's outcome once it is published; the pages go on being served, and their button works.
@@ -223,7 +223,7 @@ def demo_served(settings: Settings, *, for_s: float, tell: Callable[[Outcome], N
         progress.update(view.state, recorded_s=recorded_s(view.state, Moment.now()))
         if view.state.verified and not told:
             told = True
-            tell(Outcome(lesson_report(folder, view, []), ok=True))
+            tell(LessonOutcome(lesson_report(folder, view, []), ok=True))
         return False
 
     with LessonProgress() as progress:

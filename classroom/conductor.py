@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import structlog
 
 from api.settings import Conducted
-from classroom.faults import DiskWatch, Faults, clock_faults, job_faults, voice_faults
-from classroom.jobs import web_job
+from classroom.faults import Faults, clock_faults, disk_probe, job_faults, voice_faults
+from classroom.jobs import publish_job, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.root_lock import RootLock
@@ -56,7 +56,7 @@ class Clock:
 
 
 class Conductor:
-    """`serve`: the API, the running lesson, and one unfinished older lesson at a time.
+    """`serve`: the API, the running lesson, one older lesson at a time that is still to be made, and publishing.
 
     A disk that is not there or refuses keeps nothing from starting: it is a fault, shown by the pages, and is tried
     again every second. Raises `ConfigError` when another box has the root.
@@ -73,12 +73,14 @@ class Conductor:
         self._launcher = launcher or best_launcher(PRELOAD)
         self._catalogue = Catalogue(settings.root)
         self._box = BoxLog(settings.root)
-        self._disk = DiskWatch(settings.root, self._root_lock)
-        self._api = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
+        self._disk = disk_probe(settings.root, self._root_lock)
+        self._own = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
-        self._over: dict[str, int] = {}  # published or empty, and what `_asked_for` was then
+        self._made: dict[str, int] = {}  # made or empty, and what `_asked_for` was then
+        self._empty: set[str] = set()
+        self._unpublished = False
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
         self._box.wait(self._root_trouble is not None)
@@ -97,14 +99,13 @@ class Conductor:
                 if self._root_trouble is None:
                     for lesson_id in list(self._runs):
                         self._advance_safely(lesson_id)
-                self._api.reconcile([self._web_job()])  # after the recording, which comes first
+                self._own.reconcile(self._own_jobs())  # after the recording, which comes first
                 self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
                 self._clock.sleep(POLL_S)
         finally:
             for run in self._runs.values():
                 run.close()
-            self._api.stop()
-            self._disk.close()
+            self._own.stop()
             self._box.close()
             self._launcher.close()
             self._root_lock.close()
@@ -135,8 +136,13 @@ class Conductor:
         self._box.wait(self._root_trouble is not None)
         if self._root_trouble is None:
             if was is not None:
-                self._api.make_log_folder()
+                self._own.make_log_folder()
             self._take_up_safely()
+
+    def _own_jobs(self) -> list[Job]:
+        """The processes that are nobody's lesson: the pages, and while anything is unpublished who publishes it."""
+        unpublished = [publish_job(self._settings)] if self._unpublished else []
+        return [self._web_job(), *unpublished]
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""
@@ -151,6 +157,8 @@ class Conductor:
         if running is not None and running.id not in self._runs:
             self._open(running)
             return  # the others have time until its processes run
+        unfinished = self._catalogue.unfinished()
+        self._unpublished = any(folder.id not in self._empty for folder in unfinished)
         self._damaged = self._catalogue.damaged()
         for damaged in self._damaged:
             if (
@@ -158,7 +166,7 @@ class Conductor:
             ):  # what it is, is known here: without its header nobody could stop it
                 self._runs[damaged.folder.id].folder.save_header()
         if all(run.view.state.phase is Phase.RECORDING for run in self._runs.values()):
-            waiting = [folder for folder in self._catalogue.unfinished() if self._is_due(folder)]
+            waiting = [folder for folder in unfinished if self._is_due(folder)]
             for folder in sorted(waiting, key=lambda folder: self._retry_at.get(folder.id, 0.0))[:1]:
                 self._close(folder)
                 self._open(folder)
@@ -170,18 +178,18 @@ class Conductor:
     def _is_due(self, folder: LessonFolder) -> bool:
         return (
             folder.id not in self._runs
-            and not self._is_over(folder)
+            and not self._is_made(folder)
             and self._clock.monotonic() >= self._retry_at.get(folder.id, 0.0)
         )
 
-    def _is_over(self, folder: LessonFolder) -> bool:
-        was = self._over.get(folder.id)
+    def _is_made(self, folder: LessonFolder) -> bool:
+        was = self._made.get(folder.id)
         return was is not None and was == _asked_for(folder)
 
     def _open(self, folder: LessonFolder) -> None:
         try:
             run = LessonRun(
-                folder, self._settings, launcher=self._launcher, clock=self._clock.monotonic,
+                folder, self._settings, publishes=False, launcher=self._launcher, clock=self._clock.monotonic,
                 told=self._telling(folder.id),
             )  # fmt: skip
             self._runs[folder.id] = run.__enter__()
@@ -210,9 +218,11 @@ class Conductor:
         run.step()
         if run.done:
             self._stuck.pop(lesson_id, None)
-            self._over[lesson_id] = _asked_for(run.folder)
+            self._made[lesson_id] = _asked_for(run.folder)
             self._box.clear_lesson(lesson_id)
-            self._log.info("lesson_published" if run.published else "lesson_emptied", lesson=lesson_id)
+            if run.view.state.empty:
+                self._empty.add(lesson_id)
+            self._log.info("lesson_emptied" if lesson_id in self._empty else "lesson_encoded", lesson=lesson_id)
         elif run.stuck:
             self._put_off(lesson_id, "; ".join(run.problems))
             self._log.warning("lesson_stuck", lesson=lesson_id, error="; ".join(run.problems))
@@ -223,10 +233,11 @@ class Conductor:
 
     def _faults(self) -> Faults:
         """Everything that is wrong now."""
-        found = {**self._disk.faults(), **clock_faults(self._clock.now(), self._began)}
+        found = {(code, "disk"): line for code, line in self._disk.faults().items()}
+        found |= clock_faults(self._clock.now(), self._began)
         if self._root_trouble is not None:
             found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
-        found |= job_faults("", self._api.troubles.values())
+        found |= job_faults("", self._own.troubles.values())
         for lesson_id, run in self._runs.items():
             found |= job_faults(lesson_id, run.troubles.values()) | voice_faults(run.view.state)
         found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}

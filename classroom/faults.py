@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from classroom.root_lock import RootLock
@@ -13,18 +12,15 @@ from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.durable import write_atomic
 from lesson.elapsed import EARLIEST
-from lesson.errors import StorageError, storage_errors
 from lesson.model import Kind
 from lesson.state import LessonState
-from process.disk import demand_same
+from process.disk import TRIAL, TRIAL_BYTES, DiskProbe, Findings, demand_same, space_for
 from process.logs import redacted
 from process.supervisor import Trouble
 
 Faults = dict[tuple[Fault, str], str]
 """Code and what it is about (a lesson, a lesson's job, a folder), to a line for people at this box."""
 
-MIN_FREE_BYTES = 5_000_000_000
-"""Free disk for about one lesson of 45 minutes with three feeds of 4 Mbit/s."""
 SLOW_DISK_S = 1.0
 """Sound disks and cards answer an fsync within 1 to 50 ms."""
 PROBE_EVERY_S = 20.0
@@ -36,10 +32,16 @@ CLOCK_SLACK_S = 60.0
 
 def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
     """What the troubles of a lesson's jobs (of the box's own, with an empty id) amount to."""
-    return {(_code(one), "/".join(filter(None, (lesson_id, one.job.name)))): redacted(one.reason) for one in troubles}
+    found: Faults = {}
+    for one in troubles:
+        about = one.about or "/".join(filter(None, (lesson_id, one.job.name)))
+        found[_code(one), about] = redacted(one.reason)
+    return found
 
 
 def _code(trouble: Trouble) -> Fault:
+    if trouble.about:  # one lesson of many
+        return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):
@@ -65,49 +67,22 @@ def clock_faults(now: Moment, began: Moment) -> Faults:
     return {}
 
 
-class DiskWatch:
-    """Tries the disk below `root` now and then, in a thread of its own: it may hang there as long as it likes."""
+def disk_probe(root: Path, lock: RootLock) -> DiskProbe:
+    """A probe that nobody waits for: the loop that asks also keeps recordings alive."""
+    trial = partial(_disk_trial, root, lock)
+    return DiskProbe(root, trial, every_s=PROBE_EVERY_S, again_s=PROBE_AGAIN_S, hangs_s=SLOW_DISK_S)
 
-    def __init__(self, root: Path, lock: RootLock, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._root = root
-        self._lock = lock
-        self._clock = clock
-        self._faults: Faults = {}
-        self._trial_began: float | None = None
-        self._ended = threading.Event()
-        threading.Thread(target=self._run, name="disk-watch", daemon=True).start()
 
-    def faults(self) -> Faults:
-        """What was found at the last trial, or that the running one takes too long."""
-        began = self._trial_began
-        if began is not None and self._clock() - began > SLOW_DISK_S:
-            return {(Fault.DISK_SLOW, "disk"): f"{self._root}: no answer for {self._clock() - began:.0f} s"}
-        return self._faults
-
-    def close(self) -> None:
-        self._ended.set()
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            self._trial_began = self._clock()
-            found = self._trial()
-            self._trial_began, self._faults = None, found
-            self._ended.wait(PROBE_AGAIN_S if found else PROBE_EVERY_S)
-
-    def _trial(self) -> Faults:
-        began = self._clock()
-        try:
-            demand_same(self._root, self._lock.identity)
-            if self._lock.identity is None:
-                return {}  # it could not be locked: that is what is said
-            write_atomic(self._root / ".trial", b"classreel")
-            with storage_errors(self._root):
-                usage = shutil.disk_usage(self._root)
-        except StorageError as error:
-            return {(Fault.DISK_REFUSES, "disk"): str(error)}
-        found: Faults = {}
-        if (took := self._clock() - began) > SLOW_DISK_S:
-            found[Fault.DISK_SLOW, "disk"] = f"{self._root}: a small file took {took:.1f} s"
-        if usage.free < min(MIN_FREE_BYTES, usage.total // 10):
-            found[Fault.DISK_LOW, "disk"] = f"{self._root}: {usage.free / 1e9:.1f} GB free"
-        return found
+def _disk_trial(root: Path, lock: RootLock) -> Findings:
+    """Whether a new file is taken, how quickly, and how much room there is."""
+    demand_same(root, lock.identity)
+    if lock.identity is None:
+        return {}  # it could not be locked: that is what is said
+    began = time.monotonic()
+    write_atomic(root / TRIAL, TRIAL_BYTES)
+    found, took, space = {}, time.monotonic() - began, space_for(root)
+    if took > SLOW_DISK_S:
+        found[Fault.DISK_SLOW] = f"{root}: a small file took {took:.1f} s"
+    if space.low:
+        found[Fault.DISK_LOW] = f"{root}: {space.free / 1e9:.1f} GB free"
+    return found

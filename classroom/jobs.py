@@ -22,7 +22,7 @@ CAPTURE_SILENCE_S = 10.0
 CAPTURE_NICENESS = -10
 """Recording goes before everything else on the box, where the system allows it (root, or systemd's LimitNICE=)."""
 STAGE_SILENCE_S = 120.0
-"""For all others: a step may wait for a slow disk or line, and give no sign meanwhile."""
+"""For all others: a step may wait for a slow disk, and give no sign meanwhile."""
 API_SILENCE_S = 15.0
 
 
@@ -47,7 +47,7 @@ def capture_jobs(folder: LessonFolder, state: LessonState) -> list[Job]:
 def wanted_jobs(
     folder: LessonFolder, state: LessonState, settings: Settings, *, tracking_crashes: int = 0
 ) -> list[Job]:
-    """The processes that bring this lesson further, most urgent first."""
+    """The processes that make this lesson, most urgent first; `publish_job` brings it to the store."""
     if state.start is None or state.empty:
         return []
     path = str(folder.path)
@@ -57,16 +57,21 @@ def wanted_jobs(
         jobs.append(_stage("tracking", path, *blind, niceness=5))
     if not state.encoded:
         jobs.append(_stage("encode", path, settings.encode.argument(), niceness=10))
-    if not state.verified:
-        jobs.append(_stage("publish", path, settings.named_store.argument(), niceness=5))
     return jobs
 
 
 def unread_troubles(
     folder: LessonFolder, jobs: Iterable[Job], unread: Mapping[Path, StorageError], now: float
 ) -> dict[str, Trouble]:
-    """Of the jobs, by name, those whose own journal cannot be read: the trouble of that job, and of no other."""
+    """Of the jobs, by name, those whose own journal cannot be read: the trouble of that job, and of no other.
+
+    Where one process publishes for all lessons, it is trouble of this lesson's part of its work.
+    """
     found: dict[str, Trouble] = {}
+    jobs = list(jobs)
+    publish = _stage("publish", str(folder.path), niceness=5)
+    if (error := unread.get(folder.publish_journal)) and publish.name not in {job.name for job in jobs}:
+        found[publish.name] = Trouble(publish, str(error), since=now, refused=False, about=folder.id)
     for job in jobs:
         own = [error for path, error in unread.items() if _is_of(job, folder.relative(path))]
         if own:
@@ -86,6 +91,12 @@ _STAGES = {"raw": "capture", "plan": "tracking", "enc": "encode", "pub": "publis
 def _stage(stage: str, *arguments: str, niceness: int) -> Job:
     """A stage that comes after recording, and must not disturb it."""
     return Job(stage=stage, module=stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
+
+
+def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:
+    """The process that brings one lesson to the store, or (None) all unpublished lessons of the root in turns."""
+    what = ("--all", str(settings.root)) if lesson is None else (str(lesson.path),)
+    return _stage("publish", *what, settings.named_store.argument(), niceness=5)
 
 
 def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from classroom.jobs import BLIND_AFTER, unread_troubles, wanted_jobs
+from classroom.jobs import BLIND_AFTER, publish_job, unread_troubles, wanted_jobs
 from classroom.settings import Settings
 from classroom.start import PRELOAD
 from lesson.errors import ClassreelError, storage_errors
@@ -57,7 +57,9 @@ class LessonBusyError(ClassreelError):
 class LessonRun:
     """Brings one lesson further, step by step, until it is published or cannot be helped.
 
-    `launcher` starts its processes; None: one of its own. `clock`: seconds, monotonic.
+    `jobs`: the processes it needs; None: all that make it, and one that publishes it. With `publishes` off the lesson
+    is done when it is made: the box publishes all lessons by one process. `launcher` starts its processes; None: one of
+    its own. `clock`: seconds, monotonic.
 
     Raises:
         LessonBusyError: on entering, when another process is at work on the lesson.
@@ -69,6 +71,7 @@ class LessonRun:
         settings: Settings,
         *,
         jobs: JobRule | None = None,
+        publishes: bool = True,
         launcher: Launcher | None = None,
         clock: Callable[[], float] = time.monotonic,
         told: Told = lambda _job, _code, _reason: None,
@@ -76,6 +79,7 @@ class LessonRun:
         self.folder = folder
         self.view = LessonView(folder, needs=())
         self._settings = settings
+        self._publishes = publishes
         self._rule = jobs or self._wanted
         self._owns_launcher = launcher is None
         self._launcher = launcher or best_launcher(PRELOAD)
@@ -124,7 +128,9 @@ class LessonRun:
             self._launcher.close()
 
     def _wanted(self, folder: LessonFolder, state: LessonState) -> list[Job]:
-        return wanted_jobs(folder, state, self._settings, tracking_crashes=self._crashes)
+        jobs = wanted_jobs(folder, state, self._settings, tracking_crashes=self._crashes)
+        publishing = self._publishes and state.start is not None and not (state.verified or state.empty)
+        return [*jobs, publish_job(self._settings, folder)] if publishing else jobs
 
     def step(self) -> bool:
         """Look at the journals, start and stop processes accordingly; whether anything new was committed."""
@@ -143,8 +149,9 @@ class LessonRun:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more is to be done: published, or over with nothing recorded."""
-        return self.published or self.view.state.empty
+        """Whether nothing more is to be done here: published, or over with nothing recorded."""
+        made = not self._publishes and self.view.state.encoded
+        return made or self.published or self.view.state.empty
 
     @property
     def published(self) -> bool:

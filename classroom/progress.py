@@ -19,7 +19,7 @@ _LINE_EVERY_S = 15.0
 _DRAW_EVERY_S = 0.5
 
 
-class _Progress:
+class _ProgressDisplay:
     """Bars on a terminal, lines elsewhere; one bar a name."""
 
     names: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class _Progress:
         self._console.print(plain(text), soft_wrap=True)
 
 
-class LessonProgress(_Progress):
+class LessonProgress(_ProgressDisplay):
     """Shows how far a lesson is recorded, planned, encoded and stored."""
 
     names = ("recorded", "encoded", "stored")
@@ -80,7 +80,12 @@ class LessonProgress(_Progress):
         """Say how far it is, from the state; cheap enough for every poll."""
         if not self._due():
             return
-        wanted = sum(state.header.grid_of(rung.grid_multiple).chunks(state.duration) for rung in state.ladder)
+        wanted = sum(
+            len(state.edition.chunks_of(rung))
+            if state.final
+            else state.header.grid_of(rung.grid_multiple).chunks(state.duration)
+            for rung in state.ladder
+        )
         encoded = sum(len(rendition.chunks) for rendition in state.renditions.values())
         stored = state.stored_chunks
         until = state.start.for_s if state.start else None
@@ -96,7 +101,7 @@ class LessonProgress(_Progress):
             self._bars.update(self._tasks[name], completed=count, total=wanted or None, note=f"{count}/{wanted} chunks")
 
 
-class CopyProgress(_Progress):
+class CopyProgress(_ProgressDisplay):
     """Shows how far files are copied into a lesson."""
 
     names = ("copied",)

@@ -8,28 +8,41 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lesson.durations import format_duration
-from lesson.edition_state import skipped_rungs
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.ledger import StreamSummary, ledger_problems, stream_summaries
+from lesson.left_out import LeftOut
 from lesson.listing import lesson_summary, listed_lesson
 from lesson.summary import gap_summary, rendition_summary, rounded_s
 from lesson.time import Ticks
 from lesson.titles import one_line
-from lesson.view import LessonView
+from lesson.view import LessonView, load_state
 
 
 def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -> dict[str, Any]:
     """The object printed by `record`, `import`, `process` and `demo`: the lesson's line in a list, and all about it."""
     state = view.state
+    without = (one.sentence for one in state.edition.left_out)
     return {
         **asdict(lesson_summary(state)),
         "lesson_dir": str(folder.path),
         "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.ladder],
         "gaps": [asdict(gap_summary(gap)) for gap in state.gaps()],
         "streams": [_stream_entry(summary) for summary in stream_summaries(state)],
-        "problems": [*view.damage, *problems, *skipped_rungs(state.edition), *ledger_problems(state)],
+        "problems": [*view.damage, *problems, *without, *ledger_problems(state)],
     }
+
+
+def verify_report(folder: LessonFolder, problems: list[str]) -> dict[str, Any]:
+    """The object printed by `verify`. That a rendition was left out is said, and no problem."""
+    without = [asdict(one) for one in load_state(folder).edition.left_out]
+    return {"lesson_id": folder.id, "ok": not problems, "problems": problems, "left_out": without}
+
+
+def verify_lines(report: dict[str, Any]) -> list[str]:
+    """The same for people: what is wrong, and what was left out."""
+    without = [LeftOut(**one).sentence for one in report["left_out"]]
+    return [*(report["problems"] or [f"lesson {report['lesson_id']} is sound"]), *without]
 
 
 def _stream_entry(summary: StreamSummary) -> dict[str, Any]:
@@ -57,9 +70,11 @@ def lesson_entry(entry: LessonEntry) -> dict[str, Any]:
 
 
 def lesson_row(entry: dict[str, Any]) -> tuple[str, ...]:
-    """A lesson as `classreel lessons` shows it to people: id, title, state, start, length."""
+    """A lesson as `classreel lessons` shows it to people: id, title, state (and what it lacks), start, length."""
     length = format_duration(entry["duration_s"])
-    return entry["lesson_id"], one_line(entry["title"]), entry["state"], _room_time(entry), length
+    without = ", ".join(one["name"] for one in entry["left_out"])
+    state = f"{entry['state']} without {without}" if without else entry["state"]
+    return entry["lesson_id"], one_line(entry["title"]), state, _room_time(entry), length
 
 
 def _room_time(entry: dict[str, Any]) -> str:

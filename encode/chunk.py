@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from encode.frames import Canvas
+from encode.frames import Compositor
 from encode.jobs import ChunkJob
-from encode.rungs import Ladder
+from encode.rungs import LadderEncoder
 from lesson.model import Rendition
 from lesson.time import Span
 
@@ -24,16 +24,16 @@ class EncodedChunk:
 
 
 def run(job: ChunkJob) -> tuple[EncodedChunk, ...]:
-    """Decode each feed once, compose once, code every rung.
+    """Decode each source once, compose once, code every rung.
 
     Raises:
         MediaError: the encoder failed. What cannot be decoded is replaced in the picture, never an error.
     """
-    canvas = Canvas(job)
-    with Ladder(job.renditions, job.grid) as ladder:
+    programme = Compositor(job)
+    with LadderEncoder(job.renditions, job.grid) as ladder:
         for index, span in zip(job.indices, job.spans, strict=True):
             for number, tick in enumerate(range(span.start, span.end, job.grid.frame)):
-                ladder.picture(number, canvas.at(tick))
+                ladder.picture(number, programme.at(tick))
             ladder.end_chunk(index, span)
     return tuple(
         EncodedChunk(rung.rendition, index, span, data, inputs, job.edition)

@@ -85,16 +85,16 @@ def _between(a: Rectangle, b: Rectangle, part: float) -> Rectangle:
     return Rectangle(*(p + (q - p) * part for p, q in zip((a.x, a.y, a.w, a.h), (b.x, b.y, b.w, b.h), strict=True)))
 
 
-def _inside(box: Rectangle) -> Rectangle:
-    """The box moved, if need be shrunk, into the frame."""
-    w, h = min(max(box.w, 0.02), 1.0), min(max(box.h, 0.02), 1.0)
-    return Rectangle(min(max(box.x, 0.0), 1.0 - w), min(max(box.y, 0.0), 1.0 - h), w, h)
+def _inside(crop: Rectangle) -> Rectangle:
+    """The crop moved, if need be shrunk, into the frame."""
+    w, h = min(max(crop.w, 0.02), 1.0), min(max(crop.h, 0.02), 1.0)
+    return Rectangle(min(max(crop.x, 0.0), 1.0 - w), min(max(crop.y, 0.0), 1.0 - h), w, h)
 
 
-def view(image: Image, box: Rectangle, canvas: tuple[int, int]) -> Yuv:
-    """The part `box` of `image`, as large as fits on the canvas, with bars where the shapes differ."""
-    place = fitted(box.w * image.width, box.h * image.height, canvas)
-    picture = _whole(image, place) if box == FULL_FRAME else _sampled(image, box, place)
+def view(image: Image, crop: Rectangle, canvas: tuple[int, int]) -> Yuv:
+    """The part `crop` of `image`, as large as fits on the canvas, with bars where the shapes differ."""
+    place = fitted(crop.w * image.width, crop.h * image.height, canvas)
+    picture = _whole(image, place) if crop == FULL_FRAME else _sampled(image, crop, place)
     if picture.size == canvas:
         return picture
     sheet = Yuv.blank(*canvas, colour=BARS)
@@ -114,23 +114,23 @@ def _whole(image: Image, place: Place) -> Yuv:
     )
 
 
-def _sampled(image: Image, box: Rectangle, place: Place) -> Yuv:
-    """`box` of `image` at the size of `place`, sampled between pixels so that a slow pan does not creep in steps."""
-    reduction = max(1.0, min(box.w * image.width / place.width, box.h * image.height / place.height) / _MAX_REDUCTION)
+def _sampled(image: Image, crop: Rectangle, place: Place) -> Yuv:
+    """`crop` of `image` at the size of `place`, sampled between pixels so that a slow pan does not creep in steps."""
+    reduction = max(1.0, min(crop.w * image.width / place.width, crop.h * image.height / place.height) / _MAX_REDUCTION)
     whole = image.yuv(_even(image.width / reduction), _even(image.height / reduction))
     return Yuv(
-        _sampled_plane(whole.y, box, place.width, place.height),
-        _sampled_plane(whole.u, box, place.width // 2, place.height // 2),
-        _sampled_plane(whole.v, box, place.width // 2, place.height // 2),
+        _sampled_plane(whole.y, crop, place.width, place.height),
+        _sampled_plane(whole.u, crop, place.width // 2, place.height // 2),
+        _sampled_plane(whole.v, crop, place.width // 2, place.height // 2),
     )
 
 
-def _sampled_plane(plane: Plane, box: Rectangle, width: int, height: int) -> Plane:
+def _sampled_plane(plane: Plane, crop: Rectangle, width: int, height: int) -> Plane:
     rows, columns = plane.shape
-    sx, sy = box.w * columns / width, box.h * rows / height
+    sx, sy = crop.w * columns / width, crop.h * rows / height
     # centres of pixels lie at halves: destination pixel i shows source position (i + 1/2) * s + offset - 1/2
     matrix = np.array(
-        [[sx, 0.0, box.x * columns + sx / 2 - 0.5], [0.0, sy, box.y * rows + sy / 2 - 0.5]], dtype=np.float64
+        [[sx, 0.0, crop.x * columns + sx / 2 - 0.5], [0.0, sy, crop.y * rows + sy / 2 - 0.5]], dtype=np.float64
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     sampled = cv2.warpAffine(plane, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -154,11 +154,11 @@ def inset_place(canvas: tuple[int, int]) -> Place:
     return Place(canvas[0] - margin - width, canvas[1] - margin - height, width, height)
 
 
-def inset_view(image: Image, box: Rectangle, canvas: tuple[int, int]) -> Yuv:
+def inset_view(image: Image, crop: Rectangle, canvas: tuple[int, int]) -> Yuv:
     """The inset, framed by a thin light line."""
     place = inset_place(canvas)
     framed = Yuv.blank(place.width, place.height, colour=_FRAME_COLOUR)
-    inner = view(image, box, (place.width - 2 * BORDER, place.height - 2 * BORDER))
+    inner = view(image, crop, (place.width - 2 * BORDER, place.height - 2 * BORDER))
     paste(framed, inner, BORDER, BORDER)
     return framed
 

@@ -9,7 +9,7 @@ import structlog
 
 from encode.compose import crop_at, inset_view, slate, view, with_inset
 from encode.jobs import ChunkJob, Clip
-from encode.programme import HOLD, Feed
+from encode.programme import HOLD, EpochRef
 from lesson.errors import MediaError
 from lesson.model import Rectangle
 from lesson.time import Ticks, lesson_tick, source_tick
@@ -21,12 +21,12 @@ T = TypeVar("T")
 _log = structlog.get_logger()
 
 
-class Held:
+class HeldPicture:
     """The picture of one clip at any rising lesson tick: the latest at or before it; before the first, the first."""
 
     def __init__(self, clip: Clip) -> None:
         self._maps = clip.maps
-        self._name = clip.feed.source
+        self._name = clip.epoch.source
         start = source_tick(clip.maps, clip.span.start)
         self._pictures: Iterator[Picture] = iter(())
         if clip.segments:
@@ -57,7 +57,7 @@ class Held:
 
 
 class _Last(Generic[T]):
-    """Remembers what `make` gave for the last arguments: pictures are compared by identity, boxes by value."""
+    """Remembers what `make` gave for the last arguments: pictures are compared by identity, crops by value."""
 
     def __init__(self, make: Callable[..., T]) -> None:
         self._make = make
@@ -69,12 +69,12 @@ class _Last(Generic[T]):
         return self._made[1]
 
 
-class Canvas:
-    """Makes the programme's pictures of one job, in order. One that looks like the last one is the same object."""
+class Compositor:
+    """Makes the programme's pictures of one job, in order. One that is like the last one is the same object."""
 
     def __init__(self, job: ChunkJob) -> None:
         self._job = job
-        self._held: dict[Clip, Held] = {}
+        self._held: dict[Clip, HeldPicture] = {}
         self._piece = 0
         self._slate = slate(job.canvas)
         self._view = _Last(view)
@@ -82,35 +82,35 @@ class Canvas:
         self._with_inset = _Last(with_inset)
 
     def at(self, tick: Ticks) -> Yuv:
-        """The canvas at lesson tick `tick`, which must not lie before the last one asked for."""
+        """The picture at lesson tick `tick`, which must not lie before the last one asked for."""
         pieces = self._job.pieces
         while pieces[self._piece].span.end <= tick:
             self._piece += 1
-        look = pieces[self._piece].look
-        main = self._first_shown(look.main, tick)
+        composition = pieces[self._piece].composition
+        main = self._first_shown(composition.main, tick)
         if main is None:
             return self._slate
-        feed, picture = main
-        base = self._view(picture, self._box(feed, tick), self._job.canvas)
-        inset = self._shown(look.inset, tick) if look.inset and look.inset != feed else None
-        if look.inset is None or inset is None:
+        epoch, picture = main
+        base = self._view(picture, self._crop(epoch, tick), self._job.canvas)
+        inset = self._shown(composition.inset, tick) if composition.inset and composition.inset != epoch else None
+        if composition.inset is None or inset is None:
             return base
-        return self._with_inset(base, self._inset_view(inset, self._box(look.inset, tick), self._job.canvas))
+        return self._with_inset(base, self._inset_view(inset, self._crop(composition.inset, tick), self._job.canvas))
 
-    def _box(self, feed: Feed, tick: Ticks) -> Rectangle:
-        return crop_at(self._job.crops, feed.source, tick)
+    def _crop(self, epoch: EpochRef, tick: Ticks) -> Rectangle:
+        return crop_at(self._job.crops, epoch.source, tick)
 
-    def _first_shown(self, feeds: tuple[Feed, ...], tick: Ticks) -> tuple[Feed, Picture] | None:
-        shown = ((feed, self._shown(feed, tick)) for feed in feeds)
-        return next(((feed, picture) for feed, picture in shown if picture is not None), None)
+    def _first_shown(self, epochs: tuple[EpochRef, ...], tick: Ticks) -> tuple[EpochRef, Picture] | None:
+        shown = ((epoch, self._shown(epoch, tick)) for epoch in epochs)
+        return next(((epoch, picture) for epoch, picture in shown if picture is not None), None)
 
-    def _shown(self, feed: Feed, tick: Ticks) -> Picture | None:
-        """What `feed` shows at `tick`. Clips that have been passed are forgotten, with their decoders."""
+    def _shown(self, epoch: EpochRef, tick: Ticks) -> Picture | None:
+        """What `epoch` shows at `tick`. Clips that have been passed are forgotten, with their decoders."""
         for passed in [clip for clip in self._held if clip.span.end <= tick]:
             del self._held[passed]
-        clip = next((clip for clip in self._job.clips if clip.feed == feed and tick in clip.span), None)
+        clip = next((clip for clip in self._job.clips if clip.epoch == epoch and tick in clip.span), None)
         if clip is None:
             return None
         if clip not in self._held:
-            self._held[clip] = Held(clip)
+            self._held[clip] = HeldPicture(clip)
         return self._held[clip].at(tick)

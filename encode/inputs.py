@@ -12,8 +12,8 @@ CODER = 1
 
 
 def digest_of(*parts: object) -> str:
-    """16 hex digits for values that JSON knows, or that name themselves by `repr`."""
-    return hashlib.sha256(json.dumps(parts, default=repr).encode()).hexdigest()[:16]
+    """16 hex digits for values that JSON knows: nothing may name itself, as names change. Raises `TypeError`."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def chunk_inputs(rendition: Rendition, init_sha256: str, material: str) -> str:

@@ -60,4 +60,6 @@ def _needed(source: SourceState, window: Span) -> Iterator[SegmentRecord]:
             first, last = source.map_at(epoch, window.start), source.map_at(epoch, window.end)
             if first is not None and last is not None:
                 start = first.to_source(window.start)
-                yield from source.track(kind, epoch).decoded_for(Span(start, max(start, last.to_source(window.end))))
+                yield from source.segments_of(kind, epoch).decoded_for(
+                    Span(start, max(start, last.to_source(window.end)))
+                )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from encode.inputs import digest_of
-from encode.programme import Feed, Piece, programme
+from encode.programme import Composition, EpochRef, Piece, programme
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Rendition, SegmentRecord
 from lesson.records import CropPath, encode_line
@@ -19,7 +19,7 @@ from lesson.time import ClockMap, Grid, Span, Ticks, merged, source_tick, ticks_
 Slot: TypeAlias = tuple[int, int]
 """A chunk: how long it is, in chunks of the lesson's grid, and its number among those."""
 BRIDGE: Ticks = 4 * 48_000
-"""A feed that is away for less than this is decoded through; else its decoder is opened anew where it returns."""
+"""A source that is away for less than this is decoded through; else its decoder is opened anew where it returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class SegmentRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A stretch of a feed to be decoded: pictures for lesson ticks `span`, from consecutive `segments`."""
+    """A stretch of one epoch to be decoded: pictures for lesson ticks `span`, from consecutive `segments`."""
 
-    feed: Feed
+    epoch: EpochRef
     span: Span
     maps: tuple[ClockMap, ...]
     segments: tuple[SegmentRef, ...]
@@ -106,28 +106,28 @@ def canvas_of(ladder: Iterable[Rendition]) -> tuple[int, int]:
 def _material(
     folder: LessonFolder, state: LessonState, plan: Iterable[Piece], span: Span
 ) -> tuple[tuple[Piece, ...], tuple[Clip, ...], tuple[CropPath, ...]]:
-    pieces = tuple(Piece(part, piece.look) for piece in plan if (part := piece.span.intersection(span)))
-    clips = tuple(clip for feed in _feeds(pieces) for clip in _clips(folder, state, pieces, feed))
-    sources = {clip.feed.source for clip in clips}
+    pieces = tuple(Piece(part, piece.composition) for piece in plan if (part := piece.span.intersection(span)))
+    clips = tuple(clip for epoch in _epochs(pieces) for clip in _clips(folder, state, pieces, epoch))
+    sources = {clip.epoch.source for clip in clips}
     crops = tuple(crop for crop in state.crops_over(span) if crop.source in sources)
     return pieces, clips, crops
 
 
-def _feeds(pieces: Iterable[Piece]) -> list[Feed]:
-    return sorted({feed for piece in pieces for feed in piece.feeds})
+def _epochs(pieces: Iterable[Piece]) -> list[EpochRef]:
+    return sorted({epoch for piece in pieces for epoch in piece.epochs})
 
 
-def _clips(folder: LessonFolder, state: LessonState, pieces: Iterable[Piece], feed: Feed) -> Iterable[Clip]:
-    source = state.sources[feed.source]
-    maps = tuple(source.maps.get(feed.epoch, ()))
-    uses = merged((piece.span for piece in pieces if feed in piece.feeds), slack=BRIDGE)
+def _clips(folder: LessonFolder, state: LessonState, pieces: Iterable[Piece], epoch: EpochRef) -> Iterable[Clip]:
+    source = state.sources[epoch.source]
+    maps = tuple(source.maps.get(epoch.number, ()))
+    uses = merged((piece.span for piece in pieces if epoch in piece.epochs), slack=BRIDGE)
     for span in uses:
         start = source_tick(maps, span.start)
         decoded = Span(start, max(start, source_tick(maps, span.end)))
-        needed = source.track(Kind.VIDEO, feed.epoch).decoded_for(decoded)
+        needed = source.segments_of(Kind.VIDEO, epoch.number).decoded_for(decoded)
         refs = tuple(SegmentRef(folder.absolute(segment.path), segment.sha256) for segment in needed)
         ruling = tuple(m for m in maps if m is maps[0] or m.span.start < span.end)
-        yield Clip(feed=feed, span=span, maps=ruling, segments=refs)
+        yield Clip(epoch=epoch, span=span, maps=ruling, segments=refs)
 
 
 def segments_from(segments: Sequence[SegmentRecord], start: Ticks, kind: Kind) -> Sequence[SegmentRecord]:
@@ -151,7 +151,14 @@ def _digest(
     """Names the inputs of a chunk without naming places on this machine."""
     return digest_of(
         canvas,
-        [(p.span.start, p.span.end, p.look.layout, [f.source for f in p.look.main], p.look.inset) for p in pieces],
-        [(c.feed.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
+        [(p.span.start, p.span.end, *_named(p.composition)) for p in pieces],
+        [(c.epoch.source, [(m.offset, m.ppm) for m in c.maps], [s.sha256 for s in c.segments]) for c in clips],
         [encode_line(crop).decode() for crop in crops],
     )
+
+
+def _named(composition: Composition) -> tuple[object, ...]:
+    """A composition as digests of every version have it: they must not change with a word of ours."""
+    inset = composition.inset
+    named = f"Feed(source={inset.source!r}, epoch={inset.number})" if inset else None
+    return composition.layout, [epoch.source for epoch in composition.main], named

@@ -24,7 +24,7 @@ from process.logs import configure_logging
 from process.parentage import die_with_parent
 
 MAX_DEATHS = 3
-"""Worker deaths over one chunk after which it is made without its feeds: one bad file must not stop a lesson."""
+"""Worker deaths over one chunk after which it is made without its sources: one bad file must not stop a lesson."""
 HANG_S = 120.0
 HANG_PER_S = 60.0
 """A job hangs after `HANG_S` and `HANG_PER_S` for each second of its programme; the slowest box seen takes 2."""
@@ -68,8 +68,8 @@ class Pool:
         executor = self._executor = self._executor or self._open()
         deaths = max(self._deaths.get(slot, 0) for slot in job.slots)
         if deaths >= MAX_DEATHS:
-            _log.error("chunk_failed", chunk=job.first, deaths=deaths)
-            job = without_feeds(job)
+            _log.error("chunk_failed", chunk=job.first, error=f"{deaths} workers died over it: it shows the slate")
+            job = without_sources(job)
         if not self._running:
             self._quiet_since = time.monotonic()
         try:
@@ -114,7 +114,8 @@ class Pool:
         """A worker died or hangs, and the pool with it: forget its jobs, whose chunks are then missing as before."""
         for job in jobs:
             self._deaths.update(job.slots)
-        _log.warning("encode_worker_died", chunks=sorted(index for job in jobs for index in job.indices))
+        chunks = sorted(index for job in jobs for index in job.indices)
+        _log.warning("encode_worker_died", chunks=chunks, error="it ended, or hung: its chunks are made again")
         self.close()
         if max(self._deaths.values()) >= 2 * MAX_DEATHS:
             raise MediaError("encode workers keep dying, even over chunks without pictures")
@@ -129,7 +130,7 @@ class Pool:
             executor.shutdown(wait=self._farm is None, cancel_futures=True)
 
 
-def without_feeds(job: ChunkJob) -> ChunkJob:
+def without_sources(job: ChunkJob) -> ChunkJob:
     """The same chunks with nothing but the slate."""
     span = replace(job.pieces[0].span, end=job.pieces[-1].span.end)
     return replace(job, pieces=(Piece(span, SLATE),), clips=(), crops=())

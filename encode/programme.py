@@ -21,68 +21,69 @@ late frames, not losses, and a cut to another camera for a few frames disturbs m
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Feed:
-    """One epoch of one source: what one decoder can read through."""
+class EpochRef:
+    """Names one epoch of one source: what one decoder can read through."""
 
     source: str
-    epoch: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a frame is made. `main`: feeds for the large picture, best first: the others if it cannot be decoded."""
+class Composition:
+    """What a frame is composed of. `main`: for the large picture, best first: the others if it cannot be decoded."""
 
     layout: Layout
-    main: tuple[Feed, ...] = ()
-    inset: Feed | None = None
+    main: tuple[EpochRef, ...] = ()
+    inset: EpochRef | None = None
 
 
-SLATE = Look(Layout.SLATE)
+SLATE = Composition(Layout.SLATE)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive frames of the programme that look the same way; `span` in lesson ticks, on the frame grid."""
+    """Consecutive frames of the programme with one composition; `span` in lesson ticks, on the frame grid."""
 
     span: Span
-    look: Look
+    composition: Composition
 
     @property
-    def feeds(self) -> frozenset[Feed]:
-        return frozenset(self.look.main) | ({self.look.inset} if self.look.inset else frozenset())
+    def epochs(self) -> frozenset[EpochRef]:
+        made_of = (*self.composition.main, self.composition.inset)
+        return frozenset(epoch for epoch in made_of if epoch is not None)
 
 
-class Coverage:
+class EpochIndex:
     """Which epoch of a source has a picture, or sound, at a lesson tick; with a `window`, only at ticks in it."""
 
     def __init__(self, state: LessonState, kind: Kind, window: Span | None = None) -> None:
         near = None if window is None else Span(window.start - HOLD, window.end + HOLD + 1)
         self._spans = {
-            source_id: [(Feed(source_id, stretch.epoch), stretch.span) for stretch in source.stretches(kind, near)]
+            source_id: [(EpochRef(source_id, stretch.epoch), stretch.span) for stretch in source.stretches(kind, near)]
             for source_id, source in state.sources.items()
         }
 
-    def feed(self, source: str, at: Ticks) -> Feed | None:
-        """The feed that covers `at`, if need be with a picture at most `HOLD` old."""
+    def covering(self, source: str, at: Ticks) -> EpochRef | None:
+        """The epoch that covers `at`, if need be with a picture at most `HOLD` old."""
         spans = self._spans.get(source, [])
         held = None
-        for feed, span in spans:
+        for epoch, span in spans:
             if at in span:
-                return feed
+                return epoch
             if span.end <= at < span.end + HOLD:
-                held = feed
+                held = epoch
         return held
 
-    def soon(self, source: str, at: Ticks) -> Feed | None:
-        """The feed that begins within `HOLD` after `at`."""
-        return next((feed for feed, span in self._spans.get(source, []) if at < span.start <= at + HOLD), None)
+    def soon(self, source: str, at: Ticks) -> EpochRef | None:
+        """The epoch that begins within `HOLD` after `at`."""
+        return next((epoch for epoch, span in self._spans.get(source, []) if at < span.start <= at + HOLD), None)
 
     def edges(self) -> set[Ticks]:
         return {edge for spans in self._spans.values() for _, span in spans for edge in (span.start, span.end)}
 
-    def exact(self, source: str, at: Ticks) -> Feed | None:
-        """The feed that covers `at` itself."""
-        return next((feed for feed, span in self._spans.get(source, []) if at in span), None)
+    def exact(self, source: str, at: Ticks) -> EpochRef | None:
+        """The epoch that covers `at` itself."""
+        return next((epoch for epoch, span in self._spans.get(source, []) if at in span), None)
 
 
 def programme(state: LessonState, span: Span) -> list[Piece]:
@@ -90,9 +91,9 @@ def programme(state: LessonState, span: Span) -> list[Piece]:
     chooser = _Chooser(state, span)
     frame = state.header.grid.frame
     pieces = []
-    for look, run in groupby(range(span.start, span.end, frame), key=chooser.look):
+    for composition, run in groupby(range(span.start, span.end, frame), key=chooser.composition):
         ticks = list(run)
-        pieces.append(Piece(Span(ticks[0], min(ticks[-1] + frame, span.end)), look))
+        pieces.append(Piece(Span(ticks[0], min(ticks[-1] + frame, span.end)), composition))
     return pieces
 
 
@@ -100,25 +101,25 @@ class _Chooser:
     """What each frame of `span` shows."""
 
     def __init__(self, state: LessonState, span: Span) -> None:
-        self._coverage = Coverage(state, Kind.VIDEO, span)
+        self._index = EpochIndex(state, Kind.VIDEO, span)
         self._shots = state.shots_over(span)
         self._safe = picture_order(state)
 
-    def look(self, at: Ticks) -> Look:
+    def composition(self, at: Ticks) -> Composition:
         shot = self._shot(at)
         if shot is not None and shot.layout is Layout.SLATE:
             return SLATE
         wanted = list(shot.sources) if shot else []
         order = list(dict.fromkeys([*wanted, *self._safe]))
-        main = tuple(filter(None, (self._coverage.feed(source, at) for source in order)))
+        main = tuple(filter(None, (self._index.covering(source, at) for source in order)))
         if not main:
-            main = tuple(filter(None, (self._coverage.soon(source, at) for source in order)))
-            return Look(Layout.FULL, main[:1]) if main else SLATE
+            main = tuple(filter(None, (self._index.soon(source, at) for source in order)))
+            return Composition(Layout.FULL, main[:1]) if main else SLATE
         if shot is not None and shot.layout is Layout.PIP and len(wanted) > 1:
-            inset = self._coverage.feed(wanted[1], at)
+            inset = self._index.covering(wanted[1], at)
             if main[0].source == wanted[0] and inset is not None:
-                return Look(Layout.PIP, main, inset)
-        return Look(Layout.FULL, main)
+                return Composition(Layout.PIP, main, inset)
+        return Composition(Layout.FULL, main)
 
     def _shot(self, at: Ticks) -> Shot | None:
         """The newest shot planned for `at`."""

@@ -17,8 +17,8 @@ _QUEUE = 8
 """Pictures a rung may lag behind: enough to even out key frames, 11 MB at 1280x720."""
 
 
-class Rung(threading.Thread):
-    """One rendition. libx264 works outside the interpreter's lock, so rungs use the cores side by side."""
+class RungEncoder(threading.Thread):
+    """Encodes one rung. libx264 works outside the interpreter's lock, so rungs use the cores side by side."""
 
     def __init__(self, rendition: Rendition, grid: Grid) -> None:
         super().__init__(name=f"rung-{rendition.name}", daemon=True)
@@ -54,12 +54,12 @@ class Rung(threading.Thread):
                 encoder = None
 
 
-class Ladder:
-    """All video rungs of a job. Used as a context: leaving it ends the threads."""
+class LadderEncoder:
+    """Encodes all rungs of a job. Used as a context: leaving it ends the threads."""
 
     def __init__(self, renditions: Sequence[Rendition], grid: Grid) -> None:
         descending = sorted(renditions, key=lambda r: r.width * r.height, reverse=True)
-        self.rungs = [Rung(rendition, grid) for rendition in descending]
+        self.rungs = [RungEncoder(rendition, grid) for rendition in descending]
         self._scaled: dict[tuple[int, int], tuple[Yuv, Yuv]] = {}
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ import numpy as np
 
 from encode.inputs import chunk_inputs
 from encode.ready import chunk_span, ready_chunks
-from encode.store import ChunkStore
+from encode.rendition_writer import RenditionWriter
 from encode.voice import BEYOND, VoiceReader, voice_inputs
 from lesson.errors import LessonFormatError
 from lesson.folder import LessonFolder
@@ -35,7 +35,7 @@ class SoundEncoder:
         self._peaks: dict[int, float] = {}  # by block
         self._next = (0, 0)  # edition and chunk
 
-    def step(self, state: LessonState, store: ChunkStore) -> bool:
+    def step(self, state: LessonState, store: RenditionWriter) -> bool:
         """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
         progress, edition = state.renditions[self.rendition.name], state.edition.number
         span, index = next_span(state, self.rendition), progress.next

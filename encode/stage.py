@@ -14,8 +14,8 @@ from encode.jobs import make_job
 from encode.kept import Keeper
 from encode.pool import Pool
 from encode.ready import Batch, chunk_span, multiples, next_batch
+from encode.rendition_writer import RenditionWriter
 from encode.sound import SoundEncoder, next_span
-from encode.store import ChunkStore
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.time import Span
@@ -30,7 +30,7 @@ class EncodeStage:
     def __init__(self, folder: LessonFolder, workers: int, farm: str | None = None) -> None:
         self._folder = folder
         self.view = LessonView(folder, needs=("raw", "plan", "enc"))
-        self._store = ChunkStore(folder)
+        self._store = RenditionWriter(folder)
         self._pool = Pool(workers, farm)
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
         self._keeper = Keeper(folder)

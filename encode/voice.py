@@ -12,7 +12,7 @@ import structlog
 
 from encode.inputs import digest_of
 from encode.jobs import segments_from
-from encode.programme import Coverage, Feed
+from encode.programme import EpochIndex, EpochRef
 from lesson.errors import MediaError
 from lesson.folder import LessonFolder
 from lesson.model import Kind, SegmentRecord
@@ -38,18 +38,18 @@ _REOPEN: Ticks = 10 * 48_000
 _log = structlog.get_logger()
 
 
-def voice_pieces(state: LessonState, span: Span) -> list[tuple[Span, Feed | None]]:
+def voice_pieces(state: LessonState, span: Span) -> list[tuple[Span, EpochRef | None]]:
     """Who is heard when over `span`, without a hole; None is silence."""
-    coverage = Coverage(state, Kind.AUDIO)
+    index = EpochIndex(state, Kind.AUDIO)
     order = voice_order(state)
-    edges = sorted({span.start, span.end, *(edge for edge in coverage.edges() if edge in span)})
-    pieces: list[tuple[Span, Feed | None]] = []
+    edges = sorted({span.start, span.end, *(edge for edge in index.edges() if edge in span)})
+    pieces: list[tuple[Span, EpochRef | None]] = []
     for start, end in pairwise(edges):
-        feed = next(filter(None, (coverage.exact(source, start) for source in order)), None)
-        if pieces and pieces[-1][1] == feed:
-            pieces[-1] = (Span(pieces[-1][0].start, end), feed)
+        epoch = next(filter(None, (index.exact(source, start) for source in order)), None)
+        if pieces and pieces[-1][1] == epoch:
+            pieces[-1] = (Span(pieces[-1][0].start, end), epoch)
         else:
-            pieces.append((Span(start, end), feed))
+            pieces.append((Span(start, end), epoch))
     return pieces
 
 
@@ -57,20 +57,20 @@ def voice_inputs(state: LessonState, span: Span) -> str:
     """The digest of everything that decides the sound of a chunk over `span`, but for the rendition."""
     window = Span(max(0, span.start - _BEFORE), span.end + BEYOND)
     last = state.final and span.end == state.frozen_until
-    heard = [(piece.start, piece.end, *_heard(state, piece, feed)) for piece, feed in voice_pieces(state, window)]
+    heard = [(piece.start, piece.end, *_heard(state, piece, epoch)) for piece, epoch in voice_pieces(state, window)]
     return digest_of(span.start, span.end, last, heard)
 
 
-def _heard(state: LessonState, piece: Span, feed: Feed | None) -> tuple[object, ...]:
+def _heard(state: LessonState, piece: Span, epoch: EpochRef | None) -> tuple[object, ...]:
     """Source, ruling clock maps and content of the segments that a piece of the voice is decoded from."""
-    if feed is None:
+    if epoch is None:
         return ()
-    source = state.sources[feed.source]
-    maps = source.maps[feed.epoch]
+    source = state.sources[epoch.source]
+    maps = source.maps[epoch.number]
     start, end = source_tick(maps, piece.start), source_tick(maps, piece.end)
-    segments = source.track(Kind.AUDIO, feed.epoch).decoded_for(Span(start, max(start, end)))
+    segments = source.segments_of(Kind.AUDIO, epoch.number).decoded_for(Span(start, max(start, end)))
     ruling = [(m.offset, m.ppm) for m in maps if m is maps[0] or m.span.start < piece.end]
-    return feed.source, ruling, [segment.sha256 for segment in segments]
+    return epoch.source, ruling, [segment.sha256 for segment in segments]
 
 
 class VoiceReader:
@@ -82,27 +82,27 @@ class VoiceReader:
 
     def __init__(self, folder: LessonFolder) -> None:
         self._folder = folder
-        self._tracks: dict[Feed, _Track] = {}
+        self._sounds: dict[EpochRef, _EpochSound] = {}
 
     def read(self, state: LessonState, span: Span) -> Pcm:
         """Mono sound (n,) of lesson ticks `span`, one sample a tick. `state` must be frozen over a little more."""
         wide = Span(max(0, span.start - FADE), span.end + FADE)
         pcm = np.zeros(wide.duration, np.float32)
-        for piece, feed in voice_pieces(state, wide):
-            if feed is None:
+        for piece, epoch in voice_pieces(state, wide):
+            if epoch is None:
                 continue
-            part = self._part(state, feed, piece)
+            part = self._part(state, epoch, piece)
             _fade(part, opens=piece.start > wide.start, closes=piece.end < wide.end)
             pcm[piece.start - wide.start : piece.end - wide.start] = part
         return np.clip(pcm[span.start - wide.start :][: span.duration], -1.0, 1.0)
 
-    def _part(self, state: LessonState, feed: Feed, span: Span) -> Pcm:
-        maps = state.sources[feed.source].maps[feed.epoch]
+    def _part(self, state: LessonState, epoch: EpochRef, span: Span) -> Pcm:
+        maps = state.sources[epoch.source].maps[epoch.number]
         start, end = source_tick(maps, span.start), source_tick(maps, span.end)
-        source = state.sources[feed.source]
-        near = (s for s in source.segments if s.epoch == feed.epoch and _begins_before(s, end + AHEAD))
+        source = state.sources[epoch.source]
+        near = (s for s in source.segments if s.epoch == epoch.number and _begins_before(s, end + AHEAD))
         segments = [segment for segment in near if source.intact(segment)]
-        pcm = self._tracks.setdefault(feed, _Track()).read(self._folder, segments, start, end)
+        pcm = self._sounds.setdefault(epoch, _EpochSound()).read(self._folder, segments, start, end)
         if len(pcm) == span.duration:
             return pcm
         # the source's clock runs differently: resample by the few samples it gained or lost
@@ -125,7 +125,7 @@ def _fade(pcm: Pcm, *, opens: bool, closes: bool) -> None:
         pcm[len(pcm) - length :] *= ramp[::-1]
 
 
-class _Track:
+class _EpochSound:
     """The sound of one epoch, read forwards; what lies well behind the last read is forgotten."""
 
     def __init__(self) -> None:

@@ -40,9 +40,9 @@ class Catalogue:
         self.root = root
         self._lock = threading.Lock()
         self._names = _Names(root)
-        self._headers: dict[str, _Look[LessonHeader]] = {}
-        self._controls: dict[str, _Look[Window]] = {}
-        self._seals: dict[str, _Look[Verified | None]] = {}
+        self._headers: dict[str, _CachedFile[LessonHeader]] = {}
+        self._controls: dict[str, _CachedFile[Window]] = {}
+        self._seals: dict[str, _CachedFile[Verified | None]] = {}
         self._over: dict[str, Window] = {}  # stopped for good
         self._editions = _signature(editions_bell(root))
         self._safe: set[str] = set()  # verified for good
@@ -140,11 +140,11 @@ class Catalogue:
     def _is_safe(self, name: str) -> bool:
         if name in self._safe:
             return True
-        look = self._seals.setdefault(name, _Look(self._folder(name).publish_journal, sealed))
-        verified, window = look.found(), self._window(name)
+        cached = self._seals.setdefault(name, _CachedFile(self._folder(name).publish_journal, sealed))
+        verified, window = cached.found(), self._window(name)
         if not isinstance(verified, Verified) or (window is not None and not window.is_met_by(verified)):
             return False
-        if look.settled:
+        if cached.settled:
             self._safe.add(name)
             del self._seals[name]
             self._headers.pop(name, None)
@@ -163,20 +163,20 @@ class Catalogue:
         """Start, Stop and newest edition of a lesson; None when they cannot be read."""
         if name in self._over:
             return self._over[name]
-        look = self._controls.setdefault(name, _Look(self._folder(name).control_journal, _read_window))
-        window = look.found()
+        cached = self._controls.setdefault(name, _CachedFile(self._folder(name).control_journal, _read_window))
+        window = cached.found()
         if isinstance(window, ClassreelError) or window.start is None or (window.hurt and window.stop is None):
             self._controls.pop(name)  # the raw journals may tell more the next time
         if isinstance(window, ClassreelError):
             return None
-        if window.stop and look.settled:
+        if window.stop and cached.settled:
             self._over[name] = window
             self._controls.pop(name, None)
         return window
 
     def _header(self, name: str) -> LessonHeader | None:
         folder = self._folder(name)
-        header = self._headers.setdefault(name, _Look(folder.header_path, _read_header)).found()
+        header = self._headers.setdefault(name, _CachedFile(folder.header_path, _read_header)).found()
         return None if isinstance(header, ClassreelError) else header
 
 
@@ -198,7 +198,7 @@ def is_lesson(folder: LessonFolder) -> bool:
     return os.path.lexists(folder.header_path) or os.path.lexists(folder.control_journal)
 
 
-class _Look(Generic[T]):
+class _CachedFile(Generic[T]):
     """What a file says, read again only when the file has changed."""
 
     __slots__ = ("_found", "_path", "_read", "_signature", "_since")

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from lesson.errors import storage_errors
@@ -61,12 +62,15 @@ def reserve(path: Path, size: int) -> None:
         os.close(fd)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace the file at `path` by `data`: readers and power cuts see the old bytes or the new, never a mix."""
+def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replace the file at `path` by `data`: readers and power cuts see the old bytes or the new, never a mix.
+
+    Blocks are written as they come; if getting them raises, the old file stays.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with storage_errors(path), beside.open("wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         with storage_errors(path):

@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `90s`, `45m`, `1h30m`."""
+"""Durations as people write them: `90`, `90s`, `45m`, `45min`, `1h30m`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lesson.errors import ConfigError
 
 LONGEST_S = 366 * 86_400.0
 """More is a slip of the finger, and beyond what clocks and file names count."""
-_PARTS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_PARTS = re.compile(r"(?:(\d+) ?h)? ?(?:(\d+) ?m(?:in)?)? ?(?:(\d+(?:\.\d+)?)(?: ?s)?)?")
 
 
 def parse_duration(text: str) -> float:

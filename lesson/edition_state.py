@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from lesson.left_out import LeftOut, left_out
 from lesson.model import LessonHeader, Rendition
 from lesson.overrides import Override
 from lesson.records import (
@@ -67,12 +67,13 @@ class EditionState:
     @property
     def ladder(self) -> tuple[Rendition, ...]:
         """The renditions that are wanted."""
-        wanted = self.started.rungs if self.started else None
-        return tuple(
-            rung
-            for rung in self.header.ladder
-            if rung.name not in self.skipped and (wanted is None or rung.name in wanted)
-        )
+        without = {one.name for one in self.left_out}
+        return tuple(rung for rung in self.header.ladder if rung.name not in without)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The renditions that are not."""
+        return left_out(self.header, self.started, self.skipped.values())
 
     def kept(self, lesson: Span) -> Span:
         """What the overrides leave of a stretch, from a multiple of `trim_step` to a frame: nothing else of it."""
@@ -157,15 +158,6 @@ def target_duration(header: LessonHeader) -> int:
 def trim_step(header: LessonHeader) -> Ticks:
     """Where a lesson may begin: where a frame of every rung and an AAC frame end together, each 0.32 s as a rule."""
     return math.lcm(AAC_FRAME, *(rung.frame_divisor * header.grid.frame for rung in header.ladder))
-
-
-def skipped_rungs(edition: EditionState) -> Iterator[str]:
-    """A sentence for each rendition that is left out of an edition."""
-    for rung in edition.header.ladder:
-        if (skipped := edition.skipped.get(rung.name)) is not None:
-            yield f"{rung.name} is left out: {skipped.reason}"
-        elif rung not in edition.ladder:
-            yield f"{rung.name} is left out: edition {edition.number} does without it"
 
 
 def same_picture(a: Shot, b: Shot) -> bool:

@@ -14,7 +14,7 @@ from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.lifecycle import root_lock
 from lesson.model import Layout
-from lesson.overrides import Override, Stretch
+from lesson.overrides import Override, Replacement
 from lesson.records import EditionStarted, Planning, RungSkipped
 from lesson.state import LessonState
 from lesson.time import Span
@@ -96,16 +96,16 @@ def _check(state: LessonState, edition: EditionState) -> None:
     if edition.kept(whole).empty:
         raise EditionError(f"{state.header.id}: nothing would be left of it")
     for override in edition.overrides:
-        if (stretch := override.shown()) is not None:
-            _check_stretch(state, stretch, whole)
+        if (shown := override.shown()) is not None:
+            _check_replacement(state, shown, whole)
 
 
-def _check_stretch(state: LessonState, stretch: Stretch, whole: Span) -> None:
+def _check_replacement(state: LessonState, shown: Replacement, whole: Span) -> None:
     name, sources = state.header.id, [source.id for source in state.header.sources]
-    unknown = [source for source in stretch.sources if source not in sources]
+    unknown = [source for source in shown.sources if source not in sources]
     if unknown:
         raise EditionError(f"{name}: no source {unknown[0]!r}; there is {', '.join(sources)}")
-    if len(stretch.sources) != _SOURCES[stretch.layout]:
-        raise EditionError(f"{name}: the layout {stretch.layout.value!r} shows {_SOURCES[stretch.layout]} source(s)")
-    if not stretch.span.overlaps(whole) or stretch.span.empty:
+    if len(shown.sources) != _SOURCES[shown.layout]:
+        raise EditionError(f"{name}: the layout {shown.layout.value!r} shows {_SOURCES[shown.layout]} source(s)")
+    if not shown.span.overlaps(whole) or shown.span.empty:
         raise EditionError(f"{name}: an override lies outside of the lesson")

@@ -62,7 +62,8 @@ class LessonFolder:
         if folder.header_path.exists():
             raise LessonFormatError(f"lesson {header.id} exists already")
         make_folder(folder.path)
-        folder._header = header
+        # as everyone else will read it, who would else find that a rate of 30 is not the 30.0 that names a chunk
+        folder._header = _HEADER.validate_python(_HEADER.dump_python(header, mode="json"))
         folder.save_header()
         return folder
 

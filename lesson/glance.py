@@ -7,20 +7,20 @@ read instead. Only gaps are not known this way before a lesson is sealed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesson.clock import Moment
-from lesson.errors import ClassreelError, LessonFormatError, storage_errors
+from lesson.ends import BEGINNING_BYTES, beginning_of, decoded, end_of, last_record
+from lesson.errors import ClassreelError, LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
 from lesson.journal import JournalReader, read_journal
+from lesson.left_out import LeftOut, left_out
 from lesson.manifest import read_sealed
 from lesson.model import LessonHeader
 from lesson.presumed import Signs, presumed
-from lesson.reading import open_regular, open_to_read, read_rest
 from lesson.records import (
     ChunkEncoded,
     EditionStarted,
@@ -29,32 +29,30 @@ from lesson.records import (
     PlaylistPublished,
     PublishStarted,
     Record,
+    RungSkipped,
     SourceFinished,
     Start,
     Stop,
     Unknown,
     Verified,
-    decode_line,
 )
-from lesson.state import Phase
+from lesson.state import Phase, phase_of
 from lesson.time import NANOSECONDS_PER_SECOND, seconds_from_ticks
-
-END_BYTES = 4_096
-"""Enough for the last line of any journal looked at here: the longest, a shot, takes some 200 bytes."""
-BEGINNING_BYTES = 16_384
-"""Enough for the first chunk of a rendition, even if a few others were ready before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """When a lesson was started and stopped, if it was; `edition`: number of the newest.
 
-    `hurt`: its control journal is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`).
+    `wanted`: how the newest edition was started, `skipped`: what was left out of it since. `hurt`: its control journal
+    is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`).
     """
 
     start: Start | None = None
     stop: Stop | None = None
     edition: int = 0
+    wanted: EditionStarted | None = None
+    skipped: tuple[RungSkipped, ...] = ()
     hurt: bool = False
     lost: tuple[str, ...] = ()
 
@@ -80,6 +78,7 @@ class LessonEntry:
     gap_count: int | None = None
     playable: bool = False
     published_url: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
 
 
@@ -106,7 +105,7 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
     lost = f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
     return LessonEntry(
         folder=folder,
-        phase=Phase.EMPTY if empty else _phase(window, verified),
+        phase=phase_of(window.start, window.stop, verified=verified is not None, empty=empty),
         problem=NOTHING if empty else lost,
         header=folder.header,
         start=window.start,
@@ -115,15 +114,8 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
         gap_count=gap_count,
         playable=bool(verified) or _playable(folder),
         published_url=_published_url(folder.publish_journal, verified),
+        left_out=left_out(folder.header, window.wanted, window.skipped),
     )
-
-
-def _phase(window: Window, verified: Verified | None) -> Phase:
-    if verified:
-        return Phase.PUBLISHED
-    if window.start is None:
-        return Phase.CREATED
-    return Phase.PROCESSING if window.stop else Phase.RECORDING
 
 
 def control_window(path: Path) -> Window:
@@ -132,8 +124,11 @@ def control_window(path: Path) -> Window:
     records = reader.poll()
     start = next((r for r in records if isinstance(r, Start)), None)
     stop = next((r for r in records if isinstance(r, Stop)), None)
-    editions = [record.number for record in records if isinstance(record, EditionStarted)]
-    return Window(start, stop, max(editions, default=0), hurt=bool(reader.damage or reader.torn_bytes))
+    editions = [record for record in records if isinstance(record, EditionStarted)]
+    wanted = max(editions, key=lambda edition: edition.number, default=None)
+    newest = wanted.number if wanted else 0
+    skipped = tuple(record for record in records if isinstance(record, RungSkipped) and record.edition == newest)
+    return Window(start, stop, newest, wanted, skipped, hurt=bool(reader.damage or reader.torn_bytes))
 
 
 def lesson_window(folder: LessonFolder) -> Window:
@@ -161,7 +156,7 @@ def lesson_window(folder: LessonFolder) -> Window:
 
 
 def _first_epoch(path: Path) -> Moment | None:
-    for record in map(_decoded, _beginning(path, BEGINNING_BYTES).split(b"\n")[:-1]):
+    for record in map(decoded, beginning_of(path).split(b"\n")[:-1]):
         if isinstance(record, EpochStarted):
             return record.at
     return next((r.at for r in read_journal(path) if isinstance(r, EpochStarted)), None)
@@ -186,48 +181,6 @@ def sealed(path: Path) -> Verified | None:
     return verified
 
 
-def last_record(path: Path) -> Record | None:
-    """The last line of a journal; None where it is torn, damaged, of a later version, or there is none.
-
-    Raises `StorageError`.
-    """
-    lines, torn = _end(path, END_BYTES)
-    record = _decoded(lines[-1]) if lines and not torn else None
-    return None if isinstance(record, Unknown) else record
-
-
-def _decoded(line: bytes) -> Record | Unknown | None:
-    try:
-        return decode_line(line)
-    except LessonFormatError:
-        return None
-
-
-def _end(path: Path, size: int) -> tuple[list[bytes], bytes]:
-    """The whole lines within the last `size` bytes, without their line ends, and what follows the last line end."""
-    with storage_errors(path):
-        try:
-            fd = open_regular(path)
-        except FileNotFoundError:
-            return [], b""
-        try:
-            start = max(0, os.fstat(fd).st_size - size)
-            *lines, torn = os.pread(fd, size, start).split(b"\n")
-        finally:
-            os.close(fd)
-    return lines[1:] if start else lines, torn
-
-
-def _beginning(path: Path, size: int | None) -> bytes:
-    """The first `size` bytes; all, if None."""
-    with storage_errors(path):
-        try:
-            with open_to_read(path) as file:
-                return read_rest(file, 0, path) if size is None else file.read(size)
-        except FileNotFoundError:
-            return b""
-
-
 def _sealed_length(folder: LessonFolder) -> tuple[float | None, int | None]:
     """Length in seconds and number of gaps as the manifest has them; None without a sound one."""
     try:
@@ -248,8 +201,8 @@ def _length_s(planned: FrozenUntil | None, window: Window) -> float:
 
 def _planned(path: Path) -> FrozenUntil | None:
     """How far the plan is frozen: the newest such line near its end (crops of one chunk may follow)."""
-    for line in reversed(_end(path, BEGINNING_BYTES)[0]):
-        if isinstance(record := _decoded(line), FrozenUntil):
+    for line in reversed(end_of(path, BEGINNING_BYTES)[0]):
+        if isinstance(record := decoded(line), FrozenUntil):
             return record
     return next((r for r in reversed(read_journal(path)) if isinstance(r, FrozenUntil)), None)
 
@@ -257,8 +210,8 @@ def _planned(path: Path) -> FrozenUntil | None:
 def _playable(folder: LessonFolder) -> bool:
     """Whether any rendition has its first chunk."""
     for rendition in folder.header.ladder:
-        whole = _beginning(folder.rendition_journal(rendition.name), BEGINNING_BYTES).split(b"\n")[:-1]
-        for record in map(_decoded, whole):
+        whole = beginning_of(folder.rendition_journal(rendition.name)).split(b"\n")[:-1]
+        for record in map(decoded, whole):
             if isinstance(record, ChunkEncoded) and record.chunk.index == 0:
                 return True
     return False
@@ -284,11 +237,11 @@ _ABOUT_THE_INDEX = (b'{"type":"PublishStarted",', b'{"type":"PlaylistPublished",
 
 def _few_records(path: Path, beginnings: tuple[bytes, ...]) -> Iterator[Record | Unknown | None]:
     """The lines that begin so, out of a journal of thousands: looking for bytes is far cheaper than decoding them."""
-    data = _beginning(path, None)
+    data = beginning_of(path, None)
     for at in sorted(at for beginning in beginnings for at in _line_starts(data, beginning)):
         end = data.find(b"\n", at)
         if end >= 0:
-            yield _decoded(data[at:end])
+            yield decoded(data[at:end])
 
 
 def _line_starts(data: bytes, beginning: bytes) -> Iterator[int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lesson.glance import NOTHING, LessonEntry
 from lesson.hls import published_url
+from lesson.left_out import LeftOut
 from lesson.state import LessonState, Phase
 from lesson.summary import rounded_s
 
@@ -17,7 +18,8 @@ DAMAGED = "damaged"
 class LessonSummary:
     """One line about a lesson. Times are ISO 8601 UTC; `state` is a `lesson.state.Phase`, or `damaged`.
 
-    `gap_count`: None where it is not known without folding the lesson. `problem`: why it is damaged or empty.
+    `gap_count`: None where it is not known without folding the lesson. `left_out`: renditions that it does without.
+    `problem`: why it is damaged or empty.
     """
 
     lesson_id: str
@@ -32,6 +34,7 @@ class LessonSummary:
     playable: bool = False
     verified: bool = False
     published_url: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
 
 
@@ -50,6 +53,7 @@ def lesson_summary(state: LessonState) -> LessonSummary:
         playable=any(rendition.leading for rendition in state.editions[state.shown].renditions.values()),
         verified=state.verified is not None,
         published_url=published_url(state),
+        left_out=state.edition.left_out,
         problem=NOTHING if state.empty else None,
     )
 
@@ -72,5 +76,6 @@ def listed_lesson(entry: LessonEntry) -> LessonSummary:
         playable=entry.playable,
         verified=entry.phase is Phase.PUBLISHED,
         published_url=entry.published_url,
+        left_out=entry.left_out,
         problem=entry.problem,
     )

@@ -50,6 +50,7 @@ def manifest(state: LessonState) -> bytes:
         "sources": [_source(source) for source in state.sources.values()],
         "gaps": [asdict(gap_summary(gap)) for gap in state.gaps()],
         "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.ladder],
+        "left_out": [{"name": one.name} for one in state.edition.left_out],  # why is for whoever knows the box
         "objects": [{"key": one.key, "bytes": one.bytes, "sha256": one.sha256} for one in objects(state)],
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"

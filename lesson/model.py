@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
-    """One feed of a lesson, as the capture process needs it.
+    """One source of a lesson, as the capture process needs it.
 
     `uri` never holds credentials: they are named by reference in `user_env` and `password_env`.
     `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`; `parts`: the
@@ -85,9 +85,17 @@ class Rendition:
 
     @property
     def digest(self) -> str:
-        """Names this exact set of parameters; chunks of one rendition share it."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """Names this exact set of parameters; chunks of one rendition share it.
+
+        Parameters that came after schema 1 count where they are used: else each would have all chunks made again.
+        """
+        unused = {name for name, value in _LATER.items() if getattr(self, name) == value}
+        text = json.dumps({name: value for name, value in asdict(self).items() if name not in unused}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_LATER = {"grid_multiple": 1}
+"""Parameters of a rendition that schema 1 did not have, and what stands for not using them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +179,8 @@ class SegmentRecord:
     """One durable file of media packets; `path` is relative to the lesson folder.
 
     `anchors` are the promptest arrivals in the segment (delay only ever adds, so the least
-    `monotonic - pts` is the best estimate of the clock offset). Imported segments have none.
+    `monotonic - pts` is the best estimate of the clock offset). Imported segments have none. `closed_by`: what
+    ended it, for who studies the journal.
     """
 
     source: str

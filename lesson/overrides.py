@@ -17,8 +17,8 @@ from lesson.time import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """A look over a stretch of the lesson (lesson ticks)."""
+class Replacement:
+    """What the programme shows over `span` (lesson ticks) instead of what was planned."""
 
     span: Span
     layout: Layout
@@ -29,7 +29,7 @@ class Stretch:
 class Override:
     """One wish of a curator; by itself it changes nothing. Times are lesson ticks."""
 
-    def shown(self) -> Stretch | None:
+    def shown(self) -> Replacement | None:
         """What the programme shows instead, and where."""
         return None
 
@@ -46,8 +46,8 @@ class OverrideShot(Override):
     layout: Layout
     sources: tuple[str, ...]
 
-    def shown(self) -> Stretch | None:
-        return Stretch(span=self.span, layout=self.layout, sources=self.sources)
+    def shown(self) -> Replacement | None:
+        return Replacement(span=self.span, layout=self.layout, sources=self.sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,13 @@ def media_file(state: LessonState, key: str) -> Object | None:
     return None
 
 
+def other_object(state: LessonState, key: str) -> Object | None:
+    """What a lesson that is encoded publishes under this key besides media: whatever kinds there are."""
+    if not state.encoded or state.empty:
+        return None
+    return next((one for one in objects(state) if one.key == key), None)
+
+
 _DIGITS = 10
 """No chunk has a number so long; Python refuses to read very long ones."""
 

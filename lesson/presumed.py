@@ -19,7 +19,7 @@ STOP_LOST = "its Stop is lost, and taken from the end of what was recorded"
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What the raw journals say.
+    """What the raw journals say of when a lesson began and ended.
 
     `begun`: there is one. `firsts`: the first epoch of each source that has any. `ends`: when each source finished,
     None for one that did not.

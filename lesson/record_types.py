@@ -265,6 +265,26 @@ class ObjectStored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadStarted:
+    """The object `key` of these bytes is being sent in parts; `upload`: the store's name for the undertaking."""
+
+    key: str
+    upload: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStored:
+    """The store confirmed by checksum that it holds part `number` (from 1) of an upload; `etag`: its MD5 in hex."""
+
+    key: str
+    upload: str
+    number: int
+    bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlaylistPublished:
     """A playlist naming the first `chunks` chunks of its rendition (`index.m3u8`: that many of them) is in the store.
 

@@ -28,6 +28,7 @@ from lesson.record_types import (
     Mapped,
     ObjectStored,
     Origin,
+    PartStored,
     Planning,
     PlaylistPublished,
     PublishStarted,
@@ -42,6 +43,7 @@ from lesson.record_types import (
     Start,
     Stop,
     StreamAccount,
+    UploadStarted,
     Verified,
 )
 
@@ -65,6 +67,7 @@ __all__ = [
     "Mapped",
     "ObjectStored",
     "Origin",
+    "PartStored",
     "Planning",
     "PlaylistPublished",
     "PublishStarted",
@@ -81,6 +84,7 @@ __all__ = [
     "Stop",
     "StreamAccount",
     "Unknown",
+    "UploadStarted",
     "Verified",
     "decode_line",
     "encode_line",
@@ -108,6 +112,8 @@ Record: TypeAlias = (
     | ChunksKept
     | PublishStarted
     | ObjectStored
+    | UploadStarted
+    | PartStored
     | PlaylistPublished
     | Verified
     | JobStarted

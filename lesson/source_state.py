@@ -12,7 +12,7 @@ from lesson.clock import Moment
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.spans import SpanIndex
-from lesson.stretches import MIN_GAP, Coverage, Stretches, Track, file_picture_stands, live_picture_stands
+from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
 from lesson.time import ClockMap, Span, Ticks, lesson_tick, merged, ruling_map
 
 _KINDS = (Kind.AUDIO, Kind.VIDEO)
@@ -47,7 +47,7 @@ class SourceState:
     _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
     _announced: set[Kind] = field(default_factory=set, compare=False)
     _newest: dict[Kind, SegmentRecord] = field(default_factory=dict, compare=False, repr=False)
-    _tracks: dict[tuple[int, Kind], Track] = field(default_factory=dict, compare=False, repr=False)
+    _by_stream: dict[tuple[int, Kind], StreamSegments] = field(default_factory=dict, compare=False, repr=False)
     _stretches: dict[Kind, Stretches] = field(
         default_factory=lambda: {kind: Stretches() for kind in _KINDS}, compare=False, repr=False
     )
@@ -71,7 +71,7 @@ class SourceState:
         self.next_seq = max(self.next_seq, segment.seq + 1)
         self.bytes += segment.bytes
         for kind in _KINDS:
-            self.track(kind, segment.epoch).add(kind, segment)
+            self.segments_of(kind, segment.epoch).add(kind, segment)
             if segment.range(kind) is not None:
                 self._newest[kind] = segment
             for span in segment.spans(kind):
@@ -94,7 +94,7 @@ class SourceState:
             span = segment.span(kind) if segment else None
             if span is not None:
                 after = following.span(kind) if following else None
-                self.track(kind, epoch).lose(seq)
+                self.segments_of(kind, epoch).lose(seq)
                 self._stretches[kind].lose(epoch, Span(span.start, max(span.end, after.start if after else span.end)))
 
     def _stand_until(self, epoch: int, shown: Span) -> None:
@@ -102,9 +102,9 @@ class SourceState:
         runs = self._stretches[Kind.VIDEO].newest_of(epoch)
         if not runs or shown.start < runs[0].end + MIN_GAP:
             return
-        hole, track = Span(runs[0].end, shown.start), self.track(Kind.VIDEO, epoch)
-        seen = max(hole.duration, track.reach - runs[-1].start) - hole.duration
-        pictures, spacing = track.packets, seen / max(1, track.packets)
+        hole, segments = Span(runs[0].end, shown.start), self.segments_of(Kind.VIDEO, epoch)
+        seen = max(hole.duration, segments.reach - runs[-1].start) - hole.duration
+        pictures, spacing = segments.packets, seen / max(1, segments.packets)
         if self.spec.imported:
             heard = self._stretches[Kind.AUDIO].newest_of(epoch)
             stands = file_picture_stands(hole, heard, pictures, spacing)
@@ -158,9 +158,9 @@ class SourceState:
         """How an epoch was lost first, if it was."""
         return self._first_losses.get(epoch)
 
-    def track(self, kind: Kind, epoch: int) -> Track:
+    def segments_of(self, kind: Kind, epoch: int) -> StreamSegments:
         """The segments of an epoch that hold this kind."""
-        return self._tracks.setdefault((epoch, kind), Track())
+        return self._by_stream.setdefault((epoch, kind), StreamSegments())
 
     def has(self, kind: Kind) -> bool:
         """Whether any epoch so far carries such a stream."""
@@ -174,7 +174,7 @@ class SourceState:
         """The segment committed last of those that hold this kind."""
         return self._newest.get(kind)
 
-    def coverage(self, kind: Kind) -> list[Coverage]:
+    def coverage(self, kind: Kind) -> list[Stretch]:
         """Unbroken stretches in the order they came, in source ticks. Within an epoch a hole of `MIN_GAP` ends one."""
         return self._stretches[kind].intact()
 
@@ -192,11 +192,11 @@ class SourceState:
         """Covered stretches on the lesson clock; epochs without a clock map are left out."""
         return [span for span, _ in self._placed(kind).entries]
 
-    def stretches(self, kind: Kind, window: Span | None = None) -> list[Coverage]:
+    def stretches(self, kind: Kind, window: Span | None = None) -> list[Stretch]:
         """Covered stretches on the lesson clock with their epochs; with a `window`, those that overlap it."""
         placed = self._placed(kind)
         found = placed.entries if window is None else placed.overlapping(window)
-        return [Coverage(epoch, span) for span, epoch in found]
+        return [Stretch(epoch, span) for span, epoch in found]
 
     def damaged(self, kind: Kind) -> list[Span]:
         """Where on the lesson clock this kind was recorded and is damaged."""

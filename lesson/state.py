@@ -50,6 +50,17 @@ class Phase(StrEnum):
     EMPTY = "empty"  # over, and nothing was recorded: a button pressed by mistake
 
 
+def phase_of(start: Start | None, stop: Stop | None, *, verified: bool, empty: bool) -> Phase:
+    """How far a lesson has come, whether it is folded or only glanced at. `verified`: its newest edition is."""
+    if verified:
+        return Phase.PUBLISHED
+    if start is None:
+        return Phase.CREATED
+    if empty:
+        return Phase.EMPTY
+    return Phase.PROCESSING if stop else Phase.RECORDING
+
+
 MEDIA_SUFFIX = ".m4s"
 """Of the objects in the store, the chunks."""
 
@@ -236,13 +247,7 @@ class LessonState:
 
     @property
     def phase(self) -> Phase:
-        if self.verified:
-            return Phase.PUBLISHED
-        if self.start is None:
-            return Phase.CREATED
-        if self.empty:
-            return Phase.EMPTY
-        return Phase.PROCESSING if self.stop else Phase.RECORDING
+        return phase_of(self.start, self.stop, verified=self.verified is not None, empty=self.empty)
 
     @property
     def empty(self) -> bool:

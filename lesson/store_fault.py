@@ -8,6 +8,7 @@ from enum import StrEnum
 class StoreFault(StrEnum):
     """What is wrong with a store, as far as a person could mend it."""
 
+    UNREACHED = "unreached"  # nobody takes the connection, or no way leads there
     PLAIN_HTTP = "plain_http"  # asked for TLS, the port speaks without
     UNKNOWN_CERTIFICATE = "unknown_certificate"  # signed by nobody whom this machine trusts
     OTHER_NAME = "other_name"  # its certificate is for another host

@@ -20,14 +20,14 @@ RARE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Stretch:
     """A stretch of one epoch without a hole of `MIN_GAP`; `span` in ticks of the source, or of the lesson."""
 
     epoch: int
     span: Span
 
 
-class Track:
+class StreamSegments:
     """The segments of one epoch that hold one kind of stream, in the order they came. Times are source ticks."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Stretches:
     """
 
     def __init__(self) -> None:
-        self.runs: list[Coverage] = []
+        self.runs: list[Stretch] = []
         self._lost: dict[int, list[Span]] = {}  # of an epoch, what was recorded and is damaged
         self._first_of: dict[int, int] = {}  # epoch to position of its first run
         self._lesson: SpanIndex[int] = SpanIndex()
@@ -92,11 +92,11 @@ class Stretches:
         """More media of an epoch."""
         last = self.runs[-1] if self.runs else None
         if last and last.epoch == epoch and last.span.start <= span.start < last.span.end + MIN_GAP:
-            self.runs[-1] = Coverage(epoch, Span(last.span.start, max(last.span.end, span.end)))
+            self.runs[-1] = Stretch(epoch, Span(last.span.start, max(last.span.end, span.end)))
             self._replace_from(len(self.runs) - 1)
         else:
             self._first_of.setdefault(epoch, len(self.runs))
-            self.runs.append(Coverage(epoch, span))
+            self.runs.append(Stretch(epoch, span))
 
     def newest_of(self, epoch: int) -> list[Span]:
         """The runs of an epoch at the end of the list, newest first."""
@@ -112,16 +112,16 @@ class Stretches:
         self._lost.setdefault(epoch, []).append(span)
         self.map_changed(epoch)
 
-    def lost(self) -> list[Coverage]:
+    def lost(self) -> list[Stretch]:
         """What was recorded and is damaged, with its epochs."""
         parts = ((run, span) for run in self.runs for span in merged(self._lost.get(run.epoch, ())))
-        return [Coverage(run.epoch, part) for run, span in parts if (part := run.span.intersection(span))]
+        return [Stretch(run.epoch, part) for run, span in parts if (part := run.span.intersection(span))]
 
-    def intact(self) -> list[Coverage]:
+    def intact(self) -> list[Stretch]:
         """The runs without what is damaged."""
-        return [Coverage(run.epoch, part) for run in self.runs for part in self._intact(run)]
+        return [Stretch(run.epoch, part) for run in self.runs for part in self._intact(run)]
 
-    def _intact(self, run: Coverage) -> list[Span]:
+    def _intact(self, run: Stretch) -> list[Span]:
         return uncovered(run.span, self._lost[run.epoch]) if run.epoch in self._lost else [run.span]
 
     def map_changed(self, epoch: int) -> None:

@@ -148,7 +148,9 @@ class Grid:
 class ClockMap:
     """Maps one epoch of a source to the lesson clock: `lesson = source + offset + source * ppm / 1e6`.
 
-    `span` (lesson ticks) is where this map was fitted; `residual` (ticks) bounds the fit's error.
+    `span` (lesson ticks) is where this map was fitted; `residual` (ticks) bounds the fit's error, for who studies the
+    journal. `ppm` is obeyed where a journal has it, and 0 in all that is written: a clock that drifts gets a new map
+    every 5 ms (docs/adr/0005).
     """
 
     source: str

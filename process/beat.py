@@ -1,7 +1,7 @@
 """Signs of life: the stage says that its loop goes round, and what keeps it from its work; its supervisor listens.
 
-A line into a pipe: empty for a beat, else what is wrong, `-` when it is no more. A stage that nobody supervises speaks
-into nothing.
+A line into a pipe: empty for a beat, else what is wrong, `-` when it is no more; after a tab and another one, what of
+the stage's work that is about. A stage that nobody supervises speaks into nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ BEAT_ENV = "CLASSREEL_BEAT_FD"
 EVERY_S = 0.5
 LONGEST = 1_000
 """Bytes of a complaint: a pipe takes shorter lines whole (POSIX's PIPE_BUF is more)."""
+
+TAKEN_BACK = "-"
 
 _next = 0.0
 
@@ -28,14 +30,29 @@ def beat() -> None:
     _write(b"\n")
 
 
-def complain(reason: str) -> None:
-    """Say what keeps this stage from its work though it goes on trying: shown until `recovered` is called."""
-    _write(b" ".join(reason.encode(errors="replace").split())[:LONGEST] + b"\n")
+def complain(reason: str, *, about: str = "") -> None:
+    """Say what keeps this stage from its work though it goes on trying: shown until `recovered` is called.
+
+    `about`: what part of its work (a lesson's id), where the rest goes on.
+    """
+    _say(about, " ".join(reason.split()))
 
 
-def recovered() -> None:
+def recovered(*, about: str = "") -> None:
     """What was complained of has passed."""
-    _write(b"-\n")
+    _say(about, TAKEN_BACK)
+
+
+def _say(about: str, words: str) -> None:
+    line = f"\t{about}\t{words}" if about else words
+    _write(line.encode(errors="replace")[:LONGEST] + b"\n")
+
+
+def heard(line: bytes) -> tuple[str, str | None]:
+    """What a line that is no beat says: what it is about, and what is wrong; None: nothing any more."""
+    text = line.decode(errors="replace")
+    about, _, words = text[1:].partition("\t") if text.startswith("\t") else ("", "", text)
+    return about, None if words == TAKEN_BACK else words
 
 
 def _write(line: bytes) -> None:

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -27,7 +28,7 @@ _KILLED = -signal.SIGKILL
 _log = structlog.get_logger()
 
 
-class _Server:
+class _ServerLink:
     """One life of the server process, and what it said of its children."""
 
     def __init__(self, warm: Warm) -> None:
@@ -59,7 +60,7 @@ class _Server:
 
 
 class _Forked:
-    def __init__(self, server: _Server, pid: int, pulse: Pulse) -> None:
+    def __init__(self, server: _ServerLink, pid: int, pulse: Pulse) -> None:
         self._server = server
         self._dead_since: float | None = None
         self._pulse = pulse
@@ -96,8 +97,8 @@ class _Forked:
         return self._pulse.stirred()
 
     @property
-    def complaint(self) -> str | None:
-        return self._pulse.complaint
+    def complaints(self) -> Mapping[str, str]:
+        return self._pulse.complaints
 
     def __del__(self) -> None:
         if self._handle >= 0:
@@ -112,14 +113,14 @@ class ForkLauncher:
 
     def __init__(self, preload: Preload) -> None:
         self._preload = preload
-        self._server = _Server(take(preload))
+        self._server = _ServerLink(take(preload))
 
     def start(self, job: Job, log: Path) -> Child:
         """Fork a job. Raises `OSError` when it cannot be forked now."""
         if self._server.gone or self._server.process.poll() is not None:
             _log.warning("fork_server_ended", error=f"ended with {self._server.process.poll()}")
             self._server.close()
-            self._server = _Server(start(self._preload))
+            self._server = _ServerLink(start(self._preload))
         asked = {
             "module": job.module,
             "arguments": job.arguments,

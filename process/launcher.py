@@ -6,14 +6,14 @@ import contextlib
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from process.beat import BEAT_ENV
+from process.beat import BEAT_ENV, heard
 from process.job import Job
 from process.parentage import child_environment
 
@@ -39,8 +39,8 @@ class Child(Protocol):
         """Whether it has given a sign of life since this was asked last."""
 
     @property
-    def complaint(self) -> str | None:
-        """What it says keeps it from its work."""
+    def complaints(self) -> Mapping[str, str]:
+        """What it says keeps it from its work, by what of its work that is about: empty for all of it."""
 
 
 class Launcher(Protocol):
@@ -82,7 +82,7 @@ class Pulse:
     def __init__(self) -> None:
         self._read, self.write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._unfinished = b""
-        self.complaint: str | None = None
+        self.complaints: dict[str, str] = {}
 
     def started(self) -> None:
         """The child has its copy of the writing end: close ours."""
@@ -96,7 +96,11 @@ class Pulse:
             return False
         *lines, self._unfinished = (self._unfinished + said).split(b"\n")
         for line in filter(None, lines):
-            self.complaint = None if line == b"-" else line.decode(errors="replace")
+            about, wrong = heard(line)
+            if wrong is None:
+                self.complaints.pop(about, None)
+            else:
+                self.complaints[about] = wrong
         return bool(said)
 
     def close(self) -> None:
@@ -125,8 +129,8 @@ class _Executed:
         return self._pulse.stirred()
 
     @property
-    def complaint(self) -> str | None:
-        return self._pulse.complaint
+    def complaints(self) -> Mapping[str, str]:
+        return self._pulse.complaints
 
 
 class ExecLauncher:

@@ -53,7 +53,8 @@ _log = structlog.get_logger()
 class Trouble:
     """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help.
 
-    `passing`: its process lives, complains, and goes on trying by itself. `silence_s`: it hung for so long.
+    `passing`: its process lives, complains, and goes on trying by itself; `about`: of what part of its work, empty for
+    all of it. `silence_s`: it hung for so long.
     """
 
     job: Job
@@ -61,6 +62,7 @@ class Trouble:
     since: float
     refused: bool
     passing: bool = False
+    about: str = ""
     silence_s: float = 0.0
 
 
@@ -111,9 +113,12 @@ class Supervisor:
 
     @property
     def troubles(self) -> dict[str, Trouble]:
-        """Job name to trouble, of jobs that are wanted."""
-        troubles = {name: kept.trouble or _complaint(kept) for name, kept in self._kept.items()}
-        return {name: trouble for name, trouble in troubles.items() if trouble}
+        """Job name (with a slash and what part of its work it is about) to trouble, of jobs that are wanted."""
+        return {
+            "/".join(filter(None, (name, trouble.about))): trouble
+            for name, kept in self._kept.items()
+            for trouble in ([kept.trouble] if kept.trouble else _complaints(kept))
+        }
 
     def failures(self, name: str) -> int:
         """Failures in a row of a job."""
@@ -176,7 +181,7 @@ class Supervisor:
         silence, allowed = self._silence(kept, now)
         if allowed is not None and silence > allowed and kept.hung is None:
             kept.hung = f"no sign of life for {silence:.0f} s"
-            _log.warning("process_hung", job=kept.job.name, silence_s=round(silence, 1))
+            _log.warning("process_hung", job=kept.job.name, error=kept.hung)
             kept.child.signal(signal.SIGKILL)
 
     def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:
@@ -253,9 +258,12 @@ class Supervisor:
         self._kept.clear()
 
 
-def _complaint(kept: _Kept) -> Trouble | None:
-    said = kept.child.complaint if kept.child and kept.unwanted_since is None else None
-    return Trouble(kept.job, said, kept.started, refused=False, passing=True) if said else None
+def _complaints(kept: _Kept) -> list[Trouble]:
+    said = kept.child.complaints if kept.child and kept.unwanted_since is None else {}
+    return [
+        Trouble(kept.job, reason, kept.started, refused=False, passing=True, about=about)
+        for about, reason in said.items()
+    ]
 
 
 def _backoff(job: Job) -> Backoff:

@@ -16,22 +16,24 @@ all else was compared with the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from lesson.errors import UnusableMediaError
 from lesson.hls import INDEX, file_key, playlist_key, reached
 from lesson.model import Rendition
-from lesson.package import Object, chunk_object, index_object, init_object, media_object, objects, tiers
+from lesson.package import MANIFEST, Object, chunk_object, index_object, init_object, media_object, objects, tiers
 from lesson.state import LessonState
+from lesson.time import Ticks
 
 PLAYLIST_SHARE = 8
 """While media waits, a playlist may take one byte for this many bytes of new media it names."""
 PLAYLIST_HEAD_BYTES, PLAYLIST_ENTRY_BYTES = 200, 25
 """Length of a media playlist: its tags, and `#EXTINF` and URI of each chunk (tested against the text)."""
 MAX_LAG_CHUNKS = 3
-"""A rung further behind the base layer than this is not named while live: a player that picks it would stall."""
+"""A rung further behind the base layer than this is not named while live: a player that picks it would stall. One with
+chunks longer than the grid's may be behind by the rest of a chunk, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class PutPlaylist:
 @dataclass(frozen=True, slots=True)
 class Seal:
     """Everything is stored: write the manifest, compare every object with the store."""
+
+    key = MANIFEST
 
 
 Step: TypeAlias = Put | PutPlaylist | Seal
@@ -149,15 +153,21 @@ def _index(state: LessonState, ladder: _Tiers) -> Iterator[PutPlaylist]:
     if state.edition.number or not all(progress.published for progress in base):
         return
     ends = {p.rendition.name: reached(state, p.rendition, p.published) for group in ladder for p in group}
-    oldest = min(ends[progress.rendition.name] for progress in base) - MAX_LAG_CHUNKS * state.header.grid.chunk
+    oldest = min(ends[progress.rendition.name] for progress in base) - (MAX_LAG_CHUNKS - 1) * state.header.grid.chunk
     every = [progress for group in ladder for progress in group]
     final = all(progress.settled for progress in every)
-    on_time = [p for p in every if p.settled or (p.published and ends[p.rendition.name] >= oldest)]
+    on_time = [p for p in every if p.settled or (p.published and _due(state, p, ends) >= oldest)]
     named = [progress.rendition.name for progress in on_time]
     index = index_object(state, names=named, final=final)
     sent = state.playlists.get(INDEX)
     if sent is None or sent.sha256 != index.sha256 or sent.final != final:
         yield PutPlaylist(object=index, chunks=len(named), final=final)
+
+
+def _due(state: LessonState, progress: _Progress, ends: Mapping[str, Ticks]) -> Ticks:
+    """Where the chunk ends that is due next: a long one may take its length before it can be there."""
+    rung = progress.rendition
+    return ends[rung.name] + state.header.grid_of(rung.grid_multiple).chunk
 
 
 def _all_settled(state: LessonState, ladder: _Tiers) -> bool:

@@ -9,7 +9,8 @@ from lesson.errors import ConfigError
 from publish.address import FolderAddress, parse_store_url
 from publish.folder_store import FolderStore
 from publish.protocol import ObjectStore
-from publish.s3_store import Credentials, S3Store
+from publish.s3_client import Credentials, S3Client
+from publish.s3_store import S3Store
 from publish.settings import StoreSettings
 
 
@@ -60,7 +61,7 @@ def open_store(store: StoreSettings) -> ObjectStore:
     place = parse_store_url(store.url)  # settings have looked at it
     if isinstance(place, FolderAddress):
         return FolderStore(place.path)
-    return S3Store(
+    s3 = S3Client(
         place.endpoint,
         place.bucket,
         prefix=place.prefix,
@@ -68,3 +69,4 @@ def open_store(store: StoreSettings) -> ObjectStore:
         credentials=credentials(store),
         region=place.region,
     )
+    return S3Store(s3)

@@ -9,24 +9,26 @@ from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, sto
 from lesson.folder import LessonFolder
 from lesson.package import Object, published
 from lesson.view import load_state
-from publish.protocol import ObjectInfo, ObjectStore, md5_hex
+from publish.body import Body, FileBody, HeldBody, md5_of, sha256_of
+from publish.in_parts import etag_in_parts
+from publish.protocol import ObjectInfo, ObjectStore
 
 
-def read_committed(folder: LessonFolder, relative: str, sha256: str) -> bytes:
-    """The bytes of a file of the lesson. Raises `StorageError` if it is gone, `IntegrityError` if it is damaged."""
+def committed_body(folder: LessonFolder, relative: str, sha256: str) -> FileBody:
+    """A file of the lesson, found whole. Raises `StorageError` if it is gone, `IntegrityError` if it is damaged."""
     path = folder.absolute(relative)
     with storage_errors(path):
-        data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != sha256:
+        body = FileBody(path, 0, path.stat().st_size)
+    if sha256_of(body) != sha256:
         raise IntegrityError(f"{path}: damaged on this disk (SHA-256 differs); it cannot be published")
-    return data
+    return body
 
 
-def read_object(folder: LessonFolder, item: Object) -> bytes:
-    """The bytes an object must have. Raises as `read_committed`."""
+def object_body(folder: LessonFolder, item: Object) -> Body:
+    """The bytes an object must have. Raises as `committed_body`."""
     if item.text is not None:
-        return item.text.encode()
-    return read_committed(folder, item.path or "", item.sha256)
+        return HeldBody(item.text.encode())
+    return committed_body(folder, item.path or "", item.sha256)
 
 
 def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = False) -> list[str]:
@@ -66,20 +68,31 @@ def _difference(
         return "missing in the store"
     if info.bytes != item.bytes:
         return f"{info.bytes} bytes in the store, sent were {item.bytes}"
-    md5 = None if deep else _local_md5(folder, item)
-    if md5 is not None and info.md5 is not None:
-        return None if info.md5 == md5 else "other bytes in the store than were sent (MD5 differs)"
+    same = None if deep else _same_as_here(folder, item, info)
+    if same is not None:
+        return None if same else "other bytes in the store than were sent (MD5 differs)"
+    digest = hashlib.sha256()
     try:
-        data = store.get(info.key)
+        for block in store.blocks(info.key):
+            digest.update(block)
     except ObjectNotFoundError:
         return "missing in the store"
-    same = hashlib.sha256(data).hexdigest() == item.sha256
+    same = digest.hexdigest() == item.sha256
     return None if same else "other bytes in the store than were sent (SHA-256 differs)"
 
 
-def _local_md5(folder: LessonFolder, item: Object) -> str | None:
-    """MD5 of the bytes as they must be, None where they are not here any more (or damaged here)."""
+def _same_as_here(folder: LessonFolder, item: Object, info: ObjectInfo) -> bool | None:
+    """Whether the store's MD5, or its ETag of an object in parts, is that of the bytes as they must be.
+
+    None where that cannot be told: the store knows neither, or the bytes are not here any more (or damaged here).
+    """
+    in_parts = (info.etag or "").count("-") == 1
+    if info.md5 is None and not in_parts:
+        return None
     try:
-        return md5_hex(read_object(folder, item))
+        body = object_body(folder, item)
+        if info.md5 is not None:
+            return info.md5 == md5_of(body)
+        return True if info.etag == etag_in_parts(body) else None  # parts of another size have another ETag
     except (StorageError, IntegrityError):
         return None

@@ -51,6 +51,20 @@ def test_the_place_is_where_the_table_says(row: str) -> None:
         body = names[part]
 
 
+ADDITION = re.compile(
+    r"\| [^|]+ \| \[[^\]]+\]\((?P<table>[^)]+)\) `(?P<name>\w+)` \| \[[^\]]+\]\((?P<example>[^)]+)\) \|"
+)
+
+
+@pytest.mark.parametrize("row", section(GUIDE, "Adding one more"))
+def test_one_more_has_its_table_and_an_example_that_only_tests_know(row: str) -> None:
+    cells = ADDITION.fullmatch(row)
+    assert cells, f"not | what | [file](path) `table` | [file](path) |: {row}"
+    table = (GUIDE.parent / cells["table"]).resolve()
+    assert cells["name"] in defined(ast.parse(table.read_text()).body)
+    assert (GUIDE.parent / cells["example"]).resolve().is_relative_to(ROOT / "tests")
+
+
 def test_each_word_is_explained_once() -> None:
     words = [
         word.strip()

@@ -31,12 +31,12 @@ def plan(folder: LessonFolder, *, blind: bool) -> None:
     while not view.state.final:
         with (
             JournalWriter(folder.plan_journal(view.state.newest)) as journal,
-            closing(_Planning(view, journal, blind)) as work,
+            closing(_PlanningRun(view, journal, blind)) as work,
         ):
             repeat(work.step, work.done)
 
 
-class _Planning:
+class _PlanningRun:
     """Plans one edition, the newest."""
 
     def __init__(self, view: LessonView, journal: JournalWriter, blind: bool) -> None:
@@ -101,7 +101,7 @@ def observe(folder: LessonFolder) -> None:
 
 def main() -> int:
     """Parse the arguments and run; gives the exit code of `process.stage`."""
-    parser = argparse.ArgumentParser(prog="tracking", description="Watch the feeds of a lesson and plan its shots.")
+    parser = argparse.ArgumentParser(prog="tracking", description="Watch the sources of a lesson and plan its shots.")
     parser.add_argument("lesson", type=Path, help="lesson folder")
     parser.add_argument("--blind", action="store_true", help="no analysis: the safe wide shot throughout")
     parser.add_argument("--observe", action="store_true", help="only observe (the planner's child process)")

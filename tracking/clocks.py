@@ -287,9 +287,8 @@ class LessonClock:
             # maps follow each other, and what is frozen keeps the clock it was planned with
             start = max(start, ruling.span.start, self._state.frozen_until)
             offset = fit.offset + tie
-            ruling = ClockMap(
-                source.spec.id, clock.epoch.epoch, Span(start, max(start, end)), offset, 0.0, fit.residual
-            )
+            where = Span(start, max(start, end))
+            ruling = ClockMap(source.spec.id, clock.epoch.epoch, where, offset, residual=fit.residual)
             due.append(ruling)
         return due
 

@@ -45,14 +45,14 @@ def crop_path(
         pose = _pose_of(before) if before is not None and before.span.end == span.start else Pose()
         moving = abs(pose.vx) + abs(pose.vy) + abs(pose.vh) > rules.still_speed
         goal = (start if moving else None) or pose
-    keys = [CropKey(at=span.start, box=_box(pose, rules))]
+    keys = [CropKey(at=span.start, box=_crop(pose, rules))]
     for tick in range(span.start + rules.step, span.end + rules.step, rules.step):
         at = min(tick, span.end)
         wanted = _goal(seen, rules, at)
         if wanted is not None and _worth_moving(pose, goal, wanted, rules):
             goal = wanted
         pose = _moved(pose, goal, rules, seconds_from_ticks(at - keys[-1].at))
-        keys.append(CropKey(at=at, box=_box(pose, rules)))
+        keys.append(CropKey(at=at, box=_crop(pose, rules)))
     if all(key.box == FULL_FRAME for key in keys):
         return None
     return CropPath(source=source, span=span, keys=_thinned(keys))
@@ -103,7 +103,7 @@ def _spring(at: float, speed: float, goal: float, omega: float, seconds: float) 
     return goal + (offset + drive * seconds) * decay, (speed - omega * drive * seconds) * decay
 
 
-def _box(pose: Pose, rules: CropRules) -> Rectangle:
+def _crop(pose: Pose, rules: CropRules) -> Rectangle:
     """The crop, kept inside the frame; rounded, so that journals stay short and runs agree to the last digit."""
     h = min(1.0, max(rules.least, pose.h), 1.0 / rules.aspect)
     w = h * rules.aspect

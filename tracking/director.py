@@ -104,14 +104,14 @@ def _choose(
 
 
 def _wishes(candidates: Sequence[Candidate], rules: Rules, piece: Span, running: Shot | None) -> Iterator[_Choice]:
-    """Shots for the scene at `piece`, the best first, then every candidate alone."""
-    scene = assess(candidates, rules, piece, running)
-    board, teacher = scene.board, scene.teacher
-    reason = scene.situation.value
-    if scene.situation is not Situation.UNKNOWN:
-        if scene.situation in {Situation.WRITING, Situation.SLIDE} and board and teacher and scene.in_view:
+    """Shots for the situation at `piece`, the best first, then every candidate alone."""
+    found = assess(candidates, rules, piece, running)
+    board, teacher = found.board, found.teacher
+    reason = found.situation.value
+    if found.situation is not Situation.UNKNOWN:
+        if found.situation in {Situation.WRITING, Situation.SLIDE} and board and teacher and found.in_view:
             yield _Choice(Layout.PIP, (board.id, teacher.id), reason)
-        if board and scene.situation is not Situation.EXPLAINING:
+        if board and found.situation is not Situation.EXPLAINING:
             yield _Choice(Layout.FULL, (board.id,), reason)
         if teacher:
             yield _Choice(Layout.FULL, (teacher.id,), reason)

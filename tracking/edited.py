@@ -8,7 +8,7 @@ from dataclasses import replace
 from lesson.clock import Moment
 from lesson.edition_state import EditionState
 from lesson.model import FULL_FRAME, CropKey
-from lesson.overrides import Stretch
+from lesson.overrides import Replacement
 from lesson.records import CropPath, FrozenUntil, Planning, Record, Shot
 from lesson.time import Span, Ticks
 from tracking.planner import Planner
@@ -30,22 +30,22 @@ def edition_plan(planner: Planner, now: Moment) -> list[Record]:
     if base is None:
         return []
     window, frame = edition.kept(Span(0, base.frozen_until)), state.header.grid.frame
-    stretches = [stretch for override in edition.overrides if (stretch := override.shown())]
-    shots = overridden(base.shots, stretches, base.frozen_until, frame)
+    replacements = [shown for override in edition.overrides if (shown := override.shown())]
+    shots = overridden(base.shots, replacements, base.frozen_until, frame)
     crops = [crop for shot in shots if shot.reason == EDITED for crop in _crops(planner, shot, base)]
     return [*shots, *base.crops, *crops, FrozenUntil(at=window.end, final=True)]
 
 
-def overridden(planned: Sequence[Shot], stretches: Iterable[Stretch], end: Ticks, frame: Ticks) -> list[Shot]:
-    """The planned shots with `stretches` in their place, a later one over an earlier; cut on whole frames."""
+def overridden(planned: Sequence[Shot], replacements: Iterable[Replacement], end: Ticks, frame: Ticks) -> list[Shot]:
+    """The planned shots with `replacements` in their place, a later one over an earlier; cut on whole frames."""
     shots = list(planned)
-    for stretch in stretches:
-        start = max(0, stretch.span.start // frame * frame)
-        span = Span(start, max(start, min(end, -(-stretch.span.end // frame) * frame)))
+    for one in replacements:
+        start = max(0, one.span.start // frame * frame)
+        span = Span(start, max(start, min(end, -(-one.span.end // frame) * frame)))
         if span.empty:
             continue
         shots = [part for shot in shots for part in _around(shot, span)]
-        shots.append(Shot(span=span, layout=stretch.layout, sources=stretch.sources, reason=EDITED))
+        shots.append(Shot(span=span, layout=one.layout, sources=one.sources, reason=EDITED))
     return sorted(shots, key=lambda shot: shot.span)
 
 

@@ -200,7 +200,7 @@ def _segments_in(source: SourceState, window: Span) -> list[tuple[int, Span, Seg
     return [
         (epoch, span, segment)
         for epoch in epochs
-        for span, segment in source.track(Kind.VIDEO, epoch).overlapping(_source_window(source, epoch, window))
+        for span, segment in source.segments_of(Kind.VIDEO, epoch).overlapping(_source_window(source, epoch, window))
     ]
 
 

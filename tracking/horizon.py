@@ -44,7 +44,7 @@ def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
         return []
     found: list[Reach] = []
     for kind in sorted({stream.kind for stream in epoch.streams}):
-        newest = [span for span, _ in source.track(kind, epoch.epoch).newest(RECENT_SEGMENTS)]
+        newest = [span for span, _ in source.segments_of(kind, epoch.epoch).newest(RECENT_SEGMENTS)]
         if newest:
             until = source.to_lesson(epoch.epoch, newest[-1].end)
         else:

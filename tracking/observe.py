@@ -137,7 +137,7 @@ class Observer:
         if before is not None and not self._evidence.evidence.given_up(source, before):
             try:
                 self._look_through(detectors, before, thin=False)
-            except MediaError:
-                self._log.warning("warm_up_failed", path=before.path)
+            except MediaError as error:
+                self._log.warning("warm_up_failed", path=before.path, error=str(error))
         self._by_source[pending.source] = detectors
         return detectors

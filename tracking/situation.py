@@ -69,7 +69,7 @@ _BOARDS = frozenset({Role.BOARD, Role.SCREEN})
 
 
 def assess(candidates: Sequence[Candidate], rules: Rules, piece: Span, running: Shot | None) -> Assessment:
-    """The scene at the start of `piece`. What is shown already needs less evidence to stay than to come."""
+    """The situation at the start of `piece`. What is shown already needs less evidence to stay than to come."""
     teacher = _teacher_camera(candidates, rules, piece, running)
     watched = teacher is not None and teacher.observes(piece.start)
     in_view = teacher is not None and (not watched or _in_view(teacher, rules, piece.start, running))

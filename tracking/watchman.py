@@ -66,13 +66,13 @@ class Watchman:
         elif self._supervisor.pid(self._job.name):  # nothing to observe now: it waits for more, or is done
             self._supervisor.reconcile([replace(self._job, silence_s=None)])
 
-    def _told(self, _job: Job, code: int | None, _reason: str) -> None:
+    def _told(self, _job: Job, code: int | None, reason: str) -> None:
         first = self._working_on
         if code is None or first is None:
             return
         self._deaths += 1
         self._in_vain += 1
-        self._log.warning("observer_ended", code=code, path=first.segment.path, times=self._deaths)
+        self._log.warning("observer_ended", code=code, path=first.segment.path, times=self._deaths, error=reason)
         if self._deaths >= LIVES:
             self._give_up(first, code)
 

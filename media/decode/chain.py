@@ -42,17 +42,17 @@ _READ_ATTEMPTS = 8
 _log = structlog.get_logger()
 
 
-class Lane:
+class StreamDecoder:
     """A decoder and what the container says about the stream it was made for.
 
     `period`: nominal distance of pictures, 0 if unknown.
     """
 
     def __init__(self, stream: Stream, *, draft: bool = False) -> None:
-        self.decoder: CodecContext = stream.codec_context
-        self.decoder.thread_count = 1  # several sources and renditions run beside each other
+        self.codec: CodecContext = stream.codec_context
+        self.codec.thread_count = 1  # several sources and renditions run beside each other
         if draft:
-            self.decoder.options = {"skip_loop_filter": "all"}
+            self.codec.options = {"skip_loop_filter": "all"}
         self.time_base = stream.time_base or Fraction(1, TICKS_PER_SECOND)
         self._signature = _signature(stream)
         self.period: Ticks = 0
@@ -69,8 +69,8 @@ class Lane:
     def aspect(self, frame: VideoFrame) -> Fraction:
         """Width by height of one pixel: the container's word, or the bitstream's if the size has changed since."""
         known = (frame.width, frame.height) == self._size
-        if not known and isinstance(self.decoder, VideoCodecContext):
-            return self.decoder.sample_aspect_ratio or Fraction(1)
+        if not known and isinstance(self.codec, VideoCodecContext):
+            return self.codec.sample_aspect_ratio or Fraction(1)
         return self._aspect or Fraction(1)
 
     def continues_with(self, stream: Stream) -> bool:
@@ -97,7 +97,7 @@ class Decoded:
 
     frame: VideoFrame | AudioFrame
     at: Ticks | None
-    lane: Lane
+    decoder: StreamDecoder
 
 
 class Chain:
@@ -125,7 +125,7 @@ class Chain:
         self._start = start
         self._keys_only = keys_only
         self._draft = draft
-        self._lane: Lane | None = None
+        self._decoder: StreamDecoder | None = None
         self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
         self._pace: Ticks = 0  # longest time between two packets of the file before
@@ -155,18 +155,18 @@ class Chain:
         stream = best_stream(container, self._kind) if self._index is None else container.streams[self._index]
         if stream is None:
             return
-        lane, fresh = self._lane, False
-        if lane is None or not lane.continues_with(stream):
+        decoder, fresh = self._decoder, False
+        if decoder is None or not decoder.continues_with(stream):
             yield from self._drained()
-            lane, fresh = Lane(stream, draft=self._draft), True
-            self._lane = lane
+            decoder, fresh = StreamDecoder(stream, draft=self._draft), True
+            self._decoder = decoder
             self._seek(container, stream)
-        packets = self._packets(container, stream, path, lane.time_base)
+        packets = self._packets(container, stream, path, decoder.time_base)
         first = next(packets, None)
         if first is None:
             return
         # only the first packet tells where the file lies in time
-        if not fresh and self._jumps_to(_decoding_time(lane, first)):
+        if not fresh and self._jumps_to(_decoding_time(decoder, first)):
             yield from self._drained()
             fresh = True
         if not fresh:  # what a player skips at the start of a file are real samples here
@@ -177,10 +177,10 @@ class Chain:
             self._intact_seen = False
             following = _from_first_key(following)
         for packet in following:
-            self._pass(_decoding_time(lane, packet))
+            self._pass(_decoding_time(decoder, packet))
             if self._keys_only and not packet.is_keyframe:
                 continue
-            yield from self._decoded(lane, packet)
+            yield from self._decoded(decoder, packet)
             if self._keys_only:  # each on its own: in a reorder buffer key frames alone come out in any order
                 yield from self._drained()
 
@@ -216,15 +216,15 @@ class Chain:
                         yield packet
             except (av.FFmpegError, OSError, IndexError) as error:  # IndexError: a stream came up in mid-file
                 failures += 1
-                _log.info("file_damaged", path=str(path), reason=reason_of(error))
+                _log.info("file_damaged", path=str(path), error=reason_of(error))
             else:
                 return
 
-    def _decoded(self, lane: Lane, packet: Packet[Stream] | None) -> Iterator[Decoded]:
+    def _decoded(self, decoder: StreamDecoder, packet: Packet[Stream] | None) -> Iterator[Decoded]:
         try:
-            frames = lane.decoder.decode(packet)  # type: ignore[attr-defined] # only in the stubs of the subclasses
+            frames = decoder.codec.decode(packet)  # type: ignore[attr-defined] # only in the stubs of the subclasses
         except av.error.BlockingIOError:  # full after an error: only a reset gets it out of this state
-            lane.decoder.flush_buffers()
+            decoder.codec.flush_buffers()
             return
         except (av.FFmpegError, ValueError):
             return
@@ -232,17 +232,17 @@ class Chain:
             if frame.is_corrupt and not self._intact_seen:
                 continue  # grey mud, made up by the decoder before its first whole key frame
             self._intact_seen = True
-            yield Decoded(frame, lane.ticks(frame.pts), lane)
+            yield Decoded(frame, decoder.ticks(frame.pts), decoder)
 
     def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""
-        if self._lane is not None:
-            yield from self._decoded(self._lane, None)
-            self._lane.decoder.flush_buffers()
+        if self._decoder is not None:
+            yield from self._decoded(self._decoder, None)
+            self._decoder.codec.flush_buffers()
 
 
-def _decoding_time(lane: Lane, packet: Packet[Stream]) -> Ticks | None:
-    return lane.ticks(packet.pts if packet.dts is None else packet.dts)
+def _decoding_time(decoder: StreamDecoder, packet: Packet[Stream]) -> Ticks | None:
+    return decoder.ticks(packet.pts if packet.dts is None else packet.dts)
 
 
 def _from_first_key(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:

@@ -175,18 +175,18 @@ def _ordered(
 ) -> Generator[Picture, None, None]:
     """Every sound picture; times strictly increase."""
     last: Ticks | None = None
-    deinterlacer, look = Deinterlacer(), _Look()
+    deinterlacer, geometry = Deinterlacer(), _Geometry()
     for item, at in _timed(Chain(paths, Kind.VIDEO, start=start, keys_only=keys_only, draft=draft)):
         assert isinstance(item.frame, VideoFrame)  # noqa: S101 - a video chain gives nothing else
-        look.learn(item, item.frame)
+        geometry.learn(item, item.frame)
         for shown_at, frame in deinterlacer.push(at, item.frame):
             if last is None or shown_at > last:
                 last = shown_at
-                yield look.picture(shown_at, frame)
+                yield geometry.picture(shown_at, frame)
     for shown_at, frame in deinterlacer.drain():
         if last is None or shown_at > last:
             last = shown_at
-            yield look.picture(shown_at, frame)
+            yield geometry.picture(shown_at, frame)
 
 
 def _timed(chain: Chain) -> Iterator[tuple[Decoded, Ticks]]:
@@ -195,12 +195,12 @@ def _timed(chain: Chain) -> Iterator[tuple[Decoded, Ticks]]:
     for item in chain:
         at = item.at
         if at is None:
-            at = 0 if last is None else last + (item.lane.period or 1)
+            at = 0 if last is None else last + (item.decoder.period or 1)
         last = at
         yield item, at
 
 
-class _Look:
+class _Geometry:
     """What the frames of a stream say about themselves once, or in a place that costs time to look at."""
 
     def __init__(self) -> None:
@@ -210,7 +210,7 @@ class _Look:
         self._orientation = UPRIGHT
 
     def learn(self, item: Decoded, frame: VideoFrame) -> None:
-        aspect = item.lane.aspect(frame)
+        aspect = item.decoder.aspect(frame)
         self._aspect = aspect if 1 / _SANE_ASPECT <= aspect <= _SANE_ASPECT else Fraction(1)
         if frame.rotation != self._turn:
             self._turn, self._orientation = frame.rotation, orientation_of(frame)

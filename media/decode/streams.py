@@ -62,7 +62,7 @@ def best_stream(container: InputContainer, kind: Kind) -> Stream | None:
 def heard_together(sounds: list[Stream]) -> list[Stream]:
     """Of the candidates for sound, best first, those that are mixed: the best, and what may hold another voice.
 
-    Screen recorders put the computer into one track and the microphone into another. Languages, and descriptions of
+    Screen recorders put the computer into one stream and the microphone into another. Languages, and descriptions of
     the picture, are not to be heard at once.
     """
     best, others = sounds[:1], sounds[1:]
@@ -78,7 +78,7 @@ def _language(stream: Stream) -> str | None:
     return None if stream.language in {None, "", "und", "unk", "mis", "zxx"} else stream.language
 
 
-def is_track(stream: Stream) -> bool:
+def would_be_missed(stream: Stream) -> bool:
     """Whether somebody might miss this stream: sound and moving pictures, not covers, subtitles or data."""
     return stream.type == "audio" or (stream.type == "video" and not stream.disposition & _NOT_A_PICTURE)
 

@@ -12,7 +12,7 @@ from av.stream import Stream
 
 from lesson.model import Kind
 from lesson.time import Ticks
-from media.feeds.packets import HEADROOM, FeedPacket, Track
+from media.feeds.packets import HEADROOM, FeedPacket, FeedStream
 from media.feeds.segment import stream_info
 from media.feeds.stamping import Stamper
 
@@ -23,7 +23,7 @@ class ContainerPackets:
     def __init__(self, container: InputContainer, streams: Sequence[Stream]) -> None:
         self._container = container
         self._streams = list(streams)
-        self.tracks: Mapping[Kind, Track] = {Kind(s.type): Track(stream_info(s), s) for s in streams}
+        self.streams: Mapping[Kind, FeedStream] = {Kind(s.type): FeedStream(stream_info(s), s) for s in streams}
 
     def __iter__(self) -> Iterator[FeedPacket]:
         stampers = {stream.index: Stamper(stream) for stream in self._streams}

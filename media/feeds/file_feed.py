@@ -26,11 +26,11 @@ from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks
 from media.decode.pictures import pictures
 from media.decode.sound import sound
 from media.decode.streams import open_media
-from media.decode.tracks import together
+from media.decode.together import together
 from media.errors import media_errors
 from media.feeds.container_feed import ContainerPackets, headroom_shift
 from media.feeds.file_order import decodable, needed_start
-from media.feeds.packets import FeedPacket, Track
+from media.feeds.packets import FeedPacket, FeedStream
 from media.feeds.probe import Probe, probe
 from media.feeds.raw_encoder import RawAudioEncoder, RawVideoEncoder, frame_from_yuv
 from media.feeds.segment import TIME_BASE
@@ -81,7 +81,7 @@ def _fits(source: InputContainer, stream: Stream, copy: Stream, *, reorders: boo
 class _Encoded:
     """A stream that is decoded, normalised and encoded again."""
 
-    track: Track
+    stream: FeedStream
     packets: Iterator[FeedPacket]
 
 
@@ -101,18 +101,18 @@ def _encoded_video(path: Path, fps: Fraction | None) -> _Encoded:
                 yield from encoder.encode(frame_from_yuv(picture.yuv(*size)), picture.at, time.monotonic_ns())
                 last = picture.at
 
-    return _Encoded(encoder.track, packets())
+    return _Encoded(encoder.stream, packets())
 
 
-def _encoded_audio(path: Path, tracks: Sequence[int]) -> _Encoded:
+def _encoded_audio(path: Path, indexes: Sequence[int]) -> _Encoded:
     encoder = RawAudioEncoder()
-    blocks = [sound([path], stream=index) for index in tracks]
+    blocks = [sound([path], stream=index) for index in indexes]
 
     def packets() -> Iterator[FeedPacket]:
         for block in together(blocks) if len(blocks) > 1 else blocks[0]:
             yield from encoder.encode(block.pcm, block.at, time.monotonic_ns())
 
-    return _Encoded(encoder.track, packets())
+    return _Encoded(encoder.stream, packets())
 
 
 class _OnePass:
@@ -134,7 +134,7 @@ class _OnePass:
                 self._encoded.append(
                     _encoded_video(found.path, info.fps) if video else _encoded_audio(found.path, found.sounds)
                 )
-        self.tracks = {**self._copied.tracks, **{e.track.info.kind: e.track for e in self._encoded}}
+        self.streams = {**self._copied.streams, **{e.stream.info.kind: e.stream for e in self._encoded}}
 
     @property
     def least(self) -> Ticks:
@@ -148,7 +148,7 @@ class _OnePass:
 
     def __iter__(self) -> Iterator[FeedPacket]:
         sources: Sequence[Iterator[FeedPacket]] = [*(e.packets for e in self._encoded)]
-        if self._copied.tracks:
+        if self._copied.streams:
             sources = [decodable(chain(self._first, self._following)), *sources]
         with media_errors(str(self._found.path)):
             yield from sources[0] if len(sources) == 1 else heapq.merge(*sources, key=lambda packet: packet.dts)
@@ -186,7 +186,7 @@ class FileFeed:
         needed = -(self._first_pass.least // _STORED_TIME) * _STORED_TIME  # whole: else a stored time may be rounded
         self._shift = max(headroom_shift(self._found.start), needed)
         self.origin: Ticks = self._found.start + self._shift
-        self.tracks = self._first_pass.tracks
+        self.streams = self._first_pass.streams
         self.announced = self._found.announced
         self._closed = False
 

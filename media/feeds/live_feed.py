@@ -23,7 +23,7 @@ from lesson.time import Ticks
 from media.decode.streams import best_stream
 from media.errors import media_errors
 from media.feeds.container_feed import coded_packets
-from media.feeds.packets import Announced, FeedPacket, Track
+from media.feeds.packets import Announced, FeedPacket, FeedStream
 from media.feeds.segment import stream_info
 from media.feeds.stamping import Stamper
 
@@ -97,12 +97,12 @@ class LiveFeed:
             self._container.close()
             raise SourceLostError(f"{device.name}: delivers neither video nor audio", fault=SourceFault.SILENT)
         self._transcoders = {s.index: _transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
-        self.tracks: Mapping[Kind, Track] = {Kind(s.type): self._track(s) for s in self._streams}
+        self.streams: Mapping[Kind, FeedStream] = {Kind(s.type): self._stored(s) for s in self._streams}
         self.announced: Sequence[Announced] = tuple(self._announced())
 
-    def _track(self, stream: Stream) -> Track:
+    def _stored(self, stream: Stream) -> FeedStream:
         encoded = self._transcoders.get(stream.index)
-        return encoded.track if encoded else Track(stream_info(stream), stream)
+        return encoded.stream if encoded else FeedStream(stream_info(stream), stream)
 
     def _announced(self) -> Iterator[Announced]:
         used = {stream.index for stream in self._streams} | self._unknown

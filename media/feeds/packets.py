@@ -19,7 +19,7 @@ the first sample, and Matroska holds no negative times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class FeedStream:
     """One elementary stream of a feed. `template` is what a muxer copies the codec parameters from."""
 
     info: StreamInfo
@@ -82,7 +82,7 @@ class Feed(Protocol):
     """
 
     @property
-    def tracks(self) -> Mapping[Kind, Track]: ...
+    def streams(self) -> Mapping[Kind, FeedStream]: ...
 
     @property
     def origin(self) -> Ticks: ...
@@ -104,6 +104,6 @@ class Feed(Protocol):
     def close(self) -> None: ...
 
 
-def announced(tracks: Mapping[Kind, Track]) -> tuple[Announced, ...]:
-    """What a feed announces that has just these tracks."""
-    return tuple(Announced(stream=n, kind=k, codec=t.info.codec) for n, (k, t) in enumerate(tracks.items()))
+def announced(streams: Mapping[Kind, FeedStream]) -> tuple[Announced, ...]:
+    """What a feed announces that has just these streams."""
+    return tuple(Announced(stream=n, kind=k, codec=s.info.codec) for n, (k, s) in enumerate(streams.items()))

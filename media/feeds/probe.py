@@ -22,7 +22,7 @@ from lesson.loss import Loss
 from lesson.model import Kind, StreamInfo
 from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
-from media.decode.streams import candidates, heard_together, is_track, open_media, stream_start
+from media.decode.streams import candidates, heard_together, open_media, stream_start, would_be_missed
 from media.feeds.packets import Announced
 from media.feeds.stated import stated_end
 
@@ -227,7 +227,7 @@ def _announced(container: InputContainer, start: Ticks, used: set[int], found: _
             code=None if stream.index in used else found.fault(stream) if stream.codec_context else Loss.UNDECODABLE,
         )
         for stream in container.streams
-        if is_track(stream)
+        if would_be_missed(stream)
     )
 
 

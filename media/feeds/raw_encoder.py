@@ -15,7 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.errors import media_errors
-from media.feeds.packets import FeedPacket, Track
+from media.feeds.packets import FeedPacket, FeedStream
 from media.feeds.segment import stream_info
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _X264 = {
 
 
 class RawVideoEncoder:
-    """x264 for pictures of one size. `track` is ready before the first frame."""
+    """x264 for pictures of one size. `stream` is ready before the first frame."""
 
     def __init__(self, width: int, height: int, fps: Fraction) -> None:
         with media_errors("x264"):
@@ -50,7 +50,7 @@ class RawVideoEncoder:
         self._context = context
         self._last_key: Ticks | None = None
         self._frame_duration = round(TICKS_PER_SECOND / fps)
-        self.track = Track(stream_info(stream), stream)
+        self.stream = FeedStream(stream_info(stream), stream)
 
     def encode(self, frame: VideoFrame, at: Ticks, arrival_ns: int) -> Iterator[FeedPacket]:
         """The packets of a yuv420p frame shown at `at`. Raises `MediaError`."""
@@ -82,7 +82,7 @@ class RawAudioEncoder:
             stream.codec_context.time_base = _TICK
             self._holder.start_encoding()
         self._context = stream.codec_context
-        self.track = Track(stream_info(stream), stream)
+        self.stream = FeedStream(stream_info(stream), stream)
 
     def encode(self, pcm: npt.NDArray[np.float32], at: Ticks, arrival_ns: int) -> Iterator[FeedPacket]:
         """The packets of samples (n,) in -1…1 that start at `at`; `arrival_ns` is when the last one was there."""

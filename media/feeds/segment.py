@@ -26,7 +26,7 @@ from lesson.model import Anchor, Kind, PtsRange, StreamInfo
 from lesson.stretches import MIN_GAP, RARE
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
 from media.errors import FOREIGN, error_of, media_errors, reason_of
-from media.feeds.packets import FeedPacket, Track
+from media.feeds.packets import FeedPacket, FeedStream
 
 TIME_BASE = Fraction(1, 1000)
 HOLE = round(MIN_GAP / TICKS_PER_SECOND / TIME_BASE)
@@ -152,9 +152,9 @@ class SegmentWriter:
         StorageError: the disk refused (`DiskFullError` when it is full); what was flushed stays readable.
     """
 
-    def __init__(self, path: Path, sink: SegmentSink, tracks: Mapping[Kind, Track], *, label: str = "") -> None:
+    def __init__(self, path: Path, sink: SegmentSink, streams: Mapping[Kind, FeedStream], *, label: str = "") -> None:
         self.path = path
-        self._ranges = {kind: RangeCounter(kind) for kind in tracks}
+        self._ranges = {kind: RangeCounter(kind) for kind in streams}
         self._last_dts: dict[Kind, int] = {}
         self._best_offset: int | None = None
         self._anchor: Anchor | None = None
@@ -164,8 +164,8 @@ class SegmentWriter:
             if label:
                 self._container.metadata[_LABEL] = label
             self._streams = {
-                kind: self._container.add_stream_from_template(track.template, opaque=True)
-                for kind, track in tracks.items()
+                kind: self._container.add_stream_from_template(stream.template, opaque=True)
+                for kind, stream in streams.items()
             }
             self._container.start_encoding()
 

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
-from media.decode.streams import is_track
+from media.decode.streams import would_be_missed
 
 _PER_STREAM = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "avi", "flac", "wav"})
 """Formats with the length of each stream in a header; elsewhere libavformat guesses, or looks where the file ends."""
@@ -24,7 +24,7 @@ def stated_end(container: InputContainer, stream: Stream, start: Ticks) -> Ticks
         end = ticks_from_pts((stream.start_time or 0) + stream.duration, stream.time_base)
     elif container.format.name == _MATROSKA:
         end = _from_tags(stream)
-        if end is None and sum(is_track(s) or s.type == "subtitle" for s in container.streams) == 1:
+        if end is None and sum(would_be_missed(s) or s.type == "subtitle" for s in container.streams) == 1:
             end = (container.duration or 0) * TICKS_PER_SECOND // av.time_base
     return end - start if end is not None and end > start else None
 

@@ -53,7 +53,7 @@ class VideoTranscoder:
         self._encoder = RawVideoEncoder(*self._size, fps)
         self._clock = ArrivalClock()
         self._time = _SteadyTime()
-        self.track = self._encoder.track
+        self.stream = self._encoder.stream
 
     def placed(self, packet: FeedPacket) -> Iterator[FeedPacket]:
         """The packets made of a packet whose place is known."""
@@ -82,7 +82,7 @@ class AudioTranscoder:
         self._layout = ""
         self._clock = SampleClock()
         self._gathered = np.zeros(0, np.float32)
-        self.track = self._encoder.track
+        self.stream = self._encoder.stream
 
     def placed(self, packet: FeedPacket) -> Iterator[FeedPacket]:
         """The packets made of a packet whose place is known."""

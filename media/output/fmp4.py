@@ -145,25 +145,25 @@ def _nal_units(annex_b: bytes) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Mp4Box:
     """A box as found: `body` is what follows its size and kind."""
 
     kind: bytes
     body: bytes
 
 
-def boxes(data: bytes) -> Iterator[Box]:
+def boxes(data: bytes) -> Iterator[Mp4Box]:
     """The boxes that lie one after the other in `data`. Raises `IntegrityError` when they do not add up."""
     at = 0
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at) if at + 8 <= len(data) else (0, b"")
         if size < 8 or at + size > len(data):
             raise IntegrityError(f"not an MP4 box at byte {at} of {len(data)}")
-        yield Box(kind, data[at + 8 : at + size])
+        yield Mp4Box(kind, data[at + 8 : at + size])
         at += size
 
 
-def find_box(data: bytes, *path: bytes) -> Box:
+def find_box(data: bytes, *path: bytes) -> Mp4Box:
     """The first box at `path`, such as `moov trak mdia`. Raises `IntegrityError` when there is none."""
     for found in boxes(data):
         if found.kind == path[0]:

@@ -55,8 +55,8 @@ class SceneVideoFeed(_SceneFeed):
         super().__init__(round(TICKS_PER_SECOND / fps), origin)
         self._scene = scene
         self._encoder = RawVideoEncoder(*scene.size, fps)
-        self.tracks = {Kind.VIDEO: self._encoder.track}
-        self.announced = announced(self.tracks)
+        self.streams = {Kind.VIDEO: self._encoder.stream}
+        self.announced = announced(self.streams)
 
     def packets(self) -> Iterator[FeedPacket]:
         at = ticks_from_ns(time.monotonic_ns()) // self._period * self._period
@@ -75,8 +75,8 @@ class SceneToneFeed(_SceneFeed):
     def __init__(self, origin: Ticks) -> None:
         super().__init__(AUDIO_BLOCK, origin)
         self._encoder = RawAudioEncoder()
-        self.tracks = {Kind.AUDIO: self._encoder.track}
-        self.announced = announced(self.tracks)
+        self.streams = {Kind.AUDIO: self._encoder.stream}
+        self.announced = announced(self.streams)
 
     def packets(self) -> Iterator[FeedPacket]:
         at = first = ticks_from_ns(time.monotonic_ns())

@@ -13,10 +13,10 @@ from babel.messages import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
-from api.health import Feed, Light
+from api.health import RoomStatus, SourceStatus
 from api.languages import LANGUAGES
 from api.translation import DOMAIN, catalogue_path, translation
-from api.wording import FAULTS, FEEDS, HINTS, LIGHTS, ROLES, STATES
+from api.wording import FAULTS, HINTS, ROLES, ROOM_STATUSES, SOURCE_STATUSES, STATES
 from lesson.box import Fault, remedy
 from lesson.listing import DAMAGED
 from lesson.loss import Loss, loss_words
@@ -136,15 +136,15 @@ def test_every_plural_has_every_form_of_its_language(code: str) -> None:
 
 
 def test_every_state_role_and_fault_has_words() -> None:
-    assert set(LIGHTS) == set(HINTS) == set(Light)
-    assert set(FEEDS) == set(Feed)
+    assert set(ROOM_STATUSES) == set(HINTS) == set(RoomStatus)
+    assert set(SOURCE_STATUSES) == set(SourceStatus)
     assert set(ROLES) == set(Role)
     assert set(STATES) == {*Phase, DAMAGED}
     assert set(FAULTS) == set(Fault)
 
 
 def said_by_codes() -> Iterator[str]:
-    for table in (LIGHTS, HINTS, FEEDS, ROLES, STATES, FAULTS):
+    for table in (ROOM_STATUSES, HINTS, SOURCE_STATUSES, ROLES, STATES, FAULTS):
         yield from table.values()
     yield from map(remedy, Fault)
     yield from map(loss_words, Loss)

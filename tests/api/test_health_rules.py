@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from api.health import FRESH_S, GRACE_S, Feed, Light, room_health, segment_age_s
+from api.health import FRESH_S, GRACE_S, RoomStatus, SourceStatus, room_health, segment_age_s
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec, StreamInfo
@@ -51,94 +51,94 @@ def deliver(
     state.apply(SegmentCommitted(segment=record))
 
 
-def feeds(state: LessonState, now: Moment) -> dict[str, Feed]:
+def feeds(state: LessonState, now: Moment) -> dict[str, SourceStatus]:
     return {one.id: one.state for one in room_health(state, now).sources}
 
 
 def test_no_lesson_is_idle_with_sources_on_standby() -> None:
     health = room_health(None, moment(0), standby=[TEACHER, MIC])
-    assert (health.light, health.lesson_id, health.elapsed_s) == (Light.IDLE, None, None)
-    assert [one.state for one in health.sources] == [Feed.STANDBY] * 2
+    assert (health.status, health.lesson_id, health.elapsed_s) == (RoomStatus.IDLE, None, None)
+    assert [one.state for one in health.sources] == [SourceStatus.STANDBY] * 2
 
 
 def test_a_camera_is_recorded_only_with_pictures_and_a_microphone_only_with_sound() -> None:
     state = lesson(TEACHER, MIC)
     deliver(state, TEACHER, until_s=5, kind=Kind.AUDIO)
     deliver(state, MIC, until_s=5, kind=Kind.VIDEO)
-    assert feeds(state, moment(6)) == {"teacher": Feed.WAITING, "mic": Feed.WAITING}
-    assert feeds(state, moment(30)) == {"teacher": Feed.LOST, "mic": Feed.LOST}
+    assert feeds(state, moment(6)) == {"teacher": SourceStatus.WAITING, "mic": SourceStatus.WAITING}
+    assert feeds(state, moment(30)) == {"teacher": SourceStatus.LOST, "mic": SourceStatus.LOST}
     deliver(state, TEACHER, until_s=31, seq=1)
     deliver(state, MIC, until_s=31, seq=1)
     deliver(state, TEACHER, until_s=60, seq=2, kind=Kind.AUDIO)
-    assert feeds(state, moment(61))["teacher"] is Feed.LATE
-    assert room_health(state, moment(61)).light is Light.TROUBLE
+    assert feeds(state, moment(61))["teacher"] is SourceStatus.LATE
+    assert room_health(state, moment(61)).status is RoomStatus.TROUBLE
 
 
 def test_a_stopped_lesson_is_idle() -> None:
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=5)
     state.apply(Stop(at=moment(6)))
-    assert room_health(state, moment(6)).light is Light.IDLE
+    assert room_health(state, moment(6)).status is RoomStatus.IDLE
 
 
 def test_pressing_start_is_not_yet_recording() -> None:
     health = room_health(lesson(TEACHER, MIC), moment(3))
-    assert (health.light, health.elapsed_s) == (Light.STARTING, 3.0)
+    assert (health.status, health.elapsed_s) == (RoomStatus.STARTING, 3.0)
 
 
 def test_recording_needs_durable_bytes_of_every_required_source() -> None:
     state = lesson(TEACHER, MIC, STUDENTS)
     deliver(state, TEACHER, until_s=5)
-    assert room_health(state, moment(6)).light is Light.STARTING
+    assert room_health(state, moment(6)).status is RoomStatus.STARTING
     deliver(state, MIC, until_s=6)
-    assert room_health(state, moment(7)).light is Light.RECORDING
+    assert room_health(state, moment(7)).status is RoomStatus.RECORDING
 
 
 def test_a_source_that_is_not_required_does_not_turn_the_light() -> None:
     state = lesson(TEACHER, STUDENTS)
     deliver(state, TEACHER, until_s=60)
     state.apply(SourceLost(source="students", epoch=-1, at=moment(50), reason="refused"))
-    assert room_health(state, moment(61)).light is Light.RECORDING
-    assert feeds(state, moment(61))["students"] is Feed.LOST
+    assert room_health(state, moment(61)).status is RoomStatus.RECORDING
+    assert feeds(state, moment(61))["students"] is SourceStatus.LOST
 
 
 def test_without_required_sources_all_count() -> None:
     state = lesson(STUDENTS, source("board"))
     deliver(state, STUDENTS, until_s=60)
-    assert room_health(state, moment(61)).light is Light.TROUBLE
+    assert room_health(state, moment(61)).status is RoomStatus.TROUBLE
 
 
 def test_a_source_that_never_comes_is_trouble_after_the_time_of_grace() -> None:
     state = lesson(TEACHER)
-    assert feeds(state, moment(GRACE_S - 1)) == {"teacher": Feed.WAITING}
-    assert feeds(state, moment(GRACE_S + 1)) == {"teacher": Feed.LOST}
-    assert room_health(state, moment(GRACE_S + 1)).light is Light.TROUBLE
+    assert feeds(state, moment(GRACE_S - 1)) == {"teacher": SourceStatus.WAITING}
+    assert feeds(state, moment(GRACE_S + 1)) == {"teacher": SourceStatus.LOST}
+    assert room_health(state, moment(GRACE_S + 1)).status is RoomStatus.TROUBLE
 
 
 def test_a_source_that_falls_silent_is_late() -> None:
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=10)
-    assert feeds(state, moment(10 + FRESH_S - 0.1)) == {"teacher": Feed.RECORDING}
-    assert feeds(state, moment(10 + FRESH_S + 0.1)) == {"teacher": Feed.LATE}
-    assert room_health(state, moment(10 + FRESH_S + 0.1)).light is Light.TROUBLE
+    assert feeds(state, moment(10 + FRESH_S - 0.1)) == {"teacher": SourceStatus.RECORDING}
+    assert feeds(state, moment(10 + FRESH_S + 0.1)) == {"teacher": SourceStatus.LATE}
+    assert room_health(state, moment(10 + FRESH_S + 0.1)).status is RoomStatus.TROUBLE
 
 
 def test_long_segments_are_given_time() -> None:
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=12, seconds=10)
-    assert feeds(state, moment(36)) == {"teacher": Feed.RECORDING}
-    assert feeds(state, moment(38)) == {"teacher": Feed.LATE}
+    assert feeds(state, moment(36)) == {"teacher": SourceStatus.RECORDING}
+    assert feeds(state, moment(38)) == {"teacher": SourceStatus.LATE}
 
 
 def test_a_lost_source_comes_back_with_a_new_epoch() -> None:
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=10)
     state.apply(SourceLost(source="teacher", epoch=0, at=moment(12), reason="stalled"))
-    assert feeds(state, moment(12)) == {"teacher": Feed.LOST}
+    assert feeds(state, moment(12)) == {"teacher": SourceStatus.LOST}
     state.apply(epoch_started(TEACHER, 1, at=moment(40)))
-    assert feeds(state, moment(41)) == {"teacher": Feed.WAITING}
+    assert feeds(state, moment(41)) == {"teacher": SourceStatus.WAITING}
     deliver(state, TEACHER, until_s=45, epoch=1, seq=1)
-    assert feeds(state, moment(46)) == {"teacher": Feed.RECORDING}
+    assert feeds(state, moment(46)) == {"teacher": SourceStatus.RECORDING}
 
 
 def test_a_new_epoch_is_recorded_only_when_something_of_it_is_durable() -> None:
@@ -149,34 +149,36 @@ def test_a_new_epoch_is_recorded_only_when_something_of_it_is_durable() -> None:
     for epoch in range(1, 12):
         state.apply(epoch_started(TEACHER, epoch, at=moment(11 + 2 * epoch)))
         now = moment(11.5 + 2 * epoch)
-        assert feeds(state, now)["teacher"] is (Feed.WAITING if now.seconds_since(moment(13)) < GRACE_S else Feed.LATE)
-        assert room_health(state, now).light is not Light.RECORDING
+        assert feeds(state, now)["teacher"] is (
+            SourceStatus.WAITING if now.seconds_since(moment(13)) < GRACE_S else SourceStatus.LATE
+        )
+        assert room_health(state, now).status is not RoomStatus.RECORDING
     deliver(state, TEACHER, until_s=40, epoch=11, seq=1)
-    assert feeds(state, moment(41)) == {"teacher": Feed.RECORDING}
+    assert feeds(state, moment(41)) == {"teacher": SourceStatus.RECORDING}
 
 
 @pytest.mark.parametrize("code", [Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS, Fault.VOICE_LOST])
 def test_nothing_is_promised_while_the_disk_refuses_or_nobody_conducts(code: Fault) -> None:
     fault = FaultRaised(code=code, about="disk", at=moment(5), detail="")
-    assert room_health(None, moment(6), standby=[TEACHER], faults=[fault]).light is Light.TROUBLE
+    assert room_health(None, moment(6), standby=[TEACHER], faults=[fault]).status is RoomStatus.TROUBLE
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=10)
-    assert room_health(state, moment(11)).light is Light.RECORDING
+    assert room_health(state, moment(11)).status is RoomStatus.RECORDING
     health = room_health(state, moment(11), faults=[fault])
-    assert health.light is Light.TROUBLE
-    assert health.sources[0].state is (Feed.LATE if code is Fault.DISK_REFUSES else Feed.RECORDING)
+    assert health.status is RoomStatus.TROUBLE
+    assert health.sources[0].state is (SourceStatus.LATE if code is Fault.DISK_REFUSES else SourceStatus.RECORDING)
     low = FaultRaised(code=Fault.DISK_LOW, about="disk", at=moment(5), detail="")
-    assert room_health(state, moment(11), faults=[low]).light is Light.RECORDING
+    assert room_health(state, moment(11), faults=[low]).status is RoomStatus.RECORDING
 
 
 def test_a_camera_that_was_off_at_the_press_is_recorded_once_it_is_there() -> None:
     state = lesson(TEACHER)
     state.apply(SourceLost(source="teacher", epoch=0, at=moment(1), reason="Connection refused"))
-    assert feeds(state, moment(2)) == {"teacher": Feed.LOST}
+    assert feeds(state, moment(2)) == {"teacher": SourceStatus.LOST}
     deliver(state, TEACHER, until_s=9)
-    assert feeds(state, moment(10)) == {"teacher": Feed.RECORDING}
+    assert feeds(state, moment(10)) == {"teacher": SourceStatus.RECORDING}
     health = room_health(state, moment(10))
-    assert (health.light, health.sources[0].reason) == (Light.RECORDING, None)
+    assert (health.status, health.sources[0].reason) == (RoomStatus.RECORDING, None)
 
 
 @pytest.mark.parametrize(("spec", "gone"), [(TEACHER, Kind.VIDEO), (MIC, Kind.AUDIO)])
@@ -187,16 +189,16 @@ def test_a_feed_that_goes_on_without_what_it_is_there_for_is_lost_at_once(spec: 
     for seq, kind in enumerate(Kind):
         deliver(state, spec, until_s=10, seq=seq, kind=kind)
     (before,) = room_health(state, moment(11)).sources
-    assert (before.state, before.has_picture, before.has_sound) == (Feed.RECORDING, True, True)
+    assert (before.state, before.has_picture, before.has_sound) == (SourceStatus.RECORDING, True, True)
     left = tuple(stream for stream in both if stream.kind is not gone)
     state.apply(epoch_started(spec, 1, at=moment(14), streams=left, reason=f"no {gone} for 4.5 s"))
     health = room_health(state, moment(14))
     (after,) = health.sources
-    assert (after.state, after.reason, health.light) == (Feed.LOST, f"no {gone} for 4.5 s", Light.TROUBLE)
+    assert (after.state, after.reason, health.status) == (SourceStatus.LOST, f"no {gone} for 4.5 s", RoomStatus.TROUBLE)
     assert (after.has_picture, after.has_sound) == (gone is not Kind.VIDEO, gone is not Kind.AUDIO)
     state.apply(epoch_started(spec, 2, at=moment(40), streams=both))
     deliver(state, spec, until_s=45, epoch=2, seq=2)
-    assert room_health(state, moment(46)).light is Light.RECORDING
+    assert room_health(state, moment(46)).status is RoomStatus.RECORDING
 
 
 def test_a_camera_that_comes_back_in_mid_lesson_is_missing_until_it_delivers() -> None:
@@ -204,22 +206,22 @@ def test_a_camera_that_comes_back_in_mid_lesson_is_missing_until_it_delivers() -
     deliver(state, TEACHER, until_s=100)
     state.apply(SourceLost(source="teacher", epoch=0, at=moment(101), reason="stalled"))
     state.apply(epoch_started(TEACHER, 1, at=moment(200)))
-    assert room_health(state, moment(201)).light is Light.TROUBLE
+    assert room_health(state, moment(201)).status is RoomStatus.TROUBLE
 
 
 def test_an_epoch_that_never_delivers_is_late_again() -> None:
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=10)
     state.apply(epoch_started(TEACHER, 1, at=moment(40)))
-    assert feeds(state, moment(40 + GRACE_S + 1)) == {"teacher": Feed.LATE}
+    assert feeds(state, moment(40 + GRACE_S + 1)) == {"teacher": SourceStatus.LATE}
 
 
 def test_a_source_that_finished_before_the_stop_is_trouble() -> None:
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=10)
     state.apply(SourceFinished(source="teacher", at=moment(11)))
-    assert feeds(state, moment(11)) == {"teacher": Feed.FINISHED}
-    assert room_health(state, moment(11)).light is Light.TROUBLE
+    assert feeds(state, moment(11)) == {"teacher": SourceStatus.FINISHED}
+    assert room_health(state, moment(11)).status is RoomStatus.TROUBLE
 
 
 @pytest.mark.parametrize("anchored", [True, False])
@@ -234,7 +236,7 @@ def test_age_after_a_reboot_is_by_the_wall_clock() -> None:
     deliver(state, TEACHER, until_s=10)
     rebooted = Moment("boot-2", 5_000_000_000, moment(310).wall)
     assert segment_age_s(state.sources["teacher"], rebooted) == pytest.approx(300.0)
-    assert room_health(state, rebooted).light is Light.TROUBLE
+    assert room_health(state, rebooted).status is RoomStatus.TROUBLE
 
 
 def test_nothing_committed_has_no_age() -> None:

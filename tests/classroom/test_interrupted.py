@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classroom import commands
-from classroom.commands import INTERRUPTED, Outcome, demo_settings, record
+from classroom.commands import INTERRUPTED, LessonOutcome, demo_settings, record
 from classroom.lesson_run import LessonBusyError
 from classroom.settings import Settings
 from lesson.clock import Moment
@@ -34,9 +34,9 @@ def finished(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Lessons that `record` went to work on; the work itself is not done."""
     ids: list[str] = []
 
-    def finish(folder: LessonFolder, *_: object) -> Outcome:
+    def finish(folder: LessonFolder, *_: object) -> LessonOutcome:
         ids.append(folder.id)
-        return Outcome({"lesson_id": folder.id}, ok=True)
+        return LessonOutcome({"lesson_id": folder.id}, ok=True)
 
     monkeypatch.setattr(commands, "finish", finish)
     return ids

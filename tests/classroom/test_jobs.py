@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from classroom.jobs import BLIND_AFTER, wanted_jobs
+from classroom.jobs import BLIND_AFTER, publish_job, wanted_jobs
 from classroom.settings import Settings
 from lesson.folder import LessonFolder
 from lesson.records import FrozenUntil, SourceFinished, Start, Stop, Verified
@@ -22,14 +22,14 @@ def test_nothing_before_the_start_and_nothing_after_the_end() -> None:
     state = LessonState(header())
     assert names(state) == []
     state.apply(Start(at=moment(0)))
-    assert names(state) == ["capture-teacher", "capture-mic", "tracking", "encode", "publish"]
+    assert names(state) == ["capture-teacher", "capture-mic", "tracking", "encode"]
     state.apply(SourceFinished(source="teacher", at=moment(9)))
-    assert names(state) == ["capture-mic", "tracking", "encode", "publish"]
+    assert names(state) == ["capture-mic", "tracking", "encode"]
     state.apply(SourceFinished(source="mic", at=moment(9)))
     state.apply(FrozenUntil(at=1, final=True))
-    assert names(state) == ["encode", "publish"]
+    assert names(state) == ["encode"]
     state.apply(Verified(objects=1, bytes=1, manifest_sha256=""))
-    assert "publish" not in names(state)
+    assert names(state) == ["encode"]  # of no rendition there is a chunk
 
 
 def test_an_empty_lesson_needs_nothing_more() -> None:
@@ -66,7 +66,8 @@ def test_secrets_are_named_never_given() -> None:
     settings = Settings.model_validate(
         {"root": "/lessons", "store": {"url": "s3+http://h:1/bucket", "access_key_env": "KEY", "secret_key_file": "/s"}}
     )
-    state = LessonState(header())
-    state.apply(Start(at=moment(0)))
-    argv = next(job.argv for job in wanted_jobs(FOLDER, state, settings) if job.name == "publish")
-    assert json.loads(argv[-1]) == {"url": "s3+http://h:1/bucket", "access_key_env": "KEY", "secret_key_file": "/s"}
+    for job in (publish_job(settings), publish_job(settings, FOLDER)):
+        said = json.loads(job.argv[-1])
+        assert said == {"url": "s3+http://h:1/bucket", "access_key_env": "KEY", "secret_key_file": "/s"}
+    assert publish_job(settings).arguments[:2] == ("--all", "/lessons")
+    assert publish_job(settings, FOLDER).arguments[0] == str(FOLDER.path)

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from api.schema import LessonOut, SummaryOut
-from classroom.report import lesson_entry, lesson_report
+from classroom.report import lesson_entry, lesson_report, lesson_row, verify_lines, verify_report
+from lesson.editions import skip_rung
 from lesson.folder import LessonFolder
 from lesson.glance import glance
+from lesson.journal import append_records
 from lesson.listing import DAMAGED, listed_lesson
 from lesson.manifest import manifest
+from lesson.records import EditionStarted
 from lesson.time import TICKS_PER_SECOND
 from lesson.view import LessonView
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, stop
+from tests.kit.lessons import encode_all, make_lesson, moment, plan_all, record_all, stop
 
 
 @pytest.fixture
@@ -54,6 +57,30 @@ def test_the_line_of_a_lesson_is_the_same_in_every_list_and_report(folder: Lesso
     listed, report = lesson_entry(glance(folder)), lesson_report(folder, view, [])
     assert listed == {key: report[key] for key in listed} | {"gap_count": None}  # gaps need the fold, or the manifest
     assert SummaryOut.of(listed_lesson(glance(folder))).model_dump() | {"lesson_dir": str(folder.path)} == listed
+
+
+@pytest.mark.parametrize("by", ["RungSkipped", "EditionStarted"])
+def test_a_rung_that_is_left_out_is_said_wherever_a_lesson_is_told_of(folder: LessonFolder, by: str) -> None:
+    if by == "RungSkipped":
+        why = "this box is too slow for it"
+        skip_rung(folder.path.parent, folder, "high", why)
+    else:
+        why = "edition 1 does without it"
+        append_records(folder.control_journal, [EditionStarted(number=1, at=moment(), rungs=("voice", "low"))])
+    view, said = view_of(folder), [{"name": "high", "reason": why}]
+    listed, report = lesson_entry(glance(folder)), lesson_report(folder, view, [])
+    assert [list(one["left_out"]) for one in (listed, report)] == [said, said]
+    assert f"high is left out: {why}" in report["problems"]
+    assert lesson_row(listed)[2] == "processing without high"
+    shown = LessonOut.of_state(view.state, []).model_dump()
+    assert list(shown["left_out"]) == said
+    checked = verify_report(folder, [])
+    assert (checked["ok"], checked["left_out"]) == (True, said)
+    assert verify_lines(checked) == [f"lesson {folder.id} is sound", f"high is left out: {why}"]
+    if by == "RungSkipped":
+        sealed = json.loads(manifest(view.state))
+        assert sealed["left_out"] == [{"name": "high"}]
+        assert why not in json.dumps(sealed), "why is nothing for the whole world"
 
 
 def test_a_lesson_that_cannot_be_read_is_listed(folder: LessonFolder) -> None:

@@ -16,7 +16,7 @@ from classroom.environment import places, variable
 from classroom.settings import Settings
 from lesson.durations import parse_duration
 from process.section import section_in
-from tests.conftest import ROOT
+from tests.kit.places import ROOT
 
 ROW = re.compile(
     r"^\| `(?P<key>[\w.]+)` \| (?P<variable>\S+) \| (?P<default>[^|]+) \| (?P<what>[^|]+) \|$", re.MULTILINE

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from encode.chunk import run
 from encode.jobs import ChunkJob, make_job
-from encode.pool import without_feeds
+from encode.pool import without_sources
 from lesson.folder import LessonFolder
 from lesson.model import FULL_FRAME, CropKey, Kind, Layout, Rectangle, Rendition
 from lesson.records import CropPath, FrozenUntil, Mapped, Shot
@@ -172,7 +172,7 @@ def test_a_crop_path_moves_the_picture(tmp_path: Path) -> None:
 def test_without_feeds_there_is_still_a_chunk(tmp_path: Path) -> None:
     folder = lesson(tmp_path, seconds=8)
     job = job_for(folder, planned(folder, shot(0, 8, Layout.FULL, "teacher"), end=8 * SECOND), 1)
-    frames = frames_of(without_feeds(job))
+    frames = frames_of(without_sources(job))
     assert len(frames) == 96
     assert max(luma.std() for luma in frames) < 20
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from encode.programme import HOLD, SLATE, Feed, Look, programme
+from encode.programme import HOLD, SLATE, Composition, EpochRef, programme
 from lesson.model import Kind, Layout, PtsRange, SegmentRecord
 from lesson.records import Mapped, SegmentCommitted, Shot
 from lesson.state import LessonState
@@ -45,14 +45,15 @@ def segment(name: str, epoch: int, seq: int, start: float, end: float) -> Segmen
     )
 
 
-def look_at(plan: Plan, seconds: float) -> Look:
+def look_at(plan: Plan, seconds: float) -> Composition:
     at = round(seconds * SECOND) // FRAME * FRAME
     (piece,) = programme(plan.state(), Span(at, at + FRAME))
-    return piece.look
+    return piece.composition
 
 
-def shown(look: Look) -> tuple[str, str | None]:
-    return (look.main[0].source if look.main else "slate", look.inset.source if look.inset else None)
+def shown(composition: Composition) -> tuple[str, str | None]:
+    main, inset = composition.main, composition.inset
+    return (main[0].source if main else "slate", inset.source if inset else None)
 
 
 ALL = [("teacher", 0, 0, 20), ("board", 0, 0, 20), ("students", 0, 0, 20)]
@@ -79,7 +80,7 @@ def test_without_a_shot_the_safe_view_is_shown() -> None:
 def test_pieces_are_without_a_hole_and_cut_where_the_plan_cuts() -> None:
     plan = Plan(ALL, [(0, 3, Layout.FULL, ("teacher",)), (3, 8, Layout.FULL, ("board",))])
     pieces = programme(plan.state(), Span(0, 8 * SECOND))
-    assert [(piece.span, shown(piece.look)[0]) for piece in pieces] == [
+    assert [(piece.span, shown(piece.composition)[0]) for piece in pieces] == [
         (Span(0, 3 * SECOND), "teacher"),
         (Span(3 * SECOND, 8 * SECOND), "board"),
     ]
@@ -89,28 +90,28 @@ def test_a_source_that_is_gone_is_replaced_after_a_short_hold() -> None:
     covered = [("teacher", 0, 0, 4), ("teacher", 1, 9, 20), ("board", 0, 0, 20)]
     plan = Plan(covered, [(0, 20, Layout.FULL, ("teacher",))])
     pieces = programme(plan.state(), Span(0, 20 * SECOND))
-    assert [(piece.span, piece.look.main[0]) for piece in pieces] == [
-        (Span(0, 4 * SECOND + HELD), Feed("teacher", 0)),
-        (Span(4 * SECOND + HELD, 9 * SECOND), Feed("board", 0)),
-        (Span(9 * SECOND, 20 * SECOND), Feed("teacher", 1)),
+    assert [(piece.span, piece.composition.main[0]) for piece in pieces] == [
+        (Span(0, 4 * SECOND + HELD), EpochRef("teacher", 0)),
+        (Span(4 * SECOND + HELD, 9 * SECOND), EpochRef("board", 0)),
+        (Span(9 * SECOND, 20 * SECOND), EpochRef("teacher", 1)),
     ]
 
 
 def test_a_hole_of_a_few_frames_is_no_reason_to_cut() -> None:
     plan = Plan([("teacher", 0, 0, 4), ("teacher", 1, 4.3, 20), ("board", 0, 0, 20)])
-    assert {shown(piece.look)[0] for piece in programme(plan.state(), Span(0, 8 * SECOND))} == {"teacher"}
+    assert {shown(piece.composition)[0] for piece in programme(plan.state(), Span(0, 8 * SECOND))} == {"teacher"}
 
 
 def test_nothing_at_all_is_the_slate() -> None:
     plan = Plan([("teacher", 0, 0, 4)], [(0, 20, Layout.FULL, ("teacher",))])
-    assert look_at(plan, 3.9) == Look(Layout.FULL, (Feed("teacher", 0),))
+    assert look_at(plan, 3.9) == Composition(Layout.FULL, (EpochRef("teacher", 0),))
     assert look_at(plan, 5) == SLATE
     assert look_at(Plan(), 1) == SLATE
 
 
 def test_a_first_picture_that_is_a_little_late_is_shown_early() -> None:
     plan = Plan([("teacher", 0, 0.2, 4)])
-    assert look_at(plan, 0).main == (Feed("teacher", 0),)
+    assert look_at(plan, 0).main == (EpochRef("teacher", 0),)
     assert look_at(Plan([("teacher", 0, 0.6, 4)]), 0) == SLATE
 
 
@@ -129,8 +130,8 @@ def test_half_a_picture_in_picture_is_a_whole_picture(
 
 
 def test_what_cannot_be_decoded_has_others_to_take_its_place() -> None:
-    look = look_at(Plan(ALL, [(0, 20, Layout.FULL, ("board",))]), 5)
-    assert [feed.source for feed in look.main] == ["board", "teacher", "students"]
+    composition = look_at(Plan(ALL, [(0, 20, Layout.FULL, ("board",))]), 5)
+    assert [epoch.source for epoch in composition.main] == ["board", "teacher", "students"]
 
 
 def test_an_epoch_without_a_clock_is_not_shown() -> None:
@@ -138,7 +139,7 @@ def test_an_epoch_without_a_clock_is_not_shown() -> None:
     state.apply(epoch_started(TEACHER))
     state.apply(SegmentCommitted(segment=segment("teacher", 0, 0, 0, 9)))
     (piece,) = programme(state, Span(0, SECOND))
-    assert piece.look == SLATE
+    assert piece.composition == SLATE
 
 
 def test_a_feed_on_a_clock_of_its_own_is_found() -> None:
@@ -148,7 +149,7 @@ def test_a_feed_on_a_clock_of_its_own_is_found() -> None:
     offset: Ticks = -100 * SECOND
     state.apply(Mapped(map=ClockMap("teacher", 0, Span(0, SECOND), offset)))
     pieces = programme(state, Span(0, 6 * SECOND))
-    assert [(piece.span.end, bool(piece.look.main)) for piece in pieces] == [
+    assert [(piece.span.end, bool(piece.composition.main)) for piece in pieces] == [
         (4 * SECOND + HELD, True),
         (6 * SECOND, False),
     ]

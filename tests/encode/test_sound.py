@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from encode.ready import chunk_span
+from encode.rendition_writer import RenditionWriter
 from encode.sound import SoundEncoder
-from encode.store import ChunkStore
 from encode.voice import VoiceReader
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
@@ -39,7 +39,7 @@ def encode(folder: LessonFolder, chunks: int) -> LessonState:
     """Up to so many chunks with a fresh encoder, as after a restart."""
     state = load_state(folder)
     encoder = SoundEncoder(folder, VOICE)
-    with ChunkStore(folder) as store:
+    with RenditionWriter(folder) as store:
         store.start(state)
         for _ in range(chunks):
             if not encoder.step(state, store):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encode.programme import Feed
+from encode.programme import EpochRef
 from encode.voice import VoiceReader, voice_pieces
 from lesson.folder import LessonFolder
 from lesson.records import FrozenUntil, Mapped
@@ -44,10 +44,10 @@ def test_the_best_voice_is_heard_another_where_it_is_missing_silence_where_none_
     film(folder, TEACHER, sound_take(7, pts=3))
     state = planned(folder, clock("mic", 0, 0), clock("mic", 1, -41), clock("teacher", 0, -3))
     assert voice_pieces(state, Span(0, 15 * SECOND)) == [
-        (Span(0, 4 * SECOND), Feed("mic", 0)),
-        (Span(4 * SECOND, 7 * SECOND), Feed("teacher", 0)),
+        (Span(0, 4 * SECOND), EpochRef("mic", 0)),
+        (Span(4 * SECOND, 7 * SECOND), EpochRef("teacher", 0)),
         (Span(7 * SECOND, 9 * SECOND), None),
-        (Span(9 * SECOND, 13 * SECOND), Feed("mic", 1)),
+        (Span(9 * SECOND, 13 * SECOND), EpochRef("mic", 1)),
         (Span(13 * SECOND, 15 * SECOND), None),
     ]
     pcm = VoiceReader(folder).read(state, Span(0, 15 * SECOND))

@@ -2,131 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from encode.chunk import EncodedChunk
-from encode.inputs import chunk_inputs
-from encode.jobs import ChunkJob, Slot
-from encode.ready import chunk_span, ready_chunks
 from encode.stage import EncodeStage
-from encode.store import ChunkStore
-from encode.voice import BEYOND, voice_inputs
 from lesson.catalogue import Catalogue
 from lesson.durable import write_atomic
-from lesson.edition_state import skipped_rungs, trim_step
+from lesson.edition_state import trim_step
 from lesson.editions import EditionError, skip_rung, start_edition
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
-from lesson.journal import JournalWriter, append_records
-from lesson.model import Layout, Rendition
-from lesson.overrides import OverrideShot, Trim
-from lesson.records import FrozenUntil, Mapped, Origin, Planning, Record, Shot, encode_line
-from lesson.state import LessonState, Phase
-from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks
+from lesson.journal import JournalWriter
+from lesson.model import Layout
+from lesson.overrides import Trim
+from lesson.records import Planning, Record, encode_line
+from lesson.state import Phase
+from lesson.time import Grid, Span
 from lesson.verify import verify_local
 from lesson.view import load_state
 from publish.memory_store import MemoryStore
-from publish.uploader import Uploader
 from publish.verify import verify_remote
-from tests.kit.lessons import HIGH, LOW, VOICE, make_lesson, moment, record_all, source
 from tests.kit.playlists import check_media, check_multivariant
+from tests.kit.stages import LADDER, S, coded, make_instant, recorded, shot, work
 from tracking.__main__ import plan
 
-S = TICKS_PER_SECOND
 GRID = Grid()
-SOURCES = (source("teacher"), source("board"), source("mic", uri="test:tone"))
-LADDER = (VOICE, LOW, HIGH)
-
-coded: list[tuple[str, int]] = []
-"""Rendition and number of every chunk that was coded."""
-
-
-class InstantPool:
-    """Makes at once, of every job, chunks whose bytes say what they were made of."""
-
-    def __init__(self, workers: int, farm: str | None = None) -> None:
-        assert farm is None
-        self.workers, self.busy, self.alone = workers, set[Slot](), set[Slot]()
-        self._made: list[EncodedChunk] = []
-
-    @property
-    def full(self) -> bool:
-        return bool(self._made)
-
-    def submit(self, job: ChunkJob) -> None:
-        for rendition in job.renditions:
-            for index, span, inputs in zip(job.indices, job.spans, job.inputs, strict=True):
-                data = f"{rendition.name} {index} {inputs}".encode()
-                self._made.append(EncodedChunk(rendition, index, span, data, inputs, job.edition))
-                coded.append((rendition.name, index))
-
-    def finished(self) -> Iterator[EncodedChunk]:
-        made, self._made = self._made, []
-        yield from made
-
-    def close(self) -> None:
-        self._made.clear()
-
-
-class InstantSound:
-    """Codes the voice in the same way."""
-
-    def __init__(self, _folder: LessonFolder, rendition: Rendition) -> None:
-        self.rendition = rendition
-
-    def step(self, state: LessonState, store: ChunkStore) -> bool:
-        progress = state.renditions[self.rendition.name]
-        index = progress.next
-        if progress.started is None or index >= ready_chunks(state, beyond=BEYOND):
-            return False
-        span = chunk_span(state, index)
-        inputs = chunk_inputs(self.rendition, progress.started.init_sha256, voice_inputs(state, span))
-        store.commit(state.edition.number, self.rendition, index, span, f"voice {index} {inputs}".encode(), inputs)
-        coded.append((self.rendition.name, index))
-        return True
 
 
 @pytest.fixture(autouse=True)
 def instant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("encode.stage.Pool", InstantPool)
-    monkeypatch.setattr("encode.stage.SoundEncoder", InstantSound)
-    monkeypatch.setattr(os, "fsync", lambda _fd: None)  # thousands of files, and no power cut
-    coded.clear()
-
-
-def work(folder: LessonFolder, store: MemoryStore) -> None:
-    """What the box does of a lesson: its three stages, one after the other."""
-    if not load_state(folder).final:
-        plan(folder, blind=True)
-    with EncodeStage(folder, 1) as stage:
-        while not stage.done:
-            stage.step()
-    Uploader(folder, store).run()
-
-
-def recorded(root: Path, seconds: int) -> LessonFolder:
-    """A lesson of cameras and a microphone, its plan in shots of 12 s."""
-    folder = make_lesson(root, sources=SOURCES, ladder=LADDER)
-    record_all(folder, segments=-(-seconds // 4))
-    end: Ticks = seconds * S
-    records: list[Record] = [Origin(at=moment())]
-    records += [Mapped(map=ClockMap(spec.id, 0, Span(0, end), 0)) for spec in SOURCES]
-    for start in range(0, seconds, 12):
-        span = Span(start * S, min(end, (start + 12) * S))
-        records.append(Shot(span=span, layout=Layout.FULL, sources=(("teacher", "board")[start // 12 % 2],), reason=""))
-    append_records(folder.plan_journal(), [*records, FrozenUntil(at=end, final=True)])
-    return folder
-
-
-def shot(start_s: float, end_s: float, *sources: str, layout: Layout = Layout.FULL) -> OverrideShot:
-    return OverrideShot(span=Span(round(start_s * S), round(end_s * S)), layout=layout, sources=sources)
+    make_instant(monkeypatch)
 
 
 class WatchedStore(MemoryStore):
@@ -212,7 +122,7 @@ class Deadline:
         append, put = JournalWriter.append, MemoryStore.put
         monkeypatch.setattr(JournalWriter, "append", self._append(append))
         monkeypatch.setattr(MemoryStore, "put", self._wrap(put))
-        monkeypatch.setattr("encode.store.write_atomic", self._wrap(write_atomic))
+        monkeypatch.setattr("encode.rendition_writer.write_atomic", self._wrap(write_atomic))
         monkeypatch.setattr("publish.uploader.write_atomic", self._wrap(write_atomic))
 
     def _due(self) -> bool:
@@ -299,7 +209,7 @@ def test_a_rung_left_out_is_said_and_nothing_of_it_is_published(tmp_path: Path) 
     state = load_state(folder)
     assert state.phase is Phase.PUBLISHED
     assert not [key for key in store.objects if "/high/" in key]
-    assert list(skipped_rungs(state.edition)) == ["high is left out: this box is too slow for it"]
+    assert [one.sentence for one in state.edition.left_out] == ["high is left out: this box is too slow for it"]
     assert verify_local(folder) == []
     with pytest.raises(EditionError, match="no rendition 'high' is wanted"):
         skip_rung(tmp_path, folder, "high", "again")

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.journals import media_end_ns, media_s, stopped
 from benchmarks.outside import capture_pids
 from tests.kit.box import Box
+from tests.kit.odd_servers import Reply, dribble, odd_server, silence
 from tests.kit.s3_servers import seaweed
 from tests.kit.waiting import wait_until
 
@@ -21,6 +22,8 @@ KEYS = 'access_key_env = "KIT_ACCESS"\nsecret_key_env = "KIT_SECRET"'
 LONGEST_BEFORE_S = 75.0
 """Until a stage is given up (a few failures, each with its start and its own patience), and stands in /health."""
 WATCHED_S = 25.0
+NAMED_WITHIN_S = 25.0
+"""After the store has taken its first connection: 8 s without movement, 8 for a question, and what passes that on."""
 BEHIND_S = 10.0
 """What is not committed yet at any instant: a segment of 4 s, on a busy machine."""
 
@@ -66,3 +69,20 @@ def test_only_stop_ends_the_recording(case: str, code: str, tmp_path: Path) -> N
         assert media_s(lesson, "teacher", "video") > WATCHED_S - BEHIND_S
         box.stop()
         assert (stopped(lesson) or {})["reason"] == "asked"
+
+
+@pytest.mark.parametrize("reply", [silence, dribble])
+def test_a_store_that_hangs_is_named(reply: Reply, tmp_path: Path) -> None:
+    """It takes every connection and answers nothing, or a byte a second: no time-out is over, and still it is said."""
+    with odd_server(reply) as server:
+        env = {"KIT_ACCESS": "kit-access", "KIT_SECRET": "kit-secret"}
+        store = f'url = "s3+http://127.0.0.1:{server.port}/lessons?region=x"\n{KEYS}'
+        with Box(tmp_path / "box", store=store, env=env) as box:
+            lesson = box.press()
+            box.until_recording()
+            pids = capture_pids(lesson)
+            wait_until(lambda: server.began, LONGEST_BEFORE_S, what="something is sent")
+            fault = box.fault("store_unreachable", within_s=NAMED_WITHIN_S)
+            assert fault["remedy"]
+            assert capture_pids(lesson) == pids
+            assert box.health()["status"] == "recording"

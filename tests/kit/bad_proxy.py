@@ -70,11 +70,15 @@ class _BrokenError(Exception):
 
 
 class BadProxy:
-    """Forwards to `127.0.0.1:target`. `up_bps`: bit/s every connection may send, None = as fast as it goes."""
+    """Forwards to `127.0.0.1:target`. `up_bps`: bit/s every connection may send, None = as fast as it goes.
 
-    def __init__(self, target: int, *, up_bps: int | None = None) -> None:
+    `delay_s`: a reply comes so much later.
+    """
+
+    def __init__(self, target: int, *, up_bps: int | None = None, delay_s: float = 0.0) -> None:
         self.target = target
         self.up_bps = up_bps
+        self.delay_s = delay_s
         self.requests: list[Request] = []
         self.broken = 0
         self.port = 0
@@ -156,6 +160,7 @@ class BadProxy:
         while data := await reader.read(_BLOCK):
             if connection.lose_reply:
                 raise _BrokenError
+            await asyncio.sleep(self.delay_s)
             writer.write(data)
             await writer.drain()
 

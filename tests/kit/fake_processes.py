@@ -33,7 +33,7 @@ class FakeChild:
     lives_s: float | None = None
     code: int = 0
     beats_s: float | None = None
-    complaint: str | None = None
+    complaints: dict[str, str] = field(default_factory=dict)
     signals: list[int] = field(default_factory=list)
     _ended: int | None = None
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from publish.s3_store import Credentials
+from publish.s3_client import Credentials
 from tests.kit.waiting import wait_until
 
 READY_WITHIN_S = 60

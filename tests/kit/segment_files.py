@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lesson.model import Kind
-from media.feeds.packets import Track
+from media.feeds.packets import FeedStream
 from media.feeds.segment import Contents, SegmentWriter
 
 
 class SegmentOnDisk(SegmentWriter):
     """A segment writer with a plain file, unbuffered: every byte is there as soon as it is written."""
 
-    def __init__(self, path: Path, tracks: Mapping[Kind, Track]) -> None:
+    def __init__(self, path: Path, streams: Mapping[Kind, FeedStream]) -> None:
         self._file = path.open("wb", buffering=0)
-        super().__init__(path, self._file, tracks)
+        super().__init__(path, self._file, streams)
 
     def finish(self) -> Contents:
         contents = super().finish()

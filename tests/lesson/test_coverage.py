@@ -245,8 +245,8 @@ def test_a_decoder_is_given_all_it_needs_and_little_more(steps: list[tuple[int, 
         records.append(stored(seq, video=packets(at, at + seconds)))
         at += seconds
     segments = [record.segment for record in records]
-    track = folded(*records).sources["teacher"].track(Kind.VIDEO, 0)
-    found = track.decoded_for(Span(start * S, (start + length) * S))
+    stored_pictures = folded(*records).sources["teacher"].segments_of(Kind.VIDEO, 0)
+    found = stored_pictures.decoded_for(Span(start * S, (start + length) * S))
     begins = [s for s in segments if (s.video.key if s.video else 0) <= start * 1000]
     wanted = [s for s in segments[max(0, len(begins) - 1) :] if s.video and s.video.first < (start + length) * 1000]
     assert found == (wanted or segments[max(0, len(begins) - 1) :][:1])

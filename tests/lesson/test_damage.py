@@ -72,7 +72,7 @@ def test_what_is_damaged_and_what_is_not_is_all_that_was_recorded(records: list[
             assert not any(a.overlaps(b) for a in left for b in lost if not b.empty)
             gone = [hole for span in merged(before) for hole in uncovered(span, left)]
             assert all(any(hole.overlaps(span) for span in lost) for hole in gone)
-        assert all(not hurt.track(kind, s.epoch).decoded_for(s.span(kind) or Span(0, 0)).count(s) for s in spoilt)
+        assert all(not hurt.segments_of(kind, s.epoch).decoded_for(s.span(kind) or Span(0, 0)).count(s) for s in spoilt)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,26 @@ from lesson.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("45m", 2700), ("1h30m", 5400), ("2h", 7200), ("1.5", 1.5)]
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("45m", 2700),
+        ("1h30m", 5400),
+        ("2h", 7200),
+        ("1.5", 1.5),
+        ("45min", 2700),
+        ("1h30min", 5400),
+        ("1 h 30 min", 5400),
+        ("2 min 5 s", 125),
+        ("45 M", 2700),
+    ],
 )
 def test_durations_as_people_write_them(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "-5", "h", "10x", "1m1h", "ten", "s"])
+@pytest.mark.parametrize("text", ["", "0", "-5", "h", "10x", "1m1h", "ten", "s", "min", "45mi", "1  h", "4 5"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no duration"):
         parse_duration(text)

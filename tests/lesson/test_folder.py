@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,11 @@ def test_what_is_not_there_is_not_found(tmp_path: Path, name: str, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LessonNotFoundError):
         find_lesson(tmp_path / "root", name)
+
+
+def test_who_made_a_lesson_and_who_reads_it_call_its_renditions_the_same(tmp_path: Path) -> None:
+    whole = tuple(replace(rung, crf=30) for rung in TINY_LADDER)  # no float
+    made = LessonFolder.create(tmp_path, header(ladder=whole))
+    read = LessonFolder(made.path)
+    assert made.header == read.header
+    assert [rung.digest for rung in made.header.ladder] == [rung.digest for rung in read.header.ladder]

@@ -202,8 +202,8 @@ def test_coverage_runs_on_through_segments_and_breaks_where_one_is_missing() -> 
     state = folded(epoch_started(TEACHER), *committed(0, 1, 3, 4))
     stretches = state.sources["teacher"].coverage(Kind.VIDEO)
     assert [stretch.span for stretch in stretches] == [span_s(0, 8), span_s(12, 20)]
-    track = state.sources["teacher"].track(Kind.VIDEO, 0)
-    assert [[s.seq for _, s in track.overlapping(stretch.span)] for stretch in stretches] == [[0, 1], [3, 4]]
+    segments = state.sources["teacher"].segments_of(Kind.VIDEO, 0)
+    assert [[s.seq for _, s in segments.overlapping(stretch.span)] for stretch in stretches] == [[0, 1], [3, 4]]
     assert state.sources["teacher"].coverage(Kind.AUDIO) == []
     assert state.sources["teacher"].next_seq == 5
 

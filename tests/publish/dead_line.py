@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 from lesson.errors import StoreError
+from publish.body import HeldBody
+from publish.s3_client import S3Client
 from publish.s3_store import S3Store
 from tests.kit.bad_proxy import BadProxy
 from tests.kit.s3_servers import seaweed
@@ -29,19 +31,21 @@ def line(state: str) -> None:
 
 
 def put(store: S3Store, data: bytes) -> None:
-    store.put("a", data, content_type="video/mp4", cache_control="no-cache")
+    store.put("a", HeldBody(data), content_type="video/mp4", cache_control="no-cache")
 
 
 def main() -> None:
     line("up")
     with seaweed(Path(sys.argv[1])) as server, BadProxy(server.port, up_bps=400_000) as proxy:
         store = S3Store(
-            f"127.0.0.1:{proxy.port}",
-            "lessons",
-            secure=False,
-            credentials=server.credentials,
-            timeout_s=TIMEOUT_S,
-            reply_s=REPLY_S,
+            S3Client(
+                f"127.0.0.1:{proxy.port}",
+                "lessons",
+                secure=False,
+                credentials=server.credentials,
+                timeout_s=TIMEOUT_S,
+                reply_s=REPLY_S,
+            )
         )
         put(store, b"warm")
         threading.Timer(0.5, line, ["down"]).start()

@@ -22,6 +22,7 @@ from lesson.errors import ConfigError, StoreError
 from lesson.store_fault import StoreFault
 from publish.address import FolderAddress, S3Address, parse_store_url
 from publish.protocol import ObjectStore
+from publish.s3_client import S3Client
 from publish.s3_store import S3Store
 from publish.settings import StoreSettings
 from publish.store import open_store
@@ -177,7 +178,7 @@ def certificate(folder: Path, name: str) -> ssl.SSLContext:
 
 def trouble(port: int) -> tuple[StoreFault, str]:
     with pytest.raises(StoreError, match=r"^[^\n]+$") as raised:
-        S3Store(f"127.0.0.1:{port}", "lessons", secure=True, timeout_s=5, reply_s=5).get("l1/x")
+        S3Store(S3Client(f"127.0.0.1:{port}", "lessons", secure=True, timeout_s=5, reply_s=5)).get("l1/x")
     return raised.value.fault, str(raised.value).rpartition("/x: ")[2]
 
 

@@ -22,11 +22,12 @@ from lesson.records import FrozenUntil, ObjectStored
 from lesson.time import TICKS_PER_SECOND
 from lesson.view import load_state
 from process.stage import EXIT_DONE, EXIT_FATAL
+from publish.body import HeldBody
 from publish.settings import StoreSettings
 from publish.store import open_store
 from publish.verify import verify_remote
 from tests.kit.bad_proxy import BadProxy, Fault
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
 from tests.kit.playlists import check_media, check_multivariant
 from tests.kit.s3_servers import S3Server, seaweed
 from tests.kit.waiting import wait_until
@@ -43,6 +44,19 @@ def folder(tmp_path: Path) -> LessonFolder:
     return folder
 
 
+def made(root: Path, lesson_id: str) -> LessonFolder:
+    folder = make_lesson(root, lesson_id)
+    record_all(folder)
+    plan_all(folder)
+    encode_all(folder)
+    return folder
+
+
+def stored_by(folder: LessonFolder) -> int:
+    """How many objects of a lesson its journal acknowledges."""
+    return sum(isinstance(record, ObjectStored) for record in read_journal(folder.publish_journal))
+
+
 class Publisher:
     """The stage process of a lesson, its log kept in a file."""
 
@@ -55,6 +69,10 @@ class Publisher:
         self._command = [sys.executable, "-m", "publish", str(folder.path), json.dumps({"url": url, **references})]
         self._environment = {**os.environ, **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
+
+    def serve_all(self) -> None:
+        """Publish all lessons of the root, not only this one."""
+        self._command[3:4] = ["--all", str(self.folder.path.parent)]
 
     def start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -130,6 +148,36 @@ def test_killed_again_and_again_it_sends_no_acknowledged_object_twice(
     assert remote_problems(folder, s3_server, bucket, monkeypatch) == []
 
 
+@pytest.mark.s3
+def test_one_process_for_all_lessons_killed_and_one_of_them_damaged(
+    folder: LessonFolder, seaweed_server: S3Server, started: list[Publisher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [made(folder.path.parent, f"20261102-08000{number}-abcd") for number in range(3)]
+    damaged = old_chunk(others[1], "low", 2)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(bytes(len(whole)))
+    bucket = f"all-{uuid4().hex[:10]}"
+    publisher = s3_publisher(folder, seaweed_server, bucket=bucket)
+    publisher.serve_all()
+    started.append(publisher)
+    for count in (5, 20):
+        publisher.start()
+        wait_until(lambda: sum(map(stored_by, [folder, *others])) >= count, END_S)  # noqa: B023 - asked at once
+        publisher.kill()
+    publisher.start()
+    sound = [folder, others[0], others[2]]
+    wait_until(lambda: all(load_state(one).verified for one in sound), END_S, what="all but one are safe")
+    publisher.wait_for("lesson_publishing_failed")
+    assert publisher.process is not None
+    assert publisher.process.poll() is None
+    damaged.write_bytes(whole)
+    publisher.kill()
+    publisher.start()
+    assert publisher.end() == EXIT_DONE
+    for one in [folder, *others]:
+        assert remote_problems(one, seaweed_server, bucket, monkeypatch) == []
+
+
 def test_lost_replies_damage_and_cuts_end_verified(
     folder: LessonFolder, s3_server: S3Server, started: list[Publisher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +218,9 @@ def test_a_server_that_dies_and_comes_back_gets_the_rest(
         store = open_store(
             StoreSettings(url=server.url(), access_key_env="KIT_ACCESS", secret_key_env="KIT_SECRET")  # noqa: S106
         )
-        store.put("lesson/low/000001.m4s", b"not the lesson", content_type="video/mp4", cache_control="no-cache")
+        store.put(
+            "lesson/low/000001.m4s", HeldBody(b"not the lesson"), content_type="video/mp4", cache_control="no-cache"
+        )
         assert [p.split(": ")[0] for p in verify_remote(folder, store)] == [store.url("lesson/low/000001.m4s")]
 
 

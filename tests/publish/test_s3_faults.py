@@ -16,8 +16,10 @@ from minio import Minio
 from minio.error import S3Error
 
 from lesson.errors import ConfigError, IntegrityError, ObjectNotFoundError, StoreError
-from publish.protocol import md5_hex
-from publish.s3_store import Credentials, S3Store
+from publish.body import HeldBody
+from publish.protocol import Part, Upload, md5_hex
+from publish.s3_client import Credentials, S3Client
+from publish.s3_store import S3Store
 from tests.kit.bad_proxy import BadProxy, Fault
 from tests.kit.s3_servers import S3Server
 
@@ -49,17 +51,19 @@ def make(
     reply_s: float = 20,
 ) -> S3Store:
     return S3Store(
-        f"127.0.0.1:{port or server.port}",
-        bucket or f"faults-{uuid4().hex[:12]}",
-        secure=False,
-        credentials=server.credentials,
-        timeout_s=timeout_s,
-        reply_s=reply_s,
+        S3Client(
+            f"127.0.0.1:{port or server.port}",
+            bucket or f"faults-{uuid4().hex[:12]}",
+            secure=False,
+            credentials=server.credentials,
+            timeout_s=timeout_s,
+            reply_s=reply_s,
+        )
     )
 
 
 def put(store: S3Store, key: str, data: bytes) -> None:
-    store.put(key, data, content_type="video/mp4", cache_control=CHUNK)
+    store.put(key, HeldBody(data), content_type="video/mp4", cache_control=CHUNK)
 
 
 def test_a_lost_reply_is_resolved_by_asking(store: S3Store, proxy: BadProxy) -> None:
@@ -112,7 +116,7 @@ def test_damage_on_the_way_is_never_acknowledged(store: S3Store, proxy: BadProxy
 
 @pytest.mark.s3
 def test_the_bare_client_would_acknowledge_damage(seaweed_server: S3Server) -> None:
-    """Why `_BlockwisePool` exists: signed payload digests are not compared by every server."""
+    """Why `ThinLinePool` exists: signed payload digests are not compared by every server."""
     pair = seaweed_server.credentials
     with BadProxy(seaweed_server.port) as proxy:
         client = Minio(f"127.0.0.1:{proxy.port}", pair.access_key, pair.secret_key, secure=False, region="us-east-1")
@@ -124,6 +128,67 @@ def test_the_bare_client_would_acknowledge_damage(seaweed_server: S3Server) -> N
         stored = client.stat_object("bare", "b").metadata
         assert stored is not None
         assert stored.get("x-amz-meta-content-md5") == "anything"  # the client cannot be told to send Content-MD5
+
+
+def begin(store: S3Store) -> Upload:
+    return store.in_parts.start("p", content_type="video/mp4", cache_control=CHUNK)
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.CUT, Fault.CORRUPT, Fault.STALL, Fault.LOSE_REPLY])
+def test_a_part_that_does_not_get_there_is_never_acknowledged(store: S3Store, proxy: BadProxy, fault: Fault) -> None:
+    upload = begin(store)
+    first = store.in_parts.put_part(upload, 1, HeldBody(DATA))
+    proxy.fault(fault, "PUT", "partNumber=2")
+    with pytest.raises((StoreError, IntegrityError)) as caught:
+        store.in_parts.put_part(upload, 2, HeldBody(b"end"))
+    assert "X-Amz" not in str(caught.value), "whoever has a signed URL may write"
+    assert "\n" not in str(caught.value)
+    if fault is not Fault.LOSE_REPLY:
+        assert store.in_parts.parts(upload) == [first]
+    second = store.in_parts.put_part(upload, 2, HeldBody(b"end"))
+    assert second == Part(2, 3, md5_hex(b"end"))
+    store.in_parts.abort(upload)
+
+
+def test_a_lost_reply_to_the_last_request_of_an_upload_is_resolved_by_asking(store: S3Store, proxy: BadProxy) -> None:
+    upload = begin(store)
+    part = store.in_parts.put_part(upload, 1, HeldBody(DATA))
+    proxy.fault(Fault.LOSE_REPLY, "POST", "uploadId=")
+    store.in_parts.complete(upload, [part])
+    assert proxy.broken == 1
+    assert b"".join(store.blocks("p")) == DATA
+
+
+def test_other_parts_than_are_held_make_no_object(store: S3Store) -> None:
+    upload = begin(store)
+    part = store.in_parts.put_part(upload, 1, HeldBody(DATA))
+    with pytest.raises((StoreError, IntegrityError)):
+        store.in_parts.complete(upload, [Part(1, part.bytes, md5_hex(b"another"))])
+    with pytest.raises(ObjectNotFoundError):
+        store.head("p")
+    store.in_parts.abort(upload)
+
+
+def test_what_goes_in_parts_can_be_read_by_players(s3_server: S3Server) -> None:
+    """Also where its first part has to make the bucket."""
+    store = make(s3_server)
+    upload = begin(store)
+    store.in_parts.complete(upload, [store.in_parts.put_part(upload, 1, HeldBody(DATA))])
+    reply = httpx.get(store.url("p"), headers={"Range": "bytes=10-19"})
+    assert (reply.status_code, reply.content) == (206, DATA[10:20])
+    assert (reply.headers["Content-Type"], reply.headers["Cache-Control"]) == ("video/mp4", CHUNK)
+
+
+def test_a_signed_url_of_a_wrong_clock_may_right_itself(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make(s3_server)
+    put(store, "a", b"x")
+    right = minio.time.utcnow
+
+    with monkeypatch.context() as patch:
+        patch.setattr(minio.time, "utcnow", lambda: right() - timedelta(hours=3))
+        with pytest.raises(StoreError, match="clock of this machine"):
+            begin(store)
+    store.in_parts.abort(begin(store))
 
 
 def test_a_slow_line_is_slow_not_broken(s3_server: S3Server) -> None:
@@ -149,7 +214,7 @@ def test_wrong_credentials_give_one_line_with_a_remedy(
     s3_server: S3Server, pair: tuple[str | None, str] | None, remedy: str
 ) -> None:
     mine = Credentials(pair[0] or s3_server.credentials.access_key, pair[1]) if pair else None
-    store = S3Store(s3_server.endpoint, "private-lessons", secure=False, credentials=mine)
+    store = S3Store(S3Client(s3_server.endpoint, "private-lessons", secure=False, credentials=mine))
     with pytest.raises(ConfigError, match=remedy) as caught:
         put(store, "a", b"x")
     line = str(caught.value)
@@ -176,7 +241,9 @@ def test_a_wrong_clock_may_right_itself(s3_server: S3Server, monkeypatch: pytest
 
 def test_a_bucket_made_here_is_readable_by_players(s3_server: S3Server) -> None:
     store = make(s3_server)
-    store.put("l1/index.m3u8", b"#EXTM3U\n", content_type="application/vnd.apple.mpegurl", cache_control="no-cache")
+    store.put(
+        "l1/index.m3u8", HeldBody(b"#EXTM3U\n"), content_type="application/vnd.apple.mpegurl", cache_control="no-cache"
+    )
     reply = httpx.get(store.url("l1/index.m3u8"), headers={"Origin": "http://classroom.lan"})
     assert reply.content == b"#EXTM3U\n"
     assert reply.headers["Content-Type"] == "application/vnd.apple.mpegurl"
@@ -211,7 +278,9 @@ def test_two_boxes_may_make_the_bucket_at_once(s3_server: S3Server) -> None:
 
 
 def test_nothing_is_sent_before_it_is_asked_for() -> None:
-    store = S3Store("127.0.0.1:1", "lessons", secure=False, timeout_s=1)  # nobody listens: opening must not mind
+    store = S3Store(
+        S3Client("127.0.0.1:1", "lessons", secure=False, timeout_s=1)
+    )  # nobody listens: opening must not mind
     assert store.url("a") == "http://127.0.0.1:1/lessons/a"
     with pytest.raises(StoreError, match="refused"):
         put(store, "a", b"x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lesson.errors import ObjectNotFoundError, StoreError
+from lesson.errors import IntegrityError, ObjectNotFoundError, StoreError
+from publish.body import FileBody, HeldBody
 from publish.folder_store import FolderStore
+from publish.in_parts import parts_of
 from publish.memory_store import MemoryStore
-from publish.protocol import ObjectStore, md5_hex
+from publish.protocol import (
+    MAX_WHOLE_BYTES,
+    MIN_PART_BYTES,
+    ObjectStore,
+    Part,
+    Upload,
+    etag_of_parts,
+    md5_hex,
+)
+from publish.s3_client import S3Client
 from publish.s3_store import S3Store
 from tests.kit.s3_servers import S3Server
 
@@ -41,7 +53,9 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
     server = request.getfixturevalue(f"{kind}_server")
     prefix = f"school/{uuid4().hex}"
     return lambda: S3Store(
-        server.endpoint, "conformance", prefix=prefix, secure=False, credentials=server.credentials, timeout_s=20
+        S3Client(
+            server.endpoint, "conformance", prefix=prefix, secure=False, credentials=server.credentials, timeout_s=20
+        )
     )
 
 
@@ -51,7 +65,7 @@ def store(reopen: Reopen) -> ObjectStore:
 
 
 def put(store: ObjectStore, key: str, data: bytes) -> None:
-    store.put(key, data, content_type="video/mp4", cache_control="no-cache")
+    store.put(key, HeldBody(data), content_type="video/mp4", cache_control="no-cache")
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 4096], ids=["empty", "a byte", "a megabyte"])
@@ -172,12 +186,126 @@ def test_a_store_is_a_dictionary(reopen: Reopen, contents: dict[str, bytes]) -> 
 def test_anyone_can_fetch_the_url_of_an_object(s3_server: S3Server, prefix: str) -> None:
     """Whatever signs are in the prefix: the key has them as they are, the address percent-encoded."""
     bucket = f"urls-{uuid4().hex[:12]}"
-    store = S3Store(s3_server.endpoint, bucket, prefix=prefix, secure=False, credentials=s3_server.credentials)
+    store = S3Store(
+        S3Client(s3_server.endpoint, bucket, prefix=prefix, secure=False, credentials=s3_server.credentials)
+    )
     put(store, "l1/index.m3u8", b"#EXTM3U")
     assert [info.key for info in store.list("l1/")] == ["l1/index.m3u8"]
     url = store.url("l1/index.m3u8")
     with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 loopback; sends the address as it is
         assert answer.read() == b"#EXTM3U"
+
+
+PART = bytes(range(256)) * (MIN_PART_BYTES // 256)
+
+
+def begin(store: ObjectStore, key: str = "l1/课 1.mp4") -> Upload:
+    return store.in_parts.start(key, content_type="video/mp4", cache_control="no-cache")
+
+
+def test_parts_become_one_object_when_all_are_there(store: ObjectStore, reopen: Reopen) -> None:
+    upload = begin(store)
+    last = store.in_parts.put_part(upload, 2, HeldBody(b"the end"))  # in any order
+    first = store.in_parts.put_part(upload, 1, HeldBody(PART))
+    assert first == Part(1, len(PART), md5_hex(PART))
+    assert list(store.list()) == []
+    with pytest.raises(ObjectNotFoundError):
+        store.head(upload.key)
+    again = reopen().in_parts  # as after a restart, which knows the upload from its journal
+    assert again.parts(upload) == [first, last]
+    again.complete(upload, [last, first])
+    assert b"".join(store.blocks(upload.key)) == PART + b"the end"
+    info = store.head(upload.key)
+    assert info.bytes == len(PART) + 7
+    assert info.md5 in {None, md5_hex(PART + b"the end")}
+    assert info.md5 or info.etag == etag_of_parts([first.etag, last.etag])
+    assert [(found.key, found.bytes) for found in store.list()] == [(upload.key, info.bytes)]
+    again.complete(upload, [first, last])  # the reply was lost
+    with pytest.raises(ObjectNotFoundError):
+        again.parts(upload)
+
+
+def test_a_part_sent_again_replaces_the_first(store: ObjectStore) -> None:
+    upload = begin(store)
+    store.in_parts.put_part(upload, 1, HeldBody(b"slip"))
+    part = store.in_parts.put_part(upload, 1, HeldBody(b"right"))
+    assert store.in_parts.parts(upload) in ([part], [])  # SeaweedFS keeps both, and does not say which is the newer
+    store.in_parts.complete(upload, [part])
+    assert b"".join(store.blocks(upload.key)) == b"right"
+
+
+def test_what_is_given_up_is_gone(store: ObjectStore) -> None:
+    upload, other = begin(store), begin(store)
+    assert upload != other
+    part = store.in_parts.put_part(upload, 1, HeldBody(b"x"))
+    kept = store.in_parts.put_part(other, 1, HeldBody(b"y"))
+    store.in_parts.abort(upload)
+    store.in_parts.abort(upload)
+    for lookup in (
+        lambda: store.in_parts.parts(upload),
+        lambda: store.in_parts.put_part(upload, 2, HeldBody(b"x")),
+        lambda: store.in_parts.complete(upload, [part]),
+    ):
+        with pytest.raises(ObjectNotFoundError):
+            lookup()
+    assert list(store.list()) == []
+    store.in_parts.complete(other, [kept])
+    assert b"".join(store.blocks(other.key)) == b"y"
+
+
+@pytest.mark.parametrize("upload_id", ["../../etc", "0" * 48, "never-begun"])
+def test_an_upload_nobody_began_is_not_found(store: ObjectStore, upload_id: str) -> None:
+    put(store, "l1/a", b"x")
+    error = StoreError if "/" in upload_id else ObjectNotFoundError  # servers refuse what can be no id
+    with pytest.raises(error):
+        store.in_parts.parts(Upload("l1/a", upload_id))
+    assert store.get("l1/a") == b"x"
+
+
+def test_more_parts_are_listed_than_one_page_has(s3_server: S3Server) -> None:
+    client = S3Client(s3_server.endpoint, "conformance", secure=False, credentials=s3_server.credentials)
+    store = S3Store(client)
+    upload = begin(store, f"pages/{uuid4().hex}")
+    sent = [store.in_parts.put_part(upload, number, HeldBody(b"%d" % number)) for number in range(1, 1_004)]
+    assert store.in_parts.parts(upload) == sent
+    store.in_parts.abort(upload)
+
+
+@pytest.mark.parametrize("size", [MAX_WHOLE_BYTES, 12 * MIN_PART_BYTES], ids=["whole", "60 MB in parts"])
+def test_memory_stays_small_however_large_the_object(store: ObjectStore, tmp_path: Path, size: int) -> None:
+    """What lies in memory is at most one object that may go whole, twice while it is handed to the client."""
+    if isinstance(store, MemoryStore):
+        pytest.skip("keeps what it is given in memory")
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(size)
+    body = FileBody(path, 0, size)
+    tracemalloc.start()
+    try:
+        if size <= MAX_WHOLE_BYTES:
+            store.put("l1/large", body, content_type="video/mp4", cache_control="no-cache")
+        else:
+            upload = begin(store, "l1/large")
+            store.in_parts.complete(
+                upload, [store.in_parts.put_part(upload, number, piece) for number, piece in parts_of(body)]
+            )
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert store.head("l1/large").bytes == size
+    limit = (2 << 20) + (2 * size if size <= MAX_WHOLE_BYTES and isinstance(store, S3Store) else 0)
+    assert peak < limit
+    store.delete("l1/large")
+
+
+def test_a_body_that_cannot_be_read_to_its_end_is_not_stored(store: ObjectStore, tmp_path: Path) -> None:
+    path = tmp_path / "short"
+    path.write_bytes(b"abc")
+    with pytest.raises(IntegrityError, match="short"):
+        store.put("l1/a", FileBody(path, 1, 5), content_type="video/mp4", cache_control="no-cache")
+    assert list(store.list()) == []
+    store.put("l1/a", FileBody(path, 1, 2), content_type="video/mp4", cache_control="no-cache")
+    assert store.get("l1/a") == b"bc"
 
 
 class TestFolder:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +13,19 @@ import pytest
 from lesson.errors import IntegrityError, JournalBusyError, StoreError, UnusableMediaError
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
-from lesson.journal import JournalWriter, append_records
+from lesson.journal import append_records, read_journal
 from lesson.manifest import manifest
-from lesson.records import FrozenUntil
+from lesson.records import ChunkEncoded, FrozenUntil
 from lesson.state import Phase
 from lesson.verify import verify_local
 from lesson.view import load_state
 from process.backoff import Backoff
+from publish.body import Body
 from publish.folder_store import FolderStore
+from publish.in_parts import PART_BYTES
+from publish.line import Uplink
 from publish.memory_store import MemoryStore
-from publish.protocol import ObjectInfo
+from publish.protocol import ObjectInfo, Part, Upload
 from publish.uploader import Uploader
 from publish.verify import verify_remote
 from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
@@ -43,14 +49,14 @@ class FlakyStore(MemoryStore):
         self.script = script or iter(())
         self.puts: list[str] = []
 
-    def put(self, key: str, data: bytes, *, content_type: str, cache_control: str) -> None:
+    def put(self, key: str, body: Body, *, content_type: str, cache_control: str) -> None:
         self.puts.append(key)
         what = next(self.script, "well")
         if what == "before":
             raise StoreError("the line is down")
         if what == "damaged":
             raise IntegrityError("damaged on the way")
-        super().put(key, data, content_type=content_type, cache_control=cache_control)
+        super().put(key, body, content_type=content_type, cache_control=cache_control)
         if what == "after":
             raise StoreError("the line went down")
 
@@ -90,16 +96,16 @@ def test_a_line_that_is_down_is_said_once_it_is_no_slip_and_taken_back(
     folder: LessonFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr("publish.uploader.complain", said.append)
-    monkeypatch.setattr("publish.uploader.recovered", lambda: said.append("-"))
-    Uploader(folder, FlakyStore(iter(["well", *["before"] * 4])), sleep=lambda _s: None).run()
+    monkeypatch.setattr("publish.line.complain", said.append)
+    monkeypatch.setattr("publish.line.recovered", lambda: said.append("-"))
+    Uploader(folder, FlakyStore(iter(["well", *["before"] * 4]))).run(Uplink(sleep=lambda _s: None))
     assert [line == "-" for line in said[:4]] == [True, False, False, True]
 
 
 def test_store_failures_are_tried_again_with_growing_pauses(folder: LessonFolder) -> None:
     store = FlakyStore(iter(["well", "before", "before", "damaged", "after", "before"]))
     pauses: list[float] = []
-    Uploader(folder, store, backoff=Backoff(first_s=1, longest_s=3, jitter=0), sleep=pauses.append).run()
+    Uploader(folder, store).run(Uplink(backoff=Backoff(first_s=1, longest_s=3, jitter=0), sleep=pauses.append))
     assert pauses == [1, 2, 3, 3, 3]
     assert load_state(folder).verified
     assert verify_remote(folder, store, deep=True) == []
@@ -110,8 +116,8 @@ def test_what_a_dead_process_left_unjournaled_is_not_sent_again(folder: LessonFo
         pass
 
     class Deadly(FlakyStore):
-        def put(self, key: str, data: bytes, *, content_type: str, cache_control: str) -> None:
-            super().put(key, data, content_type=content_type, cache_control=cache_control)
+        def put(self, key: str, body: Body, *, content_type: str, cache_control: str) -> None:
+            super().put(key, body, content_type=content_type, cache_control=cache_control)
             if len(self.puts) == 5:
                 raise Killed
 
@@ -140,7 +146,7 @@ def test_what_the_store_loses_before_the_seal_is_sent_again(
         pauses.append(seconds)
         store.__class__ = FlakyStore  # type: ignore[assignment]
 
-    Uploader(folder, store, sleep=heal).run()
+    Uploader(folder, store).run(Uplink(sleep=heal))
     assert len(pauses) == 1
     assert "object_lost" in caplog.text
     assert verify_remote(folder, store, deep=True) == []
@@ -212,6 +218,93 @@ def test_a_chunk_damaged_on_the_local_disk_is_never_published(folder: LessonFold
     assert "lesson/low/000001.m4s" in store.objects
 
 
-def test_one_lesson_has_one_uploader(folder: LessonFolder) -> None:
-    with JournalWriter(folder.publish_journal), pytest.raises(JournalBusyError):
-        Uploader(folder, MemoryStore()).run()
+def test_one_lesson_has_one_uploader_and_another_waits_until_it_is_done(folder: LessonFolder) -> None:
+    store = FlakyStore()
+    with Uploader(folder, store) as first, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(JournalBusyError):
+            Uploader(folder, store).__enter__()
+        waiting = pool.submit(Uploader(folder, store).run)
+        while (step := first.next()) is not None:
+            first.carry_out(step)
+        waiting.result(20)
+    media = [key for key in store.puts if key.endswith((".m4s", ".mp4"))]
+    assert len(media) == len(set(media)) == 3 * 5
+
+
+class PartlyStore(FlakyStore):
+    """Counts parts; the line breaks when the `breaks`th of them is under way."""
+
+    def __init__(self, breaks: int | None = None) -> None:
+        super().__init__()
+        self.breaks = breaks
+        self.sent: list[int] = []
+        whole = self.in_parts.put_part
+
+        def put_part(upload: Upload, number: int, body: Body) -> Part:
+            if len(self.sent) == self.breaks:
+                self.breaks = None
+                raise StoreError("the line is down")
+            part = whole(upload, number, body)
+            self.sent.append(number)
+            return part
+
+        self.in_parts.put_part = put_part  # type: ignore[method-assign]
+
+
+def enlarge(folder: LessonFolder, size: int) -> bytes:
+    """Make chunk 2 of the high rung so large; gives what it begins with."""
+    path = old_chunk(folder, "high", 2)
+    data = b"%09d" % size * (size // 9 + 1)
+    path.write_bytes(data[:size])
+    journal = read_journal(folder.rendition_journal("high"))
+    folder.rendition_journal("high").unlink()
+    for record in journal:
+        if isinstance(record, ChunkEncoded) and record.chunk.index == 2:
+            digest = hashlib.sha256(data[:size]).hexdigest()
+            record = ChunkEncoded(chunk=replace(record.chunk, bytes=size, sha256=digest))
+        append_records(folder.rendition_journal("high"), [record])
+    return data[:size]
+
+
+def test_a_large_object_goes_in_parts_and_no_part_twice(folder: LessonFolder) -> None:
+    data = enlarge(folder, 3 * PART_BYTES + 17)
+    store = PartlyStore(breaks=2)
+    Uploader(folder, store).run(Uplink(sleep=lambda _s: None))
+    assert store.sent == [1, 2, 3, 4]
+    assert store.objects["lesson/high/000002.m4s"] == data
+    assert store.head("lesson/high/000002.m4s").md5 is None
+    assert verify_remote(folder, store) == []
+    assert verify_remote(folder, store, deep=True) == []
+    changed = bytearray(data)
+    changed[PART_BYTES] ^= 1
+    store.objects["lesson/high/000002.m4s"] = bytes(changed)
+    assert len(verify_remote(folder, store)) == 1
+    assert store.in_parts.uploads == {}
+
+
+def test_killed_among_parts_it_goes_on_with_the_next_part(folder: LessonFolder) -> None:
+    data = enlarge(folder, 2 * PART_BYTES + 1)
+    store = PartlyStore(breaks=1)
+
+    def killed(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Uploader(folder, store).run(Uplink(sleep=killed))
+    assert store.sent == [1]
+    Uploader(folder, store).run()
+    assert store.sent == [1, 2, 3]
+    assert store.objects["lesson/high/000002.m4s"] == data
+
+
+def test_an_upload_that_the_store_gave_up_is_begun_anew(folder: LessonFolder) -> None:
+    data = enlarge(folder, 2 * PART_BYTES)
+    store = PartlyStore(breaks=1)
+
+    def swept(_seconds: float) -> None:
+        for upload in list(store.in_parts.uploads):
+            store.in_parts.abort(upload)
+
+    Uploader(folder, store).run(Uplink(sleep=swept))
+    assert store.sent == [1, 1, 2]
+    assert store.objects["lesson/high/000002.m4s"] == data

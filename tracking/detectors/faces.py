@@ -28,7 +28,7 @@ class Faces:
         self._net = _net()
 
     def feed(self, picture: Picture) -> Observation:
-        """Boxes around faces, largest first."""
+        """Rectangles around faces, largest first."""
         _, rows = self._net.detect(picture.bgr(*self.size))
         width, height = self.size
         found = [] if rows is None else rows[:, :4].tolist()

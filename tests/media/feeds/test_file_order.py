@@ -49,7 +49,7 @@ def remuxed(clip: Path, to: Path, *, by: Ticks) -> Path:
 
 def stored(packets: Iterator[FeedPacket], feed: FileFeed, path: Path) -> tuple[int, Contents]:
     """How many packets were dropped when all were written to a segment file, and what is in that."""
-    writer = SegmentOnDisk(path, feed.tracks)
+    writer = SegmentOnDisk(path, feed.streams)
     dropped = sum(not writer.write(packet) for packet in packets)
     return dropped, writer.finish()
 
@@ -189,7 +189,7 @@ def test_streams_that_come_up_in_mid_file_do_not_end_the_reading(tmp_path: Path)
     clip = growing_film(tmp_path / "clip.ts")
     quick = {"probesize": "30000", "skip_estimate_duration_from_pts": "1"}  # as of a stream: the end is not looked at
     feed = LiveFeed(Device(name="clip", url=str(clip), format="mpegts", options=quick))
-    assert feed.tracks.keys() == {Kind.VIDEO}
+    assert feed.streams.keys() == {Kind.VIDEO}
     assert len(list(feed.packets())) == 100
     feed.close()
 
@@ -200,7 +200,7 @@ def test_every_channel_of_a_sound_device_is_heard_and_none_clips(tmp_path: Path,
         path = tmp_path / f"{only_last}.mkv"
         channels = several_channels(path, codec, layout, only_last=only_last)
         feed = LiveFeed(Device(name="card", url=str(path), format="matroska", options={}, timeless=True))
-        writer = SegmentOnDisk(tmp_path / f"{only_last}-stored.mkv", feed.tracks)
+        writer = SegmentOnDisk(tmp_path / f"{only_last}-stored.mkv", feed.streams)
         assert all(writer.write(packet) for packet in feed.packets())
         writer.finish()
         feed.close()

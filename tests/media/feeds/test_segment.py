@@ -26,7 +26,7 @@ LONGEST_LOSS_S = 0.5
 def test_a_finished_segment_says_what_is_in_it(tmp_path: Path) -> None:
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=4), paced=False)
     path = tmp_path / "0.mkv"
-    writer = SegmentOnDisk(path, feed.tracks)
+    writer = SegmentOnDisk(path, feed.streams)
     taken = list(feed.packets())
     assert all(writer.write(packet) for packet in taken)
     stored = writer.finish()
@@ -44,7 +44,7 @@ def test_a_finished_segment_says_what_is_in_it(tmp_path: Path) -> None:
 
 def test_the_promptest_arrival_is_the_anchor(tmp_path: Path) -> None:
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=2), paced=False)
-    writer = SegmentOnDisk(tmp_path / "0.mkv", feed.tracks)
+    writer = SegmentOnDisk(tmp_path / "0.mkv", feed.streams)
     late_ns = {20: 3_000_000, 30: 1_000_000}
     for number, packet in enumerate(p for p in feed.packets() if p.kind is Kind.VIDEO):
         arrival = 7_000_000_000 + packet.pts * 10**9 // TICKS_PER_SECOND + late_ns.get(number, 9_000_000)
@@ -62,7 +62,7 @@ def test_a_torn_segment_is_readable_wherever_it_is_torn(tmp_path: Path, tail: by
     """Cut, or followed by zeros as a power cut leaves them: all pictures but those of the last quarter second."""
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=4), paced=False)
     whole = tmp_path / "whole.mkv"
-    writer = SegmentOnDisk(whole, feed.tracks)
+    writer = SegmentOnDisk(whole, feed.streams)
     flushed: list[tuple[int, int]] = []  # (file size, video packets given to the writer until then)
     count = 0
     for packet in feed.packets():
@@ -95,7 +95,7 @@ def test_what_is_no_segment_is_an_error_in_one_line(tmp_path: Path, content: byt
 
 def test_packets_that_step_back_are_dropped_and_said(tmp_path: Path) -> None:
     feed = FileFeed(marked_clip(tmp_path / "clip.mp4", seconds=1), paced=False)
-    writer = SegmentOnDisk(tmp_path / "0.mkv", feed.tracks)
+    writer = SegmentOnDisk(tmp_path / "0.mkv", feed.streams)
     taken = [packet for packet in feed.packets() if packet.kind is Kind.VIDEO]
     assert all(writer.write(packet) for packet in taken)
     earlier = taken[3]

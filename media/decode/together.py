@@ -1,4 +1,4 @@
-"""Several tracks of sound heard together."""
+"""Several streams of sound heard together."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from media.decode.placing import Block
 from media.decode.sound import AudioBlock
 
 
-def together(tracks: Sequence[Iterator[AudioBlock]]) -> Iterator[AudioBlock]:
-    """The tracks as one, mixed like the channels of one; where none of them has sound there is a hole."""
-    for block in mixed_down(_side_by_side(tracks)):
+def together(streams: Sequence[Iterator[AudioBlock]]) -> Iterator[AudioBlock]:
+    """The streams as one, mixed like the channels of one; where none of them has sound there is a hole."""
+    for block in mixed_down(_side_by_side(streams)):
         yield AudioBlock(block.at, block.samples[:, 0])
 
 
-def _side_by_side(tracks: Sequence[Iterator[AudioBlock]]) -> Iterator[Block]:
-    """Blocks with a channel for each track, in pieces in which each track is there or is not."""
-    following = [iter(track) for track in tracks]
-    held = [next(track, None) for track in following]
+def _side_by_side(streams: Sequence[Iterator[AudioBlock]]) -> Iterator[Block]:
+    """Blocks with a channel for each stream, in pieces in which each stream is there or is not."""
+    following = [iter(stream) for stream in streams]
+    held = [next(stream, None) for stream in following]
     while any(held):
         there = [block for block in held if block is not None]
         start = min(block.at for block in there)

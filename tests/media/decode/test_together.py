@@ -1,4 +1,4 @@
-"""Several tracks of sound heard together, and which those are."""
+"""Several streams of sound heard together, and which those are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lesson.loss import Loss
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode.sound import AudioBlock
-from media.decode.tracks import together
+from media.decode.together import together
 from media.feeds.file_feed import FileFeed
 from media.feeds.probe import probe
 from tests.kit.clicks import find_clicks

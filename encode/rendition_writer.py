@@ -25,7 +25,7 @@ DIGITS = 6
 """Of a digest, in the name of a file."""
 
 
-class ChunkStore:
+class RenditionWriter:
     """The one writer of all rendition journals of a lesson.
 
     Raises `JournalBusyError` when another encode stage works on the lesson.

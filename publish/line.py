@@ -1,0 +1,54 @@
+"""A line that comes and goes: pauses between tries, and a word to the box when it is down and not just slow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from lesson.errors import StoreError
+from lesson.store_fault import StoreFault
+from process.backoff import Backoff
+from process.beat import complain, recovered
+from publish.blame import Blame, Whose
+
+_log = structlog.get_logger()
+
+
+class Uplink:
+    """The line to one store, whatever goes over it. `sleep` is given by tests.
+
+    Who publishes one lesson alone need not tell its objects apart: `lesson` and `key` may be left out then.
+    """
+
+    def __init__(self, *, backoff: Backoff | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._backoff = backoff or Backoff()
+        self._sleep = sleep
+        self._blame = Blame()
+
+    def failed(self, error: StoreError, lesson: str = "", key: str = "") -> Whose:
+        """An object did not go over it. If that is the store's failure, rest, the longer the oftener."""
+        reached = error.fault is StoreFault.UNKNOWN  # the others are all of connecting
+        whose = self._blame.failed(lesson, key, reached=reached)
+        if whose is Whose.STORE:
+            seconds = self._backoff.pause_s()
+            if self._blame.store_is_down:
+                complain(str(error))
+            _log.warning("store_failed", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1))
+            self._sleep(seconds)
+        return whose
+
+    def worked(self, lesson: str = "", key: str = "") -> None:
+        """An object went over it."""
+        self._blame.worked(lesson, key)
+        self._backoff.reset()
+        recovered()
+
+    def is_stuck(self, lesson: str) -> bool:
+        """Whether it is the lesson, and not the line, of which an object does not get through."""
+        return self._blame.is_stuck(lesson)
+
+    def forget(self, lesson: str) -> None:
+        """Nothing of the lesson waits any more."""
+        self._blame.forget(lesson)
