@@ -14,7 +14,7 @@ from lesson.errors import LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import ChunkRecord, Kind, Rendition
-from lesson.records import ChunkEncoded, ChunksKept, RenditionStarted
+from lesson.records import ChunkEncoded, ChunksKept, RenditionStarted, SegmentDamaged
 from lesson.state import LessonState
 from lesson.time import Grid, Span
 from media.output.audio_encoder import audio_init
@@ -80,6 +80,10 @@ class RenditionWriter:
                 edition=state.edition.number,
             )
         )
+
+    def note(self, damaged: Iterable[SegmentDamaged]) -> None:
+        """Nothing is made of these segments. Raises `StorageError`."""
+        self._journals[self._folder.header.ladder[0].name].append(*damaged)
 
     def keep(self, records: Iterable[ChunksKept]) -> None:
         """Chunks of earlier editions are the newest one's, too. Raises `StorageError`."""

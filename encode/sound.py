@@ -38,14 +38,9 @@ class SoundEncoder:
     def step(self, state: LessonState, store: RenditionWriter) -> bool:
         """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
         progress, edition = state.renditions[self.rendition.name], state.edition.number
-        index, multiple = progress.next, self.rendition.grid_multiple
-        if (
-            self.rendition not in state.ladder
-            or not progress.started
-            or index >= ready_chunks(state, multiple, beyond=BEYOND)
-        ):
+        span, index = next_span(state, self.rendition), progress.next
+        if span is None or progress.started is None:
             return False
-        span = chunk_span(state, index, multiple)
         first = span.start // BLOCK
         if self._encoder is None or (edition, index) != self._next:
             self._encoder, self._samples = AudioEncoder(self.rendition, first=first), []
@@ -79,6 +74,15 @@ class SoundEncoder:
         self._peaks = {number: peak for number, peak in self._peaks.items() if number >= first}
         peaks = [peak for number, peak in self._peaks.items() if number < -(-span.end // BLOCK)]
         return round(20 * math.log10(max([_LEAST, *peaks])), 1)
+
+
+def next_span(state: LessonState, rendition: Rendition) -> Span | None:
+    """Lesson ticks of the first chunk that an audio rendition lacks; None when it is not ready, or not wanted."""
+    progress, multiple = state.renditions[rendition.name], rendition.grid_multiple
+    there = ready_chunks(state, multiple, beyond=BEYOND)
+    if rendition not in state.ladder or not progress.started or progress.next >= there:
+        return None
+    return chunk_span(state, progress.next, multiple)
 
 
 def _cut(samples: list[Sample], duration: Ticks) -> list[Sample]:

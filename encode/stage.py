@@ -9,14 +9,16 @@ import structlog
 
 from encode.chunk import EncodedChunk
 from encode.inputs import chunk_inputs
+from encode.inspection import Inspector
 from encode.jobs import make_job
 from encode.kept import Keeper
 from encode.pool import Pool
 from encode.ready import Batch, chunk_span, multiples, next_batch
 from encode.rendition_writer import RenditionWriter
-from encode.sound import SoundEncoder
+from encode.sound import SoundEncoder, next_span
 from lesson.folder import LessonFolder
 from lesson.model import Kind
+from lesson.time import Span
 from lesson.view import LessonView
 
 _log = structlog.get_logger()
@@ -32,6 +34,7 @@ class EncodeStage:
         self._pool = Pool(workers, farm)
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
         self._keeper = Keeper(folder)
+        self._inspector = Inspector(folder)
         self._started: int | None = None  # the edition that was begun
 
     @property
@@ -50,7 +53,7 @@ class EncodeStage:
         moved = self._keep() or moved
         moved = self._submit() or moved
         for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
-            moved = sound.step(self.view.state, self._store) or moved
+            moved = self._sound(sound) or moved
         for chunk in self._pool.finished():
             self._commit(chunk)
             moved = True
@@ -71,10 +74,28 @@ class EncodeStage:
             if batch is None:
                 break
             spans = {index: chunk_span(state, index, batch.multiple) for index in batch.indices}
+            if self._inspect(Span(spans[batch.first].start, max(span.end for span in spans.values()))):
+                continue  # what is ready, and of what, may be another thing now
             renditions = [r for r in self._folder.header.ladder if r.name in batch.renditions]
             self._pool.submit(make_job(self._folder, state, spans, renditions))
             submitted = True
         return submitted
+
+    def _sound(self, sound: SoundEncoder) -> bool:
+        span = next_span(self.view.state, sound.rendition)
+        if span is None:
+            return False
+        if not self._inspect(span):
+            sound.step(self.view.state, self._store)
+        return True
+
+    def _inspect(self, span: Span) -> bool:
+        """Whether damaged segments were found that a chunk would be made of; the state knows of them from then on."""
+        damaged = self._inspector.damaged(self.view.state, span)
+        if damaged:
+            self._store.note(damaged)
+            self.view.poll()
+        return bool(damaged)
 
     def _next_batch(self, multiple: int) -> Batch | None:
         busy = {index for length, index in self._pool.busy if length == multiple}

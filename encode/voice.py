@@ -30,6 +30,8 @@ BEYOND: Ticks = LOOKAHEAD_BLOCKS * BLOCK + FADE
 """Ticks after a chunk that decide its last packet."""
 _BEFORE: Ticks = PREROLL_BLOCKS * BLOCK + FADE
 """Ticks before a chunk that decide its first packet."""
+AHEAD: Ticks = 2 * 48_000
+"""Of segments that begin this much later nothing is read yet; `media.decode.sound` looks half a second ahead."""
 _REOPEN: Ticks = 10 * 48_000
 """Sound further ahead than this is not decoded through but sought."""
 
@@ -97,13 +99,20 @@ class VoiceReader:
     def _part(self, state: LessonState, epoch: EpochRef, span: Span) -> Pcm:
         maps = state.sources[epoch.source].maps[epoch.number]
         start, end = source_tick(maps, span.start), source_tick(maps, span.end)
-        segments = [s for s in state.sources[epoch.source].segments if s.epoch == epoch.number and s.audio]
+        source = state.sources[epoch.source]
+        near = (s for s in source.segments if s.epoch == epoch.number and _begins_before(s, end + AHEAD))
+        segments = [segment for segment in near if source.intact(segment)]
         pcm = self._sounds.setdefault(epoch, _EpochSound()).read(self._folder, segments, start, end)
         if len(pcm) == span.duration:
             return pcm
         # the source's clock runs differently: resample by the few samples it gained or lost
         positions = np.linspace(0, len(pcm), span.duration, endpoint=False)
         return np.interp(positions, np.arange(len(pcm)), pcm).astype(np.float32)
+
+
+def _begins_before(segment: SegmentRecord, at: Ticks) -> bool:
+    span = segment.span(Kind.AUDIO)
+    return span is not None and span.start < at
 
 
 def _fade(pcm: Pcm, *, opens: bool, closes: bool) -> None:
@@ -127,15 +136,19 @@ class _EpochSound:
         self._at: Ticks = 0  # end of the last block
 
     def read(self, folder: LessonFolder, segments: list[SegmentRecord], start: Ticks, end: Ticks) -> Pcm:
-        """Sound of source ticks `[start, end)`; `segments` are all of the epoch that are there by now."""
+        """Sound of source ticks `[start, end)`; `segments` are those of the epoch until then and a little more."""
         begins = self._kept[0].at if self._kept else self._at
         if self._blocks is None or start < begins or start > self._at + _REOPEN:
+            self._kept = []
             self._open(folder, segments, start)
-        for segment in segments:
-            if segment.seq > self._known:
-                self._paths.append(folder.absolute(segment.path))
-                self._known = segment.seq
+        new = [segment for segment in segments if segment.seq > self._known]
+        for segment in new:
+            self._paths.append(folder.absolute(segment.path))
+            self._known = segment.seq
         self._pull(end)
+        if self._blocks is None and new and self._at < end:  # it had looked for more before there was more
+            self._open(folder, segments, max(start, self._at))
+            self._pull(end)
         pcm = np.zeros(end - start, np.float32)
         for block in self._kept:
             first, last = max(start, block.at), min(end, block.end)
@@ -149,7 +162,7 @@ class _EpochSound:
         self._paths = [folder.absolute(segment.path) for segment in begin]
         self._known = begin[-1].seq if begin else -1
         self._blocks = sound(self._paths, start=start - 4 * FADE)
-        self._kept, self._at = [], start
+        self._at = start
 
     def _pull(self, end: Ticks) -> None:
         while self._blocks is not None and self._at < end:

@@ -42,10 +42,15 @@ def source_gaps(source: SourceState, window: Span, *, recording: bool = False) -
     found: list[Gap] = []
     for kind in _expected(source):
         history = _History(source, kind)
+        damaged = source.damaged(kind)
         holes = [hole for hole in history.holes(window) if hole.duration >= MIN_GAP]
+        lost = [part for hole in holes for span in damaged if (part := hole.intersection(span))]
+        holes = [part for hole in holes for part in uncovered(hole, damaged) if part.duration >= MIN_GAP]
         if holes and holes[-1].end == window.end and holes[-1].duration < on_its_way:
             holes.pop()
-        found += [Gap(source.spec.id, kind, hole, *history.why(hole)) for hole in holes]
+        gaps = [Gap(source.spec.id, kind, hole, *history.why(hole)) for hole in holes]
+        gaps += [Gap(source.spec.id, kind, part, Loss.DAMAGED.value, loss_words(Loss.DAMAGED)) for part in lost]
+        found += sorted(gaps, key=lambda gap: gap.span)
     return found
 
 
@@ -63,6 +68,7 @@ class _History:
 
     def __init__(self, source: SourceState, kind: Kind) -> None:
         self._source = source
+        self._kind = kind
         self._other = Kind.AUDIO if kind is Kind.VIDEO else Kind.VIDEO
         stretches = source.stretches(kind)
         self._spans = [stretch.span for stretch in stretches]
@@ -76,8 +82,9 @@ class _History:
 
     def holes(self, window: Span) -> list[Span]:
         """What is missing in `window`. Files begin and end when they do: of those, only holes inside are losses."""
-        if self._source.spec.imported and self._spans:
-            window = Span(min(span.start for span in self._spans), self._ends[-1])
+        recorded = [*self._spans, *self._source.damaged(self._kind)]
+        if self._source.spec.imported and recorded:
+            window = Span(min(span.start for span in recorded), max(span.end for span in recorded))
         return uncovered(window, self._spans)
 
     def why(self, hole: Span) -> tuple[str, str]:

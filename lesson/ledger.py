@@ -69,6 +69,7 @@ def _used(source: SourceState, kind: Kind, accounts: list[StreamAccount]) -> Str
     stated = _stated_length(source, accounts)
     short = any(_missing_end(source, account) for account in accounts)
     codes = [account.code for account in accounts if account.code]
+    codes += [Loss.DAMAGED.value] if source.damaged(kind) else []
     return StreamSummary(
         source=source.spec.id,
         kind=kind,
@@ -89,7 +90,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         for source in state.sources.values()
         for account in source.accounts.values()
         for problem in _account_problems(source, account)
-    ] + [*_never_heard_of(state), *_silences(state)]
+    ] + [*_never_heard_of(state), *_damages(state), *_silences(state)]
 
 
 def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[str]:
@@ -157,6 +158,18 @@ def _never_heard_of(state: LessonState) -> Iterator[str]:
             delivered = any(segment.range(kind) for segment in source.segments)
             if source.has(kind) and not delivered and kind not in accounted:
                 yield f"{source.spec.id}: {_WORDS[kind]} was announced and gave nothing"
+
+
+def _damages(state: LessonState) -> Iterator[str]:
+    """What was recorded, lies in the lesson's time, and is damaged on the disk."""
+    window = Span(state.edition.start, state.edition.start + state.duration)
+    for source in state.sources.values():
+        for kind in Kind:
+            lost = (part for span in source.damaged(kind) if (part := span.intersection(window)))
+            for part in lost:
+                where = f"from {_s(part.start)} to {_s(part.end)} s"
+                why = loss_words(Loss.DAMAGED)
+                yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
 
 def _silences(state: LessonState) -> Iterator[str]:

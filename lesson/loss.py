@@ -22,6 +22,7 @@ class Loss(StrEnum):
     UNUSABLE = "unusable"  # holds nothing that can be recorded
     LEFT_OUT = "left_out"  # a track beside the one that is used
     TRUNCATED = "truncated"  # ends before the length it states
+    DAMAGED = "damaged"  # recorded whole, but the file is not any more what it was
     DISK = "disk"  # the box's own disk refused or was too slow
     INTERRUPTED = "interrupted"  # the recording process or the box went down
     UNKNOWN = "unknown"  # journals of older versions do not say
@@ -39,6 +40,7 @@ _WORDS: dict[str, str] = {
     Loss.UNUSABLE: gettext_noop("nothing in it can be recorded"),
     Loss.LEFT_OUT: gettext_noop("another track is used"),
     Loss.TRUNCATED: gettext_noop("ends before its stated length"),
+    Loss.DAMAGED: gettext_noop("the recorded file is damaged"),
     Loss.DISK: gettext_noop("the box's disk refused or was too slow"),
     Loss.INTERRUPTED: gettext_noop("recording was interrupted"),
     Loss.UNKNOWN: gettext_noop("lost"),

@@ -217,6 +217,16 @@ class RenditionStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentDamaged:
+    """A committed segment is not any more what was committed: nothing is made of it. `problem` is for people."""
+
+    source: str
+    epoch: int
+    seq: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkEncoded:
     """The chunk file is durable and whole, and belongs to an edition."""
 

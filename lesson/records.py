@@ -35,6 +35,7 @@ from lesson.record_types import (
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
+    SegmentDamaged,
     SegmentObserved,
     Shot,
     SourceFinished,
@@ -74,6 +75,7 @@ __all__ = [
     "RenditionStarted",
     "RungSkipped",
     "SegmentCommitted",
+    "SegmentDamaged",
     "SegmentObserved",
     "Shot",
     "SourceFinished",
@@ -105,6 +107,7 @@ Record: TypeAlias = (
     | CropPath
     | FrozenUntil
     | RenditionStarted
+    | SegmentDamaged
     | ChunkEncoded
     | ChunksKept
     | PublishStarted

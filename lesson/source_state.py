@@ -13,7 +13,7 @@ from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.spans import SpanIndex
 from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
-from lesson.time import ClockMap, Span, Ticks, lesson_tick, ruling_map
+from lesson.time import ClockMap, Span, Ticks, lesson_tick, merged, ruling_map
 
 _KINDS = (Kind.AUDIO, Kind.VIDEO)
 """Sound first: it bears witness for pictures that stand still."""
@@ -41,6 +41,7 @@ class SourceState:
     bytes: int = 0
     """Of all segments together."""
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
+    _damaged: set[tuple[int, int]] = field(default_factory=set)
     _in_order: list[SegmentRecord] = field(default_factory=list)
     _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
     _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
@@ -77,6 +78,24 @@ class SourceState:
                 if kind is Kind.VIDEO:
                     self._stand_until(segment.epoch, span)
                 self._stretches[kind].add(segment.epoch, span)
+        for damaged in (key, (segment.epoch, segment.seq - 1)):  # a picture stands until the next segment
+            if damaged in self._damaged:
+                self._lose(*damaged)
+
+    def add_damage(self, epoch: int, seq: int) -> None:
+        """A segment is not any more what was committed: nothing of it is in the lesson."""
+        if (epoch, seq) not in self._damaged:
+            self._damaged.add((epoch, seq))
+            self._lose(epoch, seq)
+
+    def _lose(self, epoch: int, seq: int) -> None:
+        segment, following = self.segment(epoch, seq), self.segment(epoch, seq + 1)
+        for kind in _KINDS:
+            span = segment.span(kind) if segment else None
+            if span is not None:
+                after = following.span(kind) if following else None
+                self.segments_of(kind, epoch).lose(seq)
+                self._stretches[kind].lose(epoch, Span(span.start, max(span.end, after.start if after else span.end)))
 
     def _stand_until(self, epoch: int, shown: Span) -> None:
         """Between the pictures before `shown` and these: where the last one stands, nothing is missing."""
@@ -128,6 +147,10 @@ class SourceState:
     def segment(self, epoch: int, seq: int) -> SegmentRecord | None:
         return self._segments.get((epoch, seq))
 
+    def intact(self, segment: SegmentRecord) -> bool:
+        """Whether a segment is what was committed, as far as anybody looked."""
+        return (segment.epoch, segment.seq) not in self._damaged
+
     def epoch(self, number: int) -> EpochStarted | None:
         return self._epochs.get(number)
 
@@ -153,7 +176,7 @@ class SourceState:
 
     def coverage(self, kind: Kind) -> list[Stretch]:
         """Unbroken stretches in the order they came, in source ticks. Within an epoch a hole of `MIN_GAP` ends one."""
-        return list(self._stretches[kind].runs)
+        return self._stretches[kind].intact()
 
     def map_at(self, epoch: int, at: Ticks) -> ClockMap | None:
         """The clock map that rules `epoch` at lesson tick `at`; the first map also rules everything before it."""
@@ -174,6 +197,17 @@ class SourceState:
         placed = self._placed(kind)
         found = placed.entries if window is None else placed.overlapping(window)
         return [Stretch(epoch, span) for span, epoch in found]
+
+    def damaged(self, kind: Kind) -> list[Span]:
+        """Where on the lesson clock this kind was recorded and is damaged."""
+        if not self._damaged:
+            return []
+        found: list[Span] = []
+        for lost in self._stretches[kind].lost():
+            start, end = self.to_lesson(lost.epoch, lost.span.start), self.to_lesson(lost.epoch, lost.span.end)
+            if start is not None and end is not None and start < end:
+                found.append(Span(start, end))
+        return merged(found)
 
     def reach(self, kind: Kind) -> Ticks | None:
         """The lesson tick at which the last sample of this kind ends; None without one that has a place."""

@@ -25,6 +25,7 @@ from lesson.records import (
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
+    SegmentDamaged,
     Shot,
     SourceFinished,
     SourceLost,
@@ -179,6 +180,8 @@ class LessonState:
         match record:
             case EpochStarted() | SegmentCommitted() | SourceLost() | StreamAccount() | SourceFinished():
                 self._apply_raw(record)
+            case SegmentDamaged():
+                self.sources[record.source].add_damage(record.epoch, record.seq)
             case Origin() | Mapped():
                 self._apply_clock(record)
             case Shot() | CropPath() | FrozenUntil():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lesson.model import Kind, SegmentRecord
 from lesson.spans import SpanIndex
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, ticks_from_pts, uncovered
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, merged, ticks_from_pts, uncovered
 
 MIN_GAP: Ticks = TICKS_PER_SECOND // 2
 """Shorter holes (start-up skew, one late frame) are not reported as gaps."""
@@ -32,6 +32,7 @@ class StreamSegments:
 
     def __init__(self) -> None:
         self._index: SpanIndex[SegmentRecord] = SpanIndex()
+        self._damaged: set[int] = set()  # numbers of segments
         self._keys: list[Ticks] = []  # of a segment or one before it, the latest time a decoder can start at
         self.packets = 0
 
@@ -43,6 +44,10 @@ class StreamSegments:
             key = ticks_from_pts(packets.key, segment.time_base)
             self._keys.append(max(key, self._keys[-1]) if self._keys else key)
             self.packets += packets.packets
+
+    def lose(self, seq: int) -> None:
+        """Nothing can be decoded of a segment any more."""
+        self._damaged.add(seq)
 
     @property
     def reach(self) -> Ticks:
@@ -62,10 +67,10 @@ class StreamSegments:
         return self._index.overlapping(span)
 
     def decoded_for(self, span: Span) -> list[SegmentRecord]:
-        """The segments in which a decoder finds all of `span`: from the last one it can start in; one at least."""
+        """The segments in which a decoder finds all of `span`, from the last one it can start in; no damaged ones."""
         first = max(0, bisect_right(self._keys, span.start) - 1)
         last = max(first + 1, self._index.last_before(span.end))
-        return [segment for _, segment in self._index.entries[first:last]]
+        return [segment for _, segment in self._index.entries[first:last] if segment.seq not in self._damaged]
 
 
 class Stretches:
@@ -73,11 +78,12 @@ class Stretches:
 
     On the source's timelines: one for each epoch, and one more after each hole of `MIN_GAP`. On the lesson clock: the
     same, placed by clock maps; those that no map places are left out. A new segment changes the last stretch alone, a
-    new map those of its epoch and what came after.
+    new map those of its epoch and what came after, and so does damage, which parts a stretch on the lesson clock.
     """
 
     def __init__(self) -> None:
         self.runs: list[Stretch] = []
+        self._lost: dict[int, list[Span]] = {}  # of an epoch, what was recorded and is damaged
         self._first_of: dict[int, int] = {}  # epoch to position of its first run
         self._lesson: SpanIndex[int] = SpanIndex()
         self._placed_before: list[int] = []  # for each run that was looked at, how many on the lesson clock precede it
@@ -101,6 +107,23 @@ class Stretches:
             found.append(run.span)
         return found
 
+    def lose(self, epoch: int, span: Span) -> None:
+        """What an epoch holds of `span` is damaged. Repeating it changes nothing."""
+        self._lost.setdefault(epoch, []).append(span)
+        self.map_changed(epoch)
+
+    def lost(self) -> list[Stretch]:
+        """What was recorded and is damaged, with its epochs."""
+        parts = ((run, span) for run in self.runs for span in merged(self._lost.get(run.epoch, ())))
+        return [Stretch(run.epoch, part) for run, span in parts if (part := run.span.intersection(span))]
+
+    def intact(self) -> list[Stretch]:
+        """The runs without what is damaged."""
+        return [Stretch(run.epoch, part) for run in self.runs for part in self._intact(run)]
+
+    def _intact(self, run: Stretch) -> list[Span]:
+        return uncovered(run.span, self._lost[run.epoch]) if run.epoch in self._lost else [run.span]
+
     def map_changed(self, epoch: int) -> None:
         """The clock of an epoch is known better than before."""
         if epoch in self._first_of:
@@ -110,9 +133,10 @@ class Stretches:
         """Stretches on the lesson clock with their epochs; `place` gives the lesson tick of a tick of an epoch."""
         for run in self.runs[len(self._placed_before) :]:
             self._placed_before.append(len(self._lesson))
-            start, end = place(run.epoch, run.span.start), place(run.epoch, run.span.end)
-            if start is not None and end is not None and start < end:
-                self._lesson.append(Span(start, end), run.epoch)
+            for part in self._intact(run):
+                start, end = place(run.epoch, part.start), place(run.epoch, part.end)
+                if start is not None and end is not None and start < end:
+                    self._lesson.append(Span(start, end), run.epoch)
         return self._lesson
 
     def _replace_from(self, run: int) -> None:

@@ -6,14 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesson.errors import LessonFormatError, StorageError, storage_errors
+from lesson.errors import StorageError, storage_errors
+from lesson.files import file_problem
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
-from lesson.reading import open_to_read, read_whole
+from lesson.reading import read_whole
 from lesson.state import LessonState
 from lesson.view import LessonView
-
-_BLOCK = 1 << 20
 
 
 def verify_local(folder: LessonFolder) -> list[str]:
@@ -26,19 +25,10 @@ def verify_local(folder: LessonFolder) -> list[str]:
     view.poll()
     problems = view.damage + _unread(folder, view.state)
     for path, size, sha256 in _named_files(view.state):
-        problem = _file_problem(folder, path, size, sha256)
+        problem = file_problem(folder, path, size, sha256)
         if problem:
-            problems.append(problem)
+            problems.append(f"{path}: {problem}")
     return problems + _missing_chunks(view.state) + _manifest(folder, view.state)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file in hex, read in blocks. Raises `OSError`."""
-    digest = hashlib.sha256()
-    with open_to_read(path) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _named_files(state: LessonState) -> Iterator[tuple[str, int, str]]:
@@ -53,21 +43,6 @@ def _named_files(state: LessonState) -> Iterator[tuple[str, int, str]]:
         for chunk in progress.chunks.values():
             made[chunk.path] = chunk.path, chunk.bytes, chunk.sha256
     yield from made.values()
-
-
-def _file_problem(folder: LessonFolder, relative: str, size: int, sha256: str) -> str | None:
-    try:
-        path = folder.absolute(relative)
-        found = path.stat().st_size
-        if found != size:
-            return f"{relative}: {found} bytes, committed were {size}"
-        if file_sha256(path) != sha256:
-            return f"{relative}: its bytes are not those that were committed (SHA-256 differs)"
-    except FileNotFoundError:
-        return f"{relative}: missing"
-    except (OSError, LessonFormatError) as error:
-        return f"{relative}: {error}"
-    return None
 
 
 def _unread(folder: LessonFolder, state: LessonState) -> list[str]:

@@ -63,6 +63,22 @@ def test_sound_before_in_and_after_a_hole(tmp_path: Path, hole_s: int) -> None:
     assert not np.abs(pcm[4 * S + 480 : back * S - 480]).any()
 
 
+@pytest.mark.parametrize("hole_s", [0, 1, 4, 30])
+def test_sound_that_comes_after_all_before_it_was_read(tmp_path: Path, hole_s: int) -> None:
+    """Nothing of the segment after a hole is there yet when the one before it is read to its end."""
+    back, end = 4 + hole_s, 8 + hole_s
+    folder = make_lesson(tmp_path, sources=(MIC,))
+    film(folder, MIC, Take(number=0, seconds=4, sound=True))
+    reader = VoiceReader(folder)
+    before = reader.read(load_mic(folder, end), Span(0, 4 * S))
+    film(folder, MIC, Take(number=0, seconds=4, scene=back * S, pts=back * S, sound=True), seq=1)
+    state = load_mic(folder, end)
+    parts = [before, *(reader.read(state, Span(at * S, (at + 2) * S)) for at in range(4, end, 2))]
+    pcm = np.concatenate(parts)[: end * S]
+    wanted = [at for at in range(0, end, 2) if at < 4 or at >= back]
+    assert [round(at / S) for at in find_clicks(pcm)] == wanted
+
+
 def load_mic(folder: LessonFolder, end_s: int) -> LessonState:
     state = load_state(folder)
     state.apply(Mapped(map=ClockMap("mic", 0, Span(0, end_s * S), 0)))

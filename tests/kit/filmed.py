@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
-from lesson.model import Kind, PtsRange, SegmentRecord, SourceSpec, StreamInfo
+from lesson.model import Anchor, Kind, PtsRange, SegmentRecord, SourceSpec, StreamInfo
 from lesson.records import Record, SegmentCommitted
 from lesson.time import TICKS_PER_SECOND, Ticks
 from tests.kit.clicks import draw_click
-from tests.kit.lessons import epoch_started
+from tests.kit.lessons import epoch_started, moment
 from tests.kit.marks import MARK_PERIOD, Mark, draw_flash, draw_mark
 
 MS = Fraction(1, 1000)
@@ -28,7 +28,8 @@ class Take:
     """One epoch to be filmed: `seconds` of scene from scene tick `scene`, its PTS starting at `pts` ticks.
 
     `number`: source number in the marks, 0 = no pictures. `shade`: luma of the background. `frames`: times of the
-    pictures in ticks from the start, if they are not regular.
+    pictures in ticks from the start, if they are not regular. `live`: from `moment()` on, each segment arriving as it
+    is filmed.
     """
 
     number: int = 1
@@ -41,6 +42,7 @@ class Take:
     sound: bool = False
     segment_s: float = 4.0
     frames: tuple[Ticks, ...] = ()
+    live: bool = False
 
 
 def film(folder: LessonFolder, spec: SourceSpec, take: Take, *, epoch: int = 0, seq: int = 0) -> list[Record]:
@@ -59,9 +61,10 @@ def film(folder: LessonFolder, spec: SourceSpec, take: Take, *, epoch: int = 0, 
         path.parent.mkdir(parents=True, exist_ok=True)
         video, audio = _write(path, take, start, min(start + step, end))
         data = path.read_bytes()
+        arrival = Anchor(pts=_ms(take.pts + start), monotonic_ns=moment(start / TICKS_PER_SECOND).monotonic_ns)
         segment = SegmentRecord(source=spec.id, epoch=epoch, seq=seq, path=folder.relative(path), bytes=len(data),
                                 sha256=hashlib.sha256(data).hexdigest(), time_base=MS, video=video,
-                                audio=audio)  # fmt: skip
+                                audio=audio, anchors=(arrival,) if take.live else ())  # fmt: skip
         records.append(SegmentCommitted(segment=segment))
         seq += 1
     append_records(folder.raw_journal(spec.id), records)

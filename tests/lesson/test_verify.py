@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from lesson.files import file_sha256
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.manifest import manifest
 from lesson.records import SegmentCommitted, Verified
-from lesson.verify import file_sha256, verify_local
+from lesson.verify import verify_local
 from lesson.view import load_state
 from tests.kit.lessons import encode_all, make_lesson, old_chunk, old_init, plan_all, record_all
 
