@@ -1,7 +1,7 @@
 """The nouns of a lesson: sources, segments, observations, shots, renditions, chunks.
 
-All are frozen values without behaviour beyond arithmetic on themselves. Times are `Ticks` unless a name says
-otherwise; "source ticks" count on one source's own PTS timeline, "lesson ticks" on the lesson clock.
+All are frozen values. Times are `Ticks` unless a name says otherwise; "source ticks" count on one source's own PTS
+timeline, "lesson ticks" on the lesson clock.
 """
 
 from __future__ import annotations

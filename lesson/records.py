@@ -18,6 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from lesson.box_record_types import FaultCleared, FaultRaised, JobEnded, JobStarted
 from lesson.errors import LessonFormatError
+from lesson.publish_record_types import (
+    ObjectStored,
+    PartStored,
+    PlaylistPublished,
+    PublishStarted,
+    UploadStarted,
+    Verified,
+)
 from lesson.record_types import (
     ChunkEncoded,
     ChunksKept,
@@ -26,12 +34,8 @@ from lesson.record_types import (
     EpochStarted,
     FrozenUntil,
     Mapped,
-    ObjectStored,
     Origin,
-    PartStored,
     Planning,
-    PlaylistPublished,
-    PublishStarted,
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
@@ -43,8 +47,6 @@ from lesson.record_types import (
     Start,
     Stop,
     StreamAccount,
-    UploadStarted,
-    Verified,
 )
 
 _CRC_FIELD = b',"crc":"'
