@@ -91,8 +91,8 @@ class InstantSound:
             return False
         span = chunk_span(state, index)
         inputs = chunk_inputs(self.rendition, progress.started.init_sha256, voice_inputs(state, span))
+        coded.append((self.rendition.name, index))  # before the commit, which may be the death of it
         store.commit(state.edition.number, self.rendition, index, span, f"voice {index} {inputs}".encode(), inputs)
-        coded.append((self.rendition.name, index))
         return True
 
 
