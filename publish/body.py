@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lesson.errors import IntegrityError, storage_errors
+from lesson.reading import open_to_read
 
 BLOCK = 64 << 10
 
@@ -23,7 +24,7 @@ class FileBody:
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes in order. Raises `StorageError` if the file cannot be read, `IntegrityError` if it is too short."""
-        with storage_errors(self.path), self.path.open("rb") as file:
+        with storage_errors(self.path), open_to_read(self.path) as file:
             file.seek(self.offset)
             left = self.length
             while left:

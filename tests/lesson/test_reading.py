@@ -19,6 +19,7 @@ from lesson.listing import listed_lesson
 from lesson.reading import MOST_BYTES, read_whole
 from lesson.verify import verify_local
 from lesson.view import load_state
+from publish.body import FileBody
 from tests.kit.places import GOLDEN
 
 ROOM_BYTES = 1 << 30
@@ -139,3 +140,12 @@ def test_nothing_is_written_into_what_is_no_file(tmp_path: Path, what: str) -> N
     IN_ITS_PLACE[what](path)
     with pytest.raises(StorageError):
         JournalWriter(path)
+
+
+@pytest.mark.parametrize("what", ["a pipe", "a socket", "an endless device", "a folder"])
+def test_what_is_no_file_is_not_sent_to_a_store(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "chunk.m4s"
+    path.write_bytes(b"media")
+    IN_ITS_PLACE[what](path)
+    with pytest.raises(StorageError):
+        b"".join(FileBody(path, 0, 5).blocks())
