@@ -40,9 +40,11 @@ def boot(folder: Path, number: int) -> list[str]:
     boot_id = folder / f"boot-{number}"
     boot_id.write_text(f"{number:08d}-0000-4000-8000-000000000000\n")
     offset = str(60 + 100 * number - int(time.monotonic()))
+    # a disk that another test has mounted could not be taken out while this copy of the mounts lives
+    others = "grep ^/dev/loop /proc/mounts | cut -d' ' -f2 | xargs -r umount -l"
     return [
         "/usr/bin/unshare", "--mount", "--time", "--monotonic", offset, "--boottime", offset,
-        "/bin/sh", "-c", f'mount --bind "{boot_id}" {BOOT_ID} && exec "$@"', "boot",
+        "/bin/sh", "-c", f'{others}; mount --bind "{boot_id}" {BOOT_ID} && exec "$@"', "boot",
     ]  # fmt: skip
 
 
