@@ -20,6 +20,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.g
 
 SPREAD = {
     *(f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk", "files")),
+    *(f"tests/faults/test_{name}.py" for name in ("clocks", "disk", "hung", "refusals")),
     "tests/end_to_end/test_import.py",
 }
 """Files of long tests that share no fixtures: each test may go to whichever worker is free."""
