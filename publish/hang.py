@@ -99,7 +99,9 @@ class HangWatch:
             if still_s < QUIET_S:
                 ask_after_s = QUIET_S
             elif still_s >= ask_after_s:
-                if not answers(self._base):
+                answered = answers(self._base)
+                # a line so full that the question waited behind the request's own bytes has moved them meanwhile
+                if not answered and movement.still_s(time.monotonic(), moved(self._connection)) >= still_s:
                     self._say(ended, f"{self._base}: the store does not answer")
                 ask_after_s = still_s + ANSWER_S + QUIET_S
 

@@ -179,8 +179,7 @@ def test_a_disk_that_answers_nothing_ends_no_lesson(tmp_path: Path, monkeypatch:
 
     with monkeypatch.context() as patched:
         patched.setattr(module, "_signature", lambda _path: (-1, -1, -1) if _path.suffix else (0, 0, 0))
-        patched.setattr(Path, "open", fails)
-        patched.setattr(Path, "read_bytes", fails)
+        patched.setattr(os, "open", fails)
         for _ in range(2):
             assert running(catalogue) == lesson.id
         assert running(Catalogue(tmp_path)) is None  # of which nothing is known

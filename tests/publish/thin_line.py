@@ -37,7 +37,7 @@ def main() -> None:
     with seaweed(Path(sys.argv[1])) as server:
         store = S3Store(S3Client(server.endpoint, "lessons", secure=False, credentials=server.credentials))
         store.put("warm", HeldBody(b"up"), content_type="video/mp4", cache_control="no-cache")
-        if not run("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "64kbit", "burst", "4kb", "latency", "5s"):
+        if not run("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "64kbit", "burst", "4kb", "latency", "1s"):
             sys.stdout.write(json.dumps({"skip": "this kernel makes no line thin (sch_tbf)"}))
             return
         began = time.monotonic()
