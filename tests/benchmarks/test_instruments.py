@@ -85,7 +85,7 @@ def test_processes_are_found_by_their_arguments(tmp_path: Path) -> None:
     other = [*argv[:-2], str(tmp_path / "other"), "mic"]
     both = [subprocess.Popen(one) for one in (argv, other)]
     try:
-        wait_until(lambda: capture_pids(tmp_path) == {"mic": both[0].pid}, 30)
+        wait_until(lambda: capture_pids(tmp_path) == {"mic": both[0].pid}, 10)
         assert stage_pids(tmp_path) == {"capture-mic": [both[0].pid]}
     finally:
         for one in both:

@@ -41,7 +41,7 @@ def test_a_usb_camera_is_copied_and_comes_back_after_its_plug_was_pulled(tmp_pat
     with Capture(folder, "teacher", env=camera.env) as capture:
         wait_for_media(folder, "teacher")
         camera.set(camera.unplug, on=True)
-        wait_until(lambda: losses(folder, "teacher"), 30)
+        wait_until(lambda: losses(folder, "teacher"), 6)
         camera.set(camera.unplug, on=False)
         wait_for_media(folder, "teacher", epoch=1)
         stop_now(folder)
@@ -63,13 +63,13 @@ def test_a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path
         wait_for_media(folder, "teacher")
         camera.set(camera.stall, on=True)
         before = time.monotonic()
-        wait_until(lambda: losses(folder, "teacher"), 30)
+        wait_until(lambda: losses(folder, "teacher"), 6)
         assert capture.wait(10) == EXIT_RETRY, "a new process is needed"
         assert time.monotonic() - before < 15
     assert losses(folder, "teacher") == ["no video for 4.5 s"]
     camera.set(camera.stall, on=False)
     with Capture(folder, "teacher", env=camera.env) as capture:
-        wait_until(lambda: len(epochs(folder, "teacher")) == 2, 30)
+        wait_until(lambda: len(epochs(folder, "teacher")) == 2, 10)
         stop_now(folder)
         assert capture.wait() == 0
     assert finished(folder, "teacher")
@@ -80,7 +80,7 @@ def test_a_driver_that_hangs_ends_the_process_with_everything_committed(tmp_path
 def test_a_camera_that_is_not_there_is_tried_until_stop(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, source("teacher", uri="v4l2:/dev/video97"))
     with Capture(folder, "teacher") as capture:
-        wait_until(lambda: capture.log.count("No such file") >= 2, 30)
+        wait_until(lambda: capture.log.count("No such file") >= 2, 10)
         stop_now(folder)
         assert capture.wait(5) == 0
     assert losses(folder, "teacher") == ["/dev/video97: No such file or directory"]
@@ -108,7 +108,7 @@ def test_a_screen_is_recorded_as_it_was_shown(tmp_path: Path) -> None:
         folder = live_lesson(tmp_path, source("screen", uri=f"x11:{monitor.display}?size=640x360&fps=10"))
         monitor.show(marked_luma(1 * FRAME, width=640, height=360))
         with Capture(folder, "screen") as capture:
-            wait_until(lambda: epochs(folder, "screen"), 30)
+            wait_until(lambda: epochs(folder, "screen"), 10)
             monitor.show(marked_luma(2 * FRAME, width=640, height=360))
             capture.wait_for_segments(1)
             stop_now(folder)
@@ -125,7 +125,7 @@ def test_a_screen_is_recorded_as_it_was_shown(tmp_path: Path) -> None:
 def test_a_screen_that_is_not_there_is_an_error_in_one_line(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, source("screen", uri="x11::4711"))
     with Capture(folder, "screen") as capture:
-        wait_until(lambda: losses(folder, "screen"), 30)
+        wait_until(lambda: losses(folder, "screen"), 10)
         stop_now(folder)
         assert capture.wait(5) == 0
     assert losses(folder, "screen")[0].startswith("screen :4711: ")

@@ -68,7 +68,7 @@ def test_a_full_disk_ends_recording_with_one_clear_line(small_disk: Path) -> Non
     with Capture(folder, "teacher") as capture:
         capture.wait_for_segments(1)
         torn = open_segment(folder, "teacher")
-        wait_until(lambda: torn.is_file() and torn.stat().st_size > 30_000, 30)
+        wait_until(lambda: torn.is_file() and torn.stat().st_size > 30_000, 5)
         ballast = small_disk / "ballast"
         fill(ballast)
         assert capture.wait(15) == EXIT_RETRY
@@ -115,7 +115,7 @@ def test_a_failed_sync_is_never_swallowed(tmp_path: Path) -> None:
         sync.check()
         sync.watch(Path("/dev/full/x"))  # opening it fails as a dead disk does
         with pytest.raises(StorageError, match="/dev/full/x"):
-            wait_until(lambda: sync.check() or False, 30)
+            wait_until(lambda: sync.check() or False, 5)
         sync.watch(tmp_path / "not there yet")
         sync.watch()
         sync.check()
@@ -138,7 +138,7 @@ def test_a_disk_too_slow_for_the_memory_is_a_loss_of_its_own_and_what_waited_is_
     recorder.lost(outcome.reason, outcome.code)
     assert connection.close()
     goes_on.set()
-    wait_until(disk.drained, 30)
+    wait_until(disk.drained, 10)
     disk.check()
     disk.close()
     sync.close()
@@ -158,10 +158,10 @@ def test_a_refused_segment_and_those_after_it_are_not_committed_but_the_loss_is(
         file = disk.create(folder.raw_folder("teacher") / name)
         file.write(b"x")
         disk.commit(file, lambda _size, _sha256: done)
-        wait_until(disk.drained, 30)
+        wait_until(disk.drained, 10)
     loss = SourceLost(source="teacher", epoch=0, at=Moment.now(), reason="disk", code=Loss.DISK)
     disk.append(loss, regardless=True)
-    wait_until(disk.drained, 30)
+    wait_until(disk.drained, 10)
     with pytest.raises(StorageError, match="taken"):
         disk.check()
     disk.close()

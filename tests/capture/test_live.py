@@ -173,7 +173,7 @@ def test_no_journal_is_read_but_its_own_and_control(tmp_path: Path) -> None:
 def test_two_processes_never_record_one_source(tmp_path: Path) -> None:
     folder = live_lesson(tmp_path, SCENE)
     with Capture(folder, "teacher") as capture:
-        wait_until(lambda: epochs(folder, "teacher"), 30)
+        wait_until(lambda: epochs(folder, "teacher"), 10)
         with Capture(folder, "teacher") as second:
             assert second.wait() == 1
             assert "another process is writing this journal" in second.log

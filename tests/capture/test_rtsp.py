@@ -127,7 +127,7 @@ def test_a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_
         wait_for_media(folder, "teacher", size=SECOND_OF_MEDIA)
         camera.stop()
         wait_until(lambda: lost(folder, 1), SEEN_WITHIN_S)
-        wait_until(lambda: capture.log.count("Connection refused") >= 2, 30)
+        wait_until(lambda: capture.log.count("Connection refused") >= 2, 10)
         assert len(losses(folder, "teacher")) == 1, "one loss, however many attempts"
         camera.start()
         wait_for_media(folder, "teacher", epoch=1, size=SECOND_OF_MEDIA)
@@ -143,11 +143,11 @@ def test_a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_
 def test_silence_of_all_streams_is_seen_and_mended(tmp_path: Path, camera: RtspCamera) -> None:
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
-        wait_until(lambda: running(folder, 1), 30)
+        wait_until(lambda: running(folder, 1), 15)
         camera.faults.stalled = True
         wait_until(lambda: lost(folder, 1), SEEN_WITHIN_S, what="the loss is journaled")
         camera.faults.stalled = False
-        wait_until(lambda: running(folder, 2), 30, what="a second epoch")
+        wait_until(lambda: running(folder, 2), 15, what="a second epoch")
         stop_now(folder)
         assert capture.wait() == 0, capture.log
     (loss,) = records(folder, "teacher", SourceLost)
@@ -240,7 +240,7 @@ def test_a_camera_with_rare_key_frames_is_joined_half_way(tmp_path: Path) -> Non
     with running_camera(shown, joined_at=6 * TICKS_PER_SECOND) as camera:
         folder = lesson_of(tmp_path, camera)
         with Capture(folder, "teacher") as capture:
-            wait_until(lambda: running(folder, 2), 30, what="an epoch with pictures")
+            wait_until(lambda: running(folder, 2), 25, what="an epoch with pictures")
             capture.wait_for_segments(3)
             stop_now(folder)
             assert capture.wait() == 0, capture.log
@@ -267,12 +267,12 @@ def test_a_microphone_that_delivers_late_is_recorded_from_its_first_packet_on(tm
         camera.faults.frozen = {Kind.AUDIO}
         folder = lesson_of(tmp_path, camera)
         with Capture(folder, "teacher") as capture:
-            wait_until(lambda: running(folder, 1), 30)
+            wait_until(lambda: running(folder, 1), 25)
             began = time.monotonic()
-            wait_until(lambda: time.monotonic() >= began + 9, 30)
+            wait_until(lambda: time.monotonic() >= began + 9, 10)
             camera.faults.frozen, came = set(), Moment.now()
             wait_until(lambda: running(folder, 2), 5, what="an epoch with sound")
-            wait_until(lambda: came.seconds_since(Moment.now()) <= 0 and Moment.now().seconds_since(came) > 6, 30)
+            wait_until(lambda: came.seconds_since(Moment.now()) <= 0 and Moment.now().seconds_since(came) > 6, 10)
             stop_now(folder)
             assert capture.wait() == 0, capture.log
     found = segments(folder, "teacher")
@@ -294,11 +294,11 @@ def test_connections_that_are_reset_come_back(tmp_path: Path, camera: RtspCamera
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
         for count in (1, 2, 3):
-            wait_until(lambda n=count: running(folder, n), 30)
+            wait_until(lambda n=count: running(folder, n), 15)
             before = len(segments(folder, "teacher"))
             camera.drop_connections()
-            wait_until(lambda n=before: len(segments(folder, "teacher")) > n, 30)
-        wait_until(lambda: running(folder, 4), 30)
+            wait_until(lambda n=before: len(segments(folder, "teacher")) > n, 10)
+        wait_until(lambda: running(folder, 4), 15)
         stop_now(folder)
         assert capture.wait() == 0
     assert camera.plays >= 4
@@ -337,7 +337,7 @@ def test_a_jump_of_one_clock_costs_neither_stream_anything(
     with Capture(folder, "teacher") as capture:
         wait_for_media(folder, "teacher", size=3 * SECOND_OF_MEDIA)
         camera.faults.jumps = {kind: jump_s * TICKS_PER_SECOND}
-        wait_until(lambda: running(folder, 2), 30)
+        wait_until(lambda: running(folder, 2), 10)
         capture.wait_for_segments(3)
         stop_now(folder)
         assert capture.wait() == 0, capture.log
@@ -372,7 +372,7 @@ def test_a_camera_that_answers_nothing_does_not_keep_stop_waiting(tmp_path: Path
     camera.faults.silent = True
     folder = lesson_of(tmp_path, camera)
     with Capture(folder, "teacher") as capture:
-        wait_until(lambda: lost(folder, 1), 30)
+        wait_until(lambda: lost(folder, 1), 15)
         stop_now(folder)
         assert capture.wait(10) == 0
     assert finished(folder, "teacher")
@@ -383,12 +383,12 @@ def test_credentials_open_the_camera_and_are_seen_nowhere(tmp_path: Path) -> Non
     camera = RtspCamera(credentials=(USER, PASSWORD)).start()
     folder = lesson_of(tmp_path, camera, user_env=USER_VARIABLE, password_env=PASSWORD_VARIABLE)
     with Capture(folder, "teacher", env={USER_VARIABLE: USER, PASSWORD_VARIABLE: PASSWORD}) as capture:
-        wait_until(lambda: running(folder, 1), 30)
+        wait_until(lambda: running(folder, 1), 15)
         argv = Path(f"/proc/{capture.process.pid}/cmdline").read_bytes()
         camera.stop()
-        wait_until(lambda: capture.log.count("Connection refused") >= 1, 30)
+        wait_until(lambda: capture.log.count("Connection refused") >= 1, 15)
         camera.start()
-        wait_until(lambda: running(folder, 2), 30)
+        wait_until(lambda: running(folder, 2), 15)
         camera._credentials = (USER, "changed")
         camera.drop_connections()
         wait_until(lambda: '"code": "refused"' in capture.log, 20, what="a refusal")

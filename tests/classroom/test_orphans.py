@@ -67,7 +67,7 @@ def test_a_hung_stage_of_a_dead_supervisor_is_ended(tmp_path: Path, started: lis
         assert orphan.poll() is None, "it may still close what it has"
         clock.now += ORPHAN_GRACE_S
         run.step()
-        wait_until(lambda: orphan.poll() == -signal.SIGKILL, 30)
+        wait_until(lambda: orphan.poll() == -signal.SIGKILL, 10)
         later = stage(started, folder.path)
         clock.now += 60
         run.step()

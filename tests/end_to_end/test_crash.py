@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from lesson.folder import LessonFolder, lessons_in
-from lesson.loss import Loss
 from lesson.model import Kind
 from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
@@ -145,9 +144,8 @@ def test_one_source_killed_in_the_middle(config: Path, tmp_path: Path, recorders
     result = json.loads(out)
     state = load_state(folder)
     assert state.sources["board"].last_epoch == 1
-    # a busy machine may starve a simulated camera for a second; that is no kill
-    others = [epoch.reason for name in ("teacher", "mic") for epoch in state.sources[name].epochs[1:]]
-    assert all("paused" in reason for reason in others), others
+    assert state.sources["teacher"].last_epoch == 0
+    assert state.sources["mic"].last_epoch == 0
     board = state.sources["board"]
     before, after = board.coverage(Kind.VIDEO)
     ends, begins = board.to_lesson(0, before.span.end), board.to_lesson(1, after.span.start)
@@ -155,9 +153,8 @@ def test_one_source_killed_in_the_middle(config: Path, tmp_path: Path, recorders
     assert begins is not None
     hole = begins - ends
     assert hole < 2 * TICKS_PER_SECOND
-    interrupted = [gap for gap in result["gaps"] if gap["code"] == Loss.INTERRUPTED]
-    named = [gap["end_s"] - gap["start_s"] for gap in interrupted]
-    assert {gap["source"] for gap in interrupted} <= {"board"}
+    named = [gap["end_s"] - gap["start_s"] for gap in result["gaps"]]
+    assert {gap["source"] for gap in result["gaps"]} <= {"board"}
     assert named == ([pytest.approx(hole / TICKS_PER_SECOND, abs=0.05)] if hole >= MIN_GAP else [])
     assert any(s.closed_by == "recovered" for s in state.sources["board"].segments)
     assert abs(state.duration - 20 * TICKS_PER_SECOND) < 4 * TICKS_PER_SECOND

@@ -23,7 +23,7 @@ from tests.kit.waiting import wait_until
 
 T = TypeVar("T", bound=Record)
 
-_START_S = 40.0
+_START_S = 20.0
 
 
 class Capture:

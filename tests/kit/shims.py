@@ -45,19 +45,15 @@ class Told:
     def promised(self) -> dict[Path, int]:
         """Bytes of each file that the disk said it has."""
         sizes: dict[Path, int] = {}
-        for size, _, path in self._lines():
+        for size, path in self._lines():
             sizes[path] = max(size, sizes.get(path, 0))
         return sizes
 
-    def slowest_s(self) -> float:
-        """The longest that the disk took."""
-        return max((milliseconds for _, milliseconds, _ in self._lines()), default=0) / 1000
-
-    def _lines(self) -> list[tuple[int, int, Path]]:
+    def _lines(self) -> list[tuple[int, Path]]:
         if not self._file.is_file():
             return []
-        fields = (line.split(" ", 2) for line in self._file.read_text().splitlines())
-        return [(int(size), int(milliseconds), Path(path)) for size, milliseconds, path in fields]
+        fields = (line.split(" ", 1) for line in self._file.read_text().splitlines())
+        return [(int(size), Path(path)) for size, path in fields]
 
 
 def told_fsync(folder: Path) -> Told:

@@ -207,7 +207,7 @@ def test_what_a_slow_line_swallows_at_once_is_on_its_way(
 
 @pytest.mark.s3
 def test_a_line_of_64_kbit_is_slow_and_does_not_hang(tmp_path: Path) -> None:
-    """In real numbers, on a line that the kernel makes thin: it shares 64 kbit/s and queues for seconds, upwards alone."""
+    """In real numbers, on a line that the kernel makes thin: 64 kbit/s, and seconds in its queue, upwards."""
     unshare, tc = shutil.which("unshare"), shutil.which("tc")
     if not unshare or not tc or subprocess.run([unshare, "-n", "true"], capture_output=True, check=False).returncode:
         pytest.skip("no network namespace can be made here: needs root, unshare and iproute2")
