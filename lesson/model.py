@@ -119,10 +119,7 @@ class LessonHeader:
 
     def source(self, source_id: str) -> SourceSpec:
         """The source of this id. Raises `KeyError`."""
-        for source in self.sources:
-            if source.id == source_id:
-                return source
-        raise KeyError(source_id)
+        return {source.id: source for source in self.sources}[source_id]
 
     def grid_of(self, multiple: int) -> Grid:
         """The grid of chunks that are so many times as long; their numbers count on it."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +23,7 @@ from publish.s3_client import Credentials, S3Client
 from publish.s3_store import S3Store
 from tests.kit.bad_proxy import BadProxy
 from tests.kit.odd_servers import Reply, dribble, endless, odd_server, silence
+from tests.kit.own_network import outcome_of
 from tests.kit.s3_servers import S3Server
 from tests.kit.waiting import wait_until
 
@@ -208,16 +207,8 @@ def test_what_a_slow_line_swallows_at_once_is_on_its_way(
 @pytest.mark.s3
 def test_a_line_of_64_kbit_is_slow_and_does_not_hang(tmp_path: Path) -> None:
     """In real numbers, on a line that the kernel makes thin: 64 kbit/s, and seconds in its queue, upwards."""
-    unshare, tc = shutil.which("unshare"), shutil.which("tc")
-    if not unshare or not tc or subprocess.run([unshare, "-n", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no network namespace can be made here: needs root, unshare and iproute2")
     script = Path(__file__).with_name("thin_line.py")
-    command = [unshare, "-n", sys.executable, str(script), str(tmp_path / "server")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == 0, result.stderr
-    outcome = json.loads(result.stdout.splitlines()[-1])
-    if outcome.get("skip"):
-        pytest.skip(outcome["skip"])
+    outcome = outcome_of(script, tmp_path / "server", needs="tc", timeout_s=120)
     assert outcome["seconds"] > QUIET_S + hang.ANSWER_S + 2
     assert outcome["said"] == []
     assert outcome["stored"]

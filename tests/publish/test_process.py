@@ -28,6 +28,7 @@ from publish.store import open_store
 from publish.verify import verify_remote
 from tests.kit.bad_proxy import BadProxy, Fault
 from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
+from tests.kit.own_network import outcome_of
 from tests.kit.playlists import check_media, check_multivariant
 from tests.kit.s3_servers import S3Server, seaweed
 from tests.kit.waiting import wait_until
@@ -378,14 +379,8 @@ def test_a_published_lesson_can_be_read_by_anyone_with_its_url(
 
 @pytest.mark.s3
 def test_a_dead_line_is_noticed_long_before_the_reply_is_due(tmp_path: Path) -> None:
-    unshare, ip = shutil.which("unshare"), shutil.which("ip")
-    if not unshare or not ip or subprocess.run([unshare, "-n", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no network namespace can be made here: needs root, unshare and iproute2")
     script = Path(__file__).with_name("dead_line.py")
-    command = [unshare, "-n", sys.executable, str(script), str(tmp_path / "server")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=END_S, check=False)
-    assert result.returncode == 0, result.stderr
-    outcome = json.loads(result.stdout.splitlines()[-1])
+    outcome = outcome_of(script, tmp_path / "server", needs="ip", timeout_s=END_S)
     assert outcome["error"]
     assert outcome["again"]
     assert outcome["seconds"] < 20  # sending takes 20 s, the reply may take 120 s
