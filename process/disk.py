@@ -107,7 +107,9 @@ class RootAsFound:
         os.close(self._open(START_LOCK))  # a press needs it
         trial = self._open(TRIAL)
         try:
-            _write(trial, self.path)
+            with storage_errors(self.path):
+                os.pwrite(trial, TRIAL_BYTES, 0)
+                os.fdatasync(trial)
         finally:
             os.close(trial)
         if self._known is None and (self.path / LOCK).exists():
@@ -118,13 +120,6 @@ class RootAsFound:
         path = self.path / name
         with storage_errors(path):
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
-
-
-def _write(fd: int, root: Path) -> None:
-    """In place: a block of its own that takes no journal of the file system's and no new space."""
-    with storage_errors(root):
-        os.pwrite(fd, TRIAL_BYTES, 0)
-        os.fdatasync(fd)
 
 
 class DiskProbe:
