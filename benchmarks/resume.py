@@ -105,7 +105,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
     pages.set_title("First answers (s)")
     for axes in (again, work, pages):
         axes.set_xscale("symlog", linthresh=40)
+        axes.set_xticks(counts, [str(count) for count in counts])
         axes.set_xlabel("published lessons on the box")
+        axes.set_xlim(-5, max(counts) * 1.5)  # else the line of the goal stretches it
         axes.set_ylim(bottom=0)
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
