@@ -147,6 +147,11 @@ class LessonFolder:
                 found.append((int(epoch), int(seq), path))
         return sorted(found, key=lambda file: (file[1], file[0]))
 
+    @property
+    def signal_journal(self) -> Path:
+        """What was measured of the segments of all sources."""
+        return self.path / "signal" / "journal.jsonl"
+
     def observe_journal(self, source: str) -> Path:
         return self.path / "observe" / f"{source}.jsonl"
 
@@ -176,6 +181,7 @@ class LessonFolder:
         return [
             self.control_journal,
             *(self.raw_journal(source.id) for source in self.header.sources),
+            self.signal_journal,
             self.plan_journal(),
             *(self.rendition_journal(rendition.name) for rendition in self.header.ladder),
             self.publish_journal,
