@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 from lesson.catalogue import editions_bell
 from lesson.clock import Moment
 from lesson.durable import write_atomic
 from lesson.edition_state import EditionState
-from lesson.errors import ClassreelError
+from lesson.errors import ClassreelError, LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.lifecycle import root_lock
-from lesson.model import Layout
+from lesson.model import Kind, Layout
 from lesson.overrides import Override, Replacement
-from lesson.records import EditionStarted, Planning, RungSkipped
+from lesson.records import EditionStarted, Planning, RungSkipped, decode_line, encode_line
 from lesson.state import LessonState
 from lesson.time import Span
 from lesson.view import load_state
@@ -48,12 +49,14 @@ def start_edition(
         state = load_state(folder)
         _check_ready(state)
         number = state.newest + 1
-        started = EditionStarted(
-            number=number,
-            at=Moment.now(),
-            overrides=tuple(overrides),
-            rungs=None if rungs is None else tuple(rungs),
-            planning=planning,
+        started = _readable(
+            EditionStarted(
+                number=number,
+                at=Moment.now(),
+                overrides=tuple(overrides),
+                rungs=None if rungs is None else tuple(rungs),
+                planning=planning,
+            )
         )
         _check(state, EditionState(state.header, number, started))
         _ring(root, folder)  # before as well: a kill right after the next line leaves the edition noticed
@@ -62,16 +65,40 @@ def start_edition(
     return number
 
 
+def _readable(started: EditionStarted) -> EditionStarted:
+    """An edition as everyone will read it; what is written stays, and a line that nobody understands would be damage.
+
+    Raises `EditionError` for one that cannot be read again, such as one with times of half ticks.
+    """
+    unreadable = EditionError("overrides and rungs cannot be stored so: times are whole ticks, 48000 a second")
+    try:
+        with catch_warnings():
+            simplefilter("error")  # by which pydantic says that it writes what it would not read
+            read = decode_line(encode_line(started))
+    except (LessonFormatError, ValueError, UserWarning) as error:  # pydantic's own errors are ValueErrors
+        raise unreadable from error
+    if not isinstance(read, EditionStarted) or read != started:
+        raise unreadable
+    return read
+
+
 def _ring(root: Path, folder: LessonFolder) -> None:
     write_atomic(editions_bell(root), f"{folder.id}\n".encode())
 
 
 def skip_rung(root: Path, folder: LessonFolder, rendition: str, reason: str) -> None:
-    """Leave a rendition out of the newest edition, and say why. Raises `EditionError`, `StorageError`."""
+    """Leave a rendition out of the newest edition, and say why. Raises `EditionError`, `StorageError`.
+
+    One that is published stays as it is: viewers have its playlists. Another edition may do without the rendition.
+    """
     with root_lock(root):
         state = load_state(folder)
         if [rung.name for rung in state.ladder if rung.name != rendition] == [rung.name for rung in state.ladder]:
             raise EditionError(f"{folder.id}: no rendition {rendition!r} is wanted of it")
+        if state.verified is not None:
+            raise EditionError(
+                f"{folder.id}: edition {state.newest} is published: start one with the rungs that are wanted"
+            )
         if len(state.ladder) == 1:
             raise EditionError(f"{folder.id}: {rendition} is its only rendition")
         skipped = RungSkipped(edition=state.newest, rendition=rendition, at=Moment.now(), reason=reason)
@@ -107,5 +134,8 @@ def _check_replacement(state: LessonState, shown: Replacement, whole: Span) -> N
         raise EditionError(f"{name}: no source {unknown[0]!r}; there is {', '.join(sources)}")
     if len(shown.sources) != _SOURCES[shown.layout]:
         raise EditionError(f"{name}: the layout {shown.layout.value!r} shows {_SOURCES[shown.layout]} source(s)")
+    unseen = [source for source in shown.sources if not state.sources[source].has(Kind.VIDEO)]
+    if unseen:
+        raise EditionError(f"{name}: source {unseen[0]!r} has no picture to show")
     if not shown.span.overlaps(whole) or shown.span.empty:
         raise EditionError(f"{name}: an override lies outside of the lesson")

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,7 @@ from lesson.folder import LessonFolder
 from lesson.hls import INDEX
 from lesson.journal import JournalWriter
 from lesson.model import Layout
-from lesson.overrides import Trim
+from lesson.overrides import OverrideShot, Trim
 from lesson.records import Planning, Record, encode_line
 from lesson.state import Phase
 from lesson.time import Grid, Span
@@ -32,6 +32,8 @@ from tests.kit.stages import LADDER, S, coded, make_instant, recorded, shot, wor
 from tracking.__main__ import plan
 
 GRID = Grid()
+ODD_TIMES: list[Any] = [(0.5, 48_000.7), (1.0, 2 * S + 0.5), (float("nan"), 3), (0, float("inf")), ("a", "b")]
+"""What a program that counts in seconds may come up with."""
 
 
 @pytest.fixture(autouse=True)
@@ -262,8 +264,24 @@ def test_what_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
         (([Trim(span=Span(30 * S, 40 * S))], None), "nothing would be left"),
         (([], ["v4k"]), "no rendition 'v4k'; there is voice, low, high"),
         (([], []), "an edition needs a rendition"),
+        (([shot(1, 5, "mic")], None), "source 'mic' has no picture to show"),
+        (([shot(1, 5, "teacher", "mic", layout=Layout.PIP)], None), "source 'mic' has no picture to show"),
+        *((([Trim(span=Span(*odd))], None), "whole ticks") for odd in ODD_TIMES),
+        *(
+            (
+                ([shot(1, 5, "board"), OverrideShot(span=Span(*odd), layout=Layout.FULL, sources=("board",))], None),
+                "whole ticks",
+            )
+            for odd in ODD_TIMES
+        ),
+        (([shot(1, 5, cast(str, 7))], None), "whole ticks"),
+        (([], [cast(str, 7)]), "whole ticks"),
     ]
+    before = folder.control_journal.read_bytes()
     for (overrides, rungs), message in refused:
         with pytest.raises(EditionError, match=message):
             start_edition(tmp_path, folder, overrides, rungs=rungs)
+    with pytest.raises(EditionError, match="edition 0 is published: start one with the rungs"):
+        skip_rung(tmp_path, folder, "high", "after the fact")
+    assert folder.control_journal.read_bytes() == before, "what is refused leaves no trace"
     assert load_state(folder).newest == 0
