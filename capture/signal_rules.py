@@ -110,9 +110,9 @@ def picture_flaws(picture: PictureLevels, role: Role) -> tuple[Flaw, ...]:
         return (Flaw.BLACK,)
     if role not in _LOOKS_INTO_A_ROOM:
         return ()
-    covered = picture.brightest - picture.darkest <= COVERED_RANGE
-    frozen = picture.change is not None and picture.change <= FROZEN_CHANGE
-    return (*((Flaw.COVERED,) if covered else ()), *((Flaw.FROZEN,) if frozen else ()))
+    if picture.brightest - picture.darkest <= COVERED_RANGE:  # and stands still, for that
+        return (Flaw.COVERED,)
+    return (Flaw.FROZEN,) if picture.change is not None and picture.change <= FROZEN_CHANGE else ()
 
 
 def sound_flaws(sound: SoundLevels) -> tuple[Flaw, ...]:

@@ -32,6 +32,16 @@ FLAW_KINDS: Mapping[Flaw, Kind] = {
     Flaw.CLIPPED: Kind.AUDIO,
     Flaw.HUM: Kind.AUDIO,
 }
+FLAW_WORDS: Mapping[str, str] = {
+    Flaw.BLACK: "the picture is black",
+    Flaw.COVERED: "something covers the lens",
+    Flaw.FROZEN: "the picture stands still",
+    Flaw.SILENT: "the sound is silent",
+    Flaw.FAINT: "hardly any sound is heard",
+    Flaw.CLIPPED: "the sound is distorted",
+    Flaw.HUM: "only humming is heard",
+}
+"""For reports and the self-test, in English."""
 USELESS = frozenset({Flaw.BLACK, Flaw.COVERED, Flaw.FROZEN, Flaw.SILENT, Flaw.HUM})
 """What is recorded with one of these is as good as missing; with the others it is worse than it could be."""
 
@@ -90,8 +100,7 @@ class SignalState:
             self._prolong(flaw, segment)
 
     def _prolong(self, flaw: str, segment: SegmentRecord) -> None:
-        span = segment.span(FLAW_KINDS[Flaw(flaw)]) if flaw in FLAW_KINDS else None
-        length = span.duration if span else 0
+        length = max((span.duration for kind in Kind if (span := segment.span(kind))), default=0)
         run = self._runs.setdefault(flaw, _Run(segment, segment, 0))
         run.last, run.length = segment, run.length + length
 
