@@ -173,7 +173,7 @@ def _delivered(state: LessonState) -> list[Metric]:
     """What the sources of the newest lesson gave and lost, and its bytes in the store; from 0 with each lesson."""
     labels = ["source", "role"]
     recorded = CounterMetricFamily(f"{PREFIX}_source_bytes", "Bytes recorded of the newest lesson", labels=labels)
-    losses = CounterMetricFamily(f"{PREFIX}_source_losses", "Times a source of it was lost", labels=labels)
+    losses = CounterMetricFamily(f"{PREFIX}_source_losses", "Times the feed of a source of it was lost", labels=labels)
     for source in state.sources.values():
         names = [source.spec.id, source.spec.role.value]
         recorded.add_metric(names, source.bytes)

@@ -89,9 +89,9 @@ class _Room:
         return any(card.tone == "bad" and card.flaws for card in self.cards)
 
     @property
-    def whole(self) -> bool:
-        """Whether nothing is wrong with any source."""
-        return all(card.tone not in ("bad", "fair") for card in self.cards)
+    def wrong(self) -> list[SourceCard]:
+        """The sources with which something is wrong."""
+        return [card for card in self.cards if card.tone in ("bad", "fair")]
 
 
 def _room(box: Box) -> _Room:
@@ -150,7 +150,7 @@ def teacher(box: BoxDep, request: Request) -> Response:
 
 
 def _hint(room: _Room) -> str:
-    if room.status is RoomStatus.RECORDING and not room.whole:
+    if room.status is RoomStatus.RECORDING and room.wrong:
         return wording.HINT_PARTLY
     if room.status is RoomStatus.RECORDING and any(card.state == SourceStatus.WAITING for card in room.cards):
         return wording.HINTS[RoomStatus.STARTING]

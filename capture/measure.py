@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,19 @@ from capture.signal_rules import (
 from lesson.errors import MediaError
 from lesson.model import Kind, Role, SegmentRecord
 from lesson.records import SegmentMeasured
+from lesson.signal import Flaw
 from lesson.signal_record_types import PictureLevels, SoundLevels
 from media.decode.pictures import Picture, pictures
 from media.decode.sound import sound
 from media.picture import Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What was measured of a file; None of what it does not hold, or nobody could decode."""
+
+    picture: PictureLevels | None = None
+    sound: SoundLevels | None = None
 
 
 @dataclass(slots=True)
@@ -35,27 +45,36 @@ class Measurer:
 
     def measure(self, path: Path, segment: SegmentRecord) -> SegmentMeasured:
         """What a segment shows and sounds like; a file that cannot be decoded gives a `problem`."""
-        picture: PictureLevels | None = None
-        heard: SoundLevels | None = None
-        problem: str | None = None
+        kinds = {kind for kind in Kind if segment.range(kind)}
+        levels, problem = Levels(), None
         try:
-            picture = self._picture(path, segment) if segment.range(Kind.VIDEO) else None
-            heard = _sound(path) if segment.range(Kind.AUDIO) else None
+            levels = self.look(path, kinds, epoch=segment.epoch)
         except MediaError as error:
             problem = str(error)
-        flaws = (picture_flaws(picture, self.role) if picture else ()) + (sound_flaws(heard) if heard else ())
         return SegmentMeasured(
-            source=segment.source, epoch=segment.epoch, seq=segment.seq, picture=picture, sound=heard,
-            flaws=tuple(flaw.value for flaw in flaws), problem=problem,
+            source=segment.source, epoch=segment.epoch, seq=segment.seq, picture=levels.picture, sound=levels.sound,
+            flaws=tuple(flaw.value for flaw in self.flaws(levels)), problem=problem,
         )  # fmt: skip
 
-    def _picture(self, path: Path, segment: SegmentRecord) -> PictureLevels | None:
+    def look(self, path: Path, kinds: Collection[Kind], *, epoch: int = 0) -> Levels:
+        """Levels of the media in a file. Raises `MediaError`."""
+        return Levels(
+            picture=self._picture(path, epoch) if Kind.VIDEO in kinds else None,
+            sound=_sound(path) if Kind.AUDIO in kinds else None,
+        )
+
+    def flaws(self, levels: Levels) -> tuple[Flaw, ...]:
+        """What is wrong with what has these levels."""
+        seen = picture_flaws(levels.picture, self.role) if levels.picture else ()
+        return seen + (sound_flaws(levels.sound) if levels.sound else ())
+
+    def _picture(self, path: Path, epoch: int) -> PictureLevels | None:
         """Of its first key frame: the others, where there are any, would cost more and tell no more."""
         first = next(pictures([path], keys_only=True), None)
         if first is None:
             return None
-        before = self._shown if self._epoch == segment.epoch else None
-        self._epoch, self._shown = segment.epoch, _copy(first, CHANGE_SIZE)
+        before = self._shown if self._epoch == epoch else None
+        self._epoch, self._shown = epoch, _copy(first, CHANGE_SIZE)
         same_size = before is not None and before.shape == self._shown.shape
         change = picture_change(before, self._shown) if before is not None and same_size else None
         return picture_levels(_copy(first, LEVELS_SIZE), change)

@@ -1,6 +1,6 @@
 """What pictures and sound measure, and which measurements are flaws. Pure; every number has its reason here.
 
-Thresholds were set between what `benchmarks/signal_flaws.py` measures of real lectures and of each flaw made of them.
+Thresholds lie between what real lectures measure and what each flaw made of them does: tests/capture/test_signal_rules.
 """
 
 from __future__ import annotations

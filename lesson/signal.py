@@ -42,6 +42,16 @@ FLAW_WORDS: Mapping[str, str] = {
     Flaw.HUM: "only humming is heard",
 }
 """For reports and the self-test, in English."""
+FLAW_REMEDIES: Mapping[str, str] = {
+    Flaw.BLACK: "take the cap off the lens, or switch the light on; of a screen, wake its computer",
+    Flaw.COVERED: "look at the camera: something covers it",
+    Flaw.FROZEN: "unplug the camera and plug it in again",
+    Flaw.SILENT: "switch the microphone on, plug it in, and look whether this is the right one",
+    Flaw.FAINT: "say something during the test; if somebody did, look whether this is the right microphone",
+    Flaw.CLIPPED: "turn the microphone down",
+    Flaw.HUM: "look at the cable of the microphone and where it is plugged in",
+}
+"""What to do about it, for whoever sets the box up."""
 USELESS = frozenset({Flaw.BLACK, Flaw.COVERED, Flaw.FROZEN, Flaw.SILENT, Flaw.HUM})
 """What is recorded with one of these is as good as missing; with the others it is worse than it could be."""
 
