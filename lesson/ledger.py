@@ -156,6 +156,8 @@ def _never_heard_of(state: LessonState) -> Iterator[str]:
     for source in state.sources.values():
         if not source.finished:  # it may still come
             continue
+        if source.spec.required and not source.segments:
+            yield f"{source.spec.id}: nothing was recorded of it"
         accounted = {account.kind for account in source.accounts.values()}
         for kind in Kind:
             delivered = any(segment.range(kind) for segment in source.segments)

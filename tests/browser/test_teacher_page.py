@@ -235,6 +235,7 @@ def in_phase(root: Path, phase: str) -> LessonFolder:
         append_records(folder.publish_journal, [Verified(objects=1, bytes=1, manifest_sha256="")])
     if phase == DAMAGED:
         folder.header_path.write_text("{")
+        folder.header_copy.unlink()
     return folder
 
 
