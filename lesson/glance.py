@@ -65,7 +65,7 @@ class Window:
 class LessonEntry:
     """One line about a lesson. `phase` is None for a damaged one: `problem` says why, `header` may be missing.
 
-    `duration_s`: the length, in seconds; of a lesson whose plan is not final at least the time from Start to Stop.
+    `duration_s`: the length, in seconds, as far as it is planned; of one recorded here at least from Start to Stop.
     `gap_count`: None while it is not known, which is before the manifest is written.
     """
 
@@ -110,7 +110,9 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
         header=folder.header,
         start=window.start,
         stop=window.stop,
-        duration_s=round(_length_s(planned, window) if duration_s is None else duration_s, 3),
+        duration_s=round(
+            _length_s(planned, window, imported=folder.header.imported) if duration_s is None else duration_s, 3
+        ),
         gap_count=gap_count,
         playable=bool(verified) or _playable(folder),
         published_url=_published_url(folder.publish_journal, verified),
@@ -190,9 +192,10 @@ def _sealed_length(folder: LessonFolder) -> tuple[float | None, int | None]:
     return found.duration_s, found.gap_count
 
 
-def _length_s(planned: FrozenUntil | None, window: Window) -> float:
+def _length_s(planned: FrozenUntil | None, window: Window, *, imported: bool) -> float:
+    """What is planned of it; of one that was recorded here at least the time from Start to Stop."""
     length = seconds_from_ticks(planned.at) if planned else 0.0
-    if (planned and planned.final) or not window.start:
+    if (planned and planned.final) or not window.start or imported:  # how long copying took says nothing
         return length
     until = window.stop.at if window.stop else Moment.now()  # the plan follows what is recorded by some seconds
     between = until.ns_since(window.start.at)

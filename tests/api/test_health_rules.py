@@ -4,17 +4,21 @@ from fractions import Fraction
 
 import pytest
 
-from api.health import FRESH_S, GRACE_S, RoomStatus, SourceStatus, room_health, segment_age_s
+from api.health import FRESH_S, GRACE_S, RoomHealth, RoomStatus, SourceStatus, room_health, segment_age_s
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec, StreamInfo
-from lesson.records import FaultRaised, SegmentCommitted, SourceFinished, SourceLost, Start, Stop
+from lesson.records import FaultRaised, SegmentCommitted, SegmentMeasured, SourceFinished, SourceLost, Start, Stop
+from lesson.signal import FLAW_KINDS, USELESS, Flaw
+from lesson.signal_record_types import PictureLevels, SoundLevels
 from lesson.state import LessonState
 from tests.kit.lessons import epoch_started, header, moment, source
 
 TEACHER = source("teacher", required=True)
 MIC = source("mic", required=True)
 STUDENTS = source("students")
+PICTURE = PictureLevels(mean=120.0, darkest=20.0, brightest=230.0, change=2.0)
+SOUND = SoundLevels(rms_db=-25.0, peak_db=-6.0, clipped=0.0, hum=0.0)
 
 
 def lesson(*specs: SourceSpec) -> LessonState:
@@ -34,6 +38,7 @@ def deliver(
     anchored: bool = True,
     seconds: float = 4.0,
     kind: Kind | None = None,
+    both: bool = False,
 ) -> None:
     """A segment of `seconds` whose last sample arrived at second `until_s`; its PTS start at 100 s."""
     if state.sources[spec.id].last_epoch < epoch:
@@ -45,7 +50,7 @@ def deliver(
     late = Anchor(pts=first, monotonic_ns=arrival + 700_000_000)  # a packet held up on its way
     record = SegmentRecord(
         source=spec.id, epoch=epoch, seq=seq, path=f"raw/{seq}", bytes=10, sha256="", time_base=Fraction(1, 1000),
-        video=pts if kind is Kind.VIDEO else None, audio=pts if kind is Kind.AUDIO else None,
+        video=pts if both or kind is Kind.VIDEO else None, audio=pts if both or kind is Kind.AUDIO else None,
         anchors=(late, Anchor(pts=first, monotonic_ns=arrival)) if anchored else (),
     )  # fmt: skip
     state.apply(SegmentCommitted(segment=record))
@@ -243,3 +248,66 @@ def test_nothing_committed_has_no_age() -> None:
     state = lesson(TEACHER)
     state.apply(epoch_started(TEACHER, 0, at=moment(1)))
     assert segment_age_s(state.sources["teacher"], moment(5)) is None
+
+
+def measured(state: LessonState, spec: SourceSpec, seq: int, *flaws: Flaw) -> None:
+    state.apply(
+        SegmentMeasured(
+            source=spec.id, epoch=0, seq=seq, flaws=tuple(flaws), sound=SOUND if spec.role is Role.MIC else None,
+            picture=None if spec.role is Role.MIC else PICTURE,
+        )
+    )  # fmt: skip
+
+
+def looked_at(*flaws: Flaw, spec: SourceSpec = TEACHER, others: tuple[SourceSpec, ...] = (MIC, STUDENTS)) -> RoomHealth:
+    """The room at second 13, when three segments of every source were looked at."""
+    state = lesson(spec, *others)
+    for seq in range(3):
+        for one in (spec, *others):
+            deliver(state, one, until_s=4.0 * seq + 4, seq=seq)
+            measured(state, one, seq, *(flaws if one is spec else ()))
+    return room_health(state, moment(13))
+
+
+@pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw is not Flaw.FAINT])
+@pytest.mark.parametrize("required", [True, False])
+def test_a_flaw_is_said_and_is_trouble_where_something_needed_is_useless(flaw: Flaw, required: bool) -> None:
+    role = Role.MIC if FLAW_KINDS[flaw] is Kind.AUDIO else Role.BOARD
+    health = looked_at(flaw, spec=source(role, "it", required=required), others=(TEACHER, MIC))
+    assert health.sources[0].flaws == (flaw.value,)
+    assert health.flawed
+    trouble = required and flaw in USELESS
+    assert health.status is (RoomStatus.TROUBLE if trouble else RoomStatus.RECORDING)
+
+
+def test_without_a_flaw_all_is_well_and_levels_are_known() -> None:
+    health = looked_at()
+    assert (health.status, health.flawed) == (RoomStatus.RECORDING, False)
+    assert [(one.measured, one.peak_db) for one in health.sources] == [(True, None), (True, -6.0), (True, None)]
+
+
+@pytest.mark.parametrize(("others", "flaws"), [((MIC,), ()), ((STUDENTS,), ("silent",))])
+def test_the_sound_of_a_camera_counts_only_where_it_is_the_voice(
+    others: tuple[SourceSpec, ...], flaws: tuple[str, ...]
+) -> None:
+    state = lesson(TEACHER, *others)
+    streams = (StreamInfo(kind=Kind.VIDEO, codec="h264"), StreamInfo(kind=Kind.AUDIO, codec="aac"))
+    state.apply(epoch_started(TEACHER, streams=streams))
+    for seq in range(3):
+        deliver(state, TEACHER, until_s=4.0 * seq + 4, seq=seq, both=True)
+        for one in others:
+            deliver(state, one, until_s=4.0 * seq + 4, seq=seq)
+        silent = SegmentMeasured(source="teacher", epoch=0, seq=seq, picture=PICTURE, sound=SOUND, flaws=("silent",))
+        state.apply(silent)
+    assert room_health(state, moment(13)).sources[0].flaws == flaws
+
+
+def test_what_was_found_long_ago_says_nothing_of_now() -> None:
+    state = lesson(TEACHER)
+    for seq in range(3):
+        deliver(state, TEACHER, until_s=4.0 * seq + 4, seq=seq)
+        measured(state, TEACHER, seq, Flaw.BLACK)
+    for seq in range(3, 8):
+        deliver(state, TEACHER, until_s=4.0 * seq + 4, seq=seq)
+    (found,) = room_health(state, moment(33)).sources
+    assert (found.measured, found.flaws) == (False, ())

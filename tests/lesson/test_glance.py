@@ -37,6 +37,7 @@ from tests.kit.lessons import (
     moment,
     plan_all,
     record_all,
+    source,
     start,
     stop,
     write_chunk,
@@ -229,6 +230,13 @@ def test_the_length_of_an_unplanned_lesson_is_the_time_from_start_to_stop(tmp_pa
     start(folder)
     stop(folder, at=moment(2_700))
     assert glance(folder).duration_s == 2_700.0
+
+
+def test_how_long_copying_took_is_no_length(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path, sources=(source("teacher", imported=True),))
+    start(folder)
+    stop(folder, at=moment(7))
+    assert glance(folder).duration_s == 0.0
 
 
 def test_a_control_journal_that_lost_its_start_is_damaged(tmp_path: Path) -> None:
