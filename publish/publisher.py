@@ -146,7 +146,7 @@ class Publisher:
             lesson.next = uploader.next()
         except UnusableMediaError:  # nothing was recorded: nothing is missing in the store
             lesson.next = None
-        lesson.fresh = not uploader.state.encoded
+        lesson.fresh = not uploader.state.edition.made
 
     def _send(self, lesson: _Lesson, step: Step) -> None:
         lesson_id = lesson.folder.id

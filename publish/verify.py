@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, storage_errors
+from lesson.errors import IntegrityError, LessonFormatError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.package import Object, published
 from lesson.view import load_state
@@ -15,7 +15,10 @@ from publish.protocol import ObjectInfo, ObjectStore
 
 
 def committed_body(folder: LessonFolder, relative: str, sha256: str) -> FileBody:
-    """A file of the lesson, found whole. Raises `StorageError` if it is gone, `IntegrityError` if it is damaged."""
+    """A file of the lesson, found whole.
+
+    Raises `StorageError` if it is gone, `IntegrityError` if it is damaged, `LessonFormatError` if it is no file.
+    """
     path = folder.absolute(relative)
     with storage_errors(path):
         body = FileBody(path, 0, path.stat().st_size)
@@ -55,15 +58,19 @@ def differing(
     found: list[tuple[Object, str]] = []
     for item in expected:
         key = f"{prefix}/{item.key}"
-        problem = _difference(folder, store, item, held.get(key), deep=deep)
+        problem = difference(folder, store, item, held.get(key), deep=deep)
         if problem:
             found.append((item, f"{store.url(key)}: {problem}"))
     return found
 
 
-def _difference(
+def difference(
     folder: LessonFolder, store: ObjectStore, item: Object, info: ObjectInfo | None, *, deep: bool
 ) -> str | None:
+    """In what way an object is not as it must be, given what the store says of it (None: it has none); None: in none.
+
+    Raises `StoreError`.
+    """
     if info is None:
         return "missing in the store"
     if info.bytes != item.bytes:
@@ -94,5 +101,5 @@ def _same_as_here(folder: LessonFolder, item: Object, info: ObjectInfo) -> bool 
         if info.md5 is not None:
             return info.md5 == md5_of(body)
         return True if info.etag == etag_in_parts(body) else None  # parts of another size have another ETag
-    except (StorageError, IntegrityError):
+    except (StorageError, IntegrityError, LessonFormatError):
         return None
