@@ -32,7 +32,7 @@ LOOK_S = 1.0
 BUSY_S = 5.0
 """Until a lesson that another process publishes is looked at again."""
 RETRY_S = 60.0
-"""Until a lesson that cannot be published (a damaged chunk) is tried again."""
+"""Until a lesson that cannot be published (the disk refuses its journals) is tried again."""
 
 _log = structlog.get_logger()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lesson.editions import skip_rung
 from lesson.errors import IntegrityError, JournalBusyError, StoreError, UnusableMediaError
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
@@ -380,3 +381,30 @@ def test_an_upload_that_the_store_gave_up_is_begun_anew(folder: LessonFolder) ->
     Uploader(folder, store).run(Uplink(sleep=swept))
     assert store.sent == [1, 1, 2]
     assert store.objects["lesson/high/000002.m4s"] == data
+
+
+def test_a_rung_left_out_in_mid_lesson_leaves_no_playlist_without_an_end(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path / "root")
+    record_all(folder)
+    half = 2 * folder.header.grid.chunk
+    plan_all(folder, end=half, final=False)
+    encode_all(folder, end=half)
+    store = MemoryStore()
+    with Uploader(folder, store) as uploader:
+        send(uploader)
+        check_media(store.objects["lesson/high/index.m3u8"].decode(), final=False)
+        skip_rung(folder.path.parent, folder, "high", "too slow")
+        send(uploader)
+        ended = store.objects["lesson/high/index.m3u8"].decode()
+        assert len(check_media(ended, final=True)) == 2
+        assert b"high" not in store.objects["lesson/index.m3u8"]
+        append_records(folder.plan_journal(), [FrozenUntil(at=half, final=True)])
+        send(uploader)
+    assert load_state(folder).verified
+    assert verify_remote(folder, store, deep=True) == []
+    assert "high/index.m3u8" in folder.manifest_path.read_text()
+    for name in [key for key in store.objects if key.endswith(".m3u8")]:
+        assert "#EXT-X-ENDLIST" in store.objects[name].decode() or name == "lesson/index.m3u8"
+    store.objects["lesson/high/index.m3u8"] = ended.replace("#EXT-X-ENDLIST\n", "").encode()
+    (problem,) = verify_remote(folder, store)
+    assert "high/index.m3u8" in problem
