@@ -49,6 +49,7 @@ from lesson.record_types import (
     Stop,
     StreamAccount,
 )
+from lesson.signal_record_types import SegmentMeasured
 
 _CRC_FIELD = b',"crc":"'
 _TYPE_FIRST = re.compile(rb'\{"type":"(\w+)"')
@@ -80,6 +81,7 @@ __all__ = [
     "RungSkipped",
     "SegmentCommitted",
     "SegmentDamaged",
+    "SegmentMeasured",
     "SegmentObserved",
     "Shot",
     "SourceFinished",
@@ -104,6 +106,7 @@ Record: TypeAlias = (
     | SourceLost
     | StreamAccount
     | SourceFinished
+    | SegmentMeasured
     | SegmentObserved
     | Origin
     | Mapped

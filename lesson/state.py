@@ -27,6 +27,7 @@ from lesson.records import (
     RungSkipped,
     SegmentCommitted,
     SegmentDamaged,
+    SegmentMeasured,
     Shot,
     SourceFinished,
     SourceLost,
@@ -183,8 +184,8 @@ class LessonState:
                 self._apply_raw(record)
             case SegmentDamaged():
                 self.sources[record.source].add_damage(record.epoch, record.seq)
-            case FileDamaged():
-                self.editions[0].renditions[record.rendition].damaged[record.path] = record.chunk
+            case SegmentMeasured():
+                self.sources[record.source].add_measured(record)
             case Origin() | Mapped():
                 self._apply_clock(record)
             case Shot() | CropPath() | FrozenUntil():
@@ -247,6 +248,8 @@ class LessonState:
                 self.objects[record.key] = record
             case PlaylistPublished():
                 self.playlists[record.key] = record
+            case FileDamaged():
+                self.editions[0].renditions[record.rendition].damaged[record.path] = record.chunk
             case Verified():
                 self.editions[record.edition].verified = record
 

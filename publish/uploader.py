@@ -37,7 +37,7 @@ from publish.in_parts import OpenUpload, open_uploads, parts_of
 from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import MAX_WHOLE_BYTES, ObjectStore, Upload
 from publish.uplink import Uplink
-from publish.verify import difference, differing, object_body
+from publish.verify import differing, holds, object_body
 
 _log = structlog.get_logger()
 MAX_REPAIRS = 3
@@ -179,7 +179,7 @@ class Uploader:
             damage = damage_of(self._folder, self.state, item)
             if damage is None:
                 raise
-        held = self._holds(item)
+        held = holds(self._folder, self._store, item)
         _log.warning("file_damaged", lesson=self._folder.id, path=damage.path, error=damage.problem, stored=held)
         if held:
             self._commit(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
@@ -189,14 +189,6 @@ class Uploader:
             if damage.path not in self.state.renditions[damage.rendition].damaged:
                 raise StorageError(f"{self._folder.damage_journal}: cannot be read back")
         return None
-
-    def _holds(self, item: Object) -> bool:
-        """Whether the store holds an object, by its SHA-256."""
-        try:
-            info = self._store.head(self._name(item.key))
-        except ObjectNotFoundError:
-            return False
-        return difference(self._folder, self._store, item, info, deep=True) is None
 
     def _is_there(self, key: str, body: Body) -> bool:
         try:

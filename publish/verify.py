@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lesson.errors import IntegrityError, LessonFormatError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
+from lesson.glance import NOTHING
 from lesson.package import Object, published
 from lesson.view import load_state
 from publish.body import Body, FileBody, HeldBody, md5_of, sha256_of
@@ -44,6 +45,8 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
         StoreError, ConfigError: the store cannot be asked.
     """
     state = load_state(folder)
+    if state.empty:
+        return [f"{folder.header.id}: {NOTHING}, so nothing is published"]
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
     return [problem for _, problem in differing(folder, store, published(state), deep=deep)]
@@ -58,13 +61,22 @@ def differing(
     found: list[tuple[Object, str]] = []
     for item in expected:
         key = f"{prefix}/{item.key}"
-        problem = difference(folder, store, item, held.get(key), deep=deep)
+        problem = _difference(folder, store, item, held.get(key), deep=deep)
         if problem:
             found.append((item, f"{store.url(key)}: {problem}"))
     return found
 
 
-def difference(
+def holds(folder: LessonFolder, store: ObjectStore, item: Object) -> bool:
+    """Whether the store holds an object, read back and compared by its SHA-256. Raises `StoreError`, `ConfigError`."""
+    try:
+        info = store.head(f"{folder.header.id}/{item.key}")
+    except ObjectNotFoundError:
+        return False
+    return _difference(folder, store, item, info, deep=True) is None
+
+
+def _difference(
     folder: LessonFolder, store: ObjectStore, item: Object, info: ObjectInfo | None, *, deep: bool
 ) -> str | None:
     """In what way an object is not as it must be, given what the store says of it (None: it has none); None: in none.
