@@ -88,12 +88,13 @@ def _media_text(state: LessonState, rendition: str, *, snapshot: bool) -> str:
         raise RefusedError(causes.RENDITION_NOT_FOUND)
     if progress.started is None or progress.leading == 0:
         raise RefusedError(causes.NOTHING_TO_PLAY)
+    rung = state.header.rendition(rendition)
     if snapshot:  # sound and pictures must end together
         common = playable_until(state)
-        rung = state.header.rendition(rendition)
         chunks = sum(reached(state, rung, count) <= common for count in range(1, progress.leading + 1))
         return media_playlist(state, rendition, chunks=max(1, chunks), final=True)
-    whole = state.final and progress.leading >= len(state.edition.chunks_of(state.header.rendition(rendition)))
+    whole = state.final and progress.leading >= len(state.edition.chunks_of(rung))
+    whole = whole or rung not in state.ladder  # nobody goes on with what is left out
     return media_playlist(state, rendition, chunks=progress.leading, final=whole)
 
 

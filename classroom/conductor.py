@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -215,10 +216,11 @@ class Conductor:
         reason = stop_reason(run.view.state, self._clock.now(), max_lesson_s=self._settings.max_lesson)
         if reason:  # asked first: a lesson that is over when it is taken up must not record another second
             stop_lesson(self._settings.root, run.folder, reason=reason)
+        asked = _asked_for(run.folder)  # before the look: what comes after it is asked for anew
         run.step()
         if run.done:
             self._stuck.pop(lesson_id, None)
-            self._made[lesson_id] = _asked_for(run.folder)
+            self._made[lesson_id] = asked
             self._box.clear_lesson(lesson_id)
             if run.view.state.empty:
                 self._empty.add(lesson_id)
@@ -256,12 +258,13 @@ class Conductor:
 
 
 def _asked_for(folder: LessonFolder) -> int:
-    """Grows whenever something new is asked of a lesson, such as another edition: the length of its control journal.
+    """Grows whenever something new is asked of a lesson: the length of its control journal, where another edition is
+    asked for, and of the one that names damaged files, which have to be made again.
 
     Raises `StorageError`.
     """
-    with storage_errors(folder.control_journal):
-        try:
-            return folder.control_journal.stat().st_size
-        except FileNotFoundError:  # an empty journal to whoever reads it
-            return 0
+    length = 0
+    for path in (folder.control_journal, folder.damage_journal):
+        with storage_errors(path), suppress(FileNotFoundError):  # an empty journal to whoever reads it
+            length += path.stat().st_size
+    return length

@@ -60,7 +60,8 @@ class Keeper:
         """The newest earlier edition that has this chunk."""
         wanted = None
         for number in sorted((n for n in state.editions if n < self._edition), reverse=True):
-            chunk = state.editions[number].renditions[rung.name].chunks.get(index)
+            held = state.editions[number].renditions[rung.name]
+            chunk = None if index in held.spoilt else held.chunks.get(index)
             if chunk is not None and chunk.span == chunk_span(state, index, rung.grid_multiple):
                 wanted = wanted or self._inputs(state, rung, index)
                 if self._held(state.seen_as(number), rung, chunk) == wanted:

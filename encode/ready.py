@@ -49,17 +49,17 @@ def chunk_span(state: LessonState, index: int, multiple: int = 1) -> Span:
 
 
 def lacking(state: LessonState, index: int, multiple: int = 1) -> tuple[str, ...]:
-    """Video renditions with chunks of this length that have no chunk `index` yet."""
-    return tuple(name for name in _video(state, multiple) if index not in state.renditions[name].chunks)
+    """Video renditions with chunks of this length that have no chunk `index` yet, or a damaged one."""
+    return tuple(name for name in _video(state, multiple) if state.renditions[name].lacks(index))
 
 
 def _video(state: LessonState, multiple: int) -> list[str]:
     return [rung.name for rung in state.ladder if rung.kind is Kind.VIDEO and rung.grid_multiple == multiple]
 
 
-def _all_there(state: LessonState, multiple: int) -> int:
-    """The number of the first chunk that a video rendition lacks."""
-    return min((state.renditions[name].next for name in _video(state, multiple)), default=0)
+def _first_due(state: LessonState, multiple: int) -> int:
+    """The number of the first chunk that a video rendition lacks, or has to have made again."""
+    return min((state.renditions[name].due for name in _video(state, multiple)), default=0)
 
 
 def next_batch(
@@ -70,7 +70,7 @@ def next_batch(
     Live, a chunk goes as soon as it is ready; a backlog goes in batches, evenly parted among `workers`. Chunks in
     `alone` share their job with no other. All are of renditions with chunks `multiple` times as long as the grid's.
     """
-    candidates = range(_all_there(state, multiple), ready_chunks(state, multiple))
+    candidates = range(_first_due(state, multiple), ready_chunks(state, multiple))
     missing = (index for index in candidates if index not in busy and lacking(state, index, multiple))
     todo = list(islice(missing, MAX_BATCH * workers))
     if not todo:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -14,15 +15,13 @@ from lesson.errors import LessonFormatError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import ChunkRecord, Kind, Rendition
+from lesson.package import NAME_DIGITS
 from lesson.records import ChunkEncoded, ChunksKept, RenditionStarted, SegmentDamaged
 from lesson.state import LessonState
 from lesson.time import Grid, Span
 from media.output.audio_encoder import audio_init
 from media.output.fmp4 import codecs
 from media.output.video_encoder import video_init
-
-DIGITS = 6
-"""Of a digest, in the name of a file."""
 
 
 class RenditionWriter:
@@ -35,6 +34,7 @@ class RenditionWriter:
         self._folder = folder
         self._journals: dict[str, JournalWriter] = {}
         self._paths: dict[str, str] = {}  # of chunks, to their inputs
+        self._state = LessonState(folder.header)
         try:
             for rendition in folder.header.ladder:
                 self._journals[rendition.name] = JournalWriter(folder.rendition_journal(rendition.name))
@@ -45,10 +45,12 @@ class RenditionWriter:
     def start(self, state: LessonState) -> None:
         """Begin each wanted rendition of the newest edition that is not begun: with its initialisation segment.
 
+        One that is damaged is made again. `state` is looked at later, too: which files are damaged.
+
         Raises:
             LessonFormatError: a rendition was begun by an encoder whose chunks do not go with this one's.
         """
-        self._paths = _paths(state)
+        self._paths, self._state = _paths(state), state
         for rendition in state.ladder:
             init = init_segment(rendition, self._folder.header.grid_of(rendition.grid_multiple))
             digest = hashlib.sha256(init).hexdigest()
@@ -60,26 +62,44 @@ class RenditionWriter:
                     f"{self._folder.id}: {rendition.name} was begun by another version of the encoder; "
                     f"remove {self._folder.rendition_folder(rendition.name)} to encode it anew"
                 )
+            elif (progress := state.renditions[rendition.name]).init_spoilt and not progress.given_up(None):
+                self._start(state, rendition, init, digest)
 
     def _start(self, state: LessonState, rendition: Rendition, init: bytes, digest: str) -> None:
-        before = [edition.renditions[rendition.name].started for edition in state.editions.values()]
-        path = next((one.init_path for one in before if one and one.init_sha256 == digest), None)
+        before = {number: edition.renditions[rendition.name] for number, edition in state.editions.items()}
+        path = next(
+            (one.started.init_path for one in before.values()
+             if one.started and one.started.init_sha256 == digest and not one.init_spoilt),
+            None,
+        )  # fmt: skip
         if path is None:
-            file = self._folder.init_path(rendition.name, digest[:DIGITS])
+            file = self._sound_path(rendition, digest)
             make_folder(file.parent)
             write_atomic(file, init)
             path = self._folder.relative(file)
+        spoilt = (
+            n for n, one in before.items() if one.init_spoilt and one.started and one.started.init_sha256 == digest
+        )
         self._journals[rendition.name].append(
-            RenditionStarted(
-                rendition=rendition.name,
-                digest=rendition.digest,
-                codecs=codecs(init),
-                init_path=path,
-                init_bytes=len(init),
-                init_sha256=digest,
-                edition=state.edition.number,
+            *(
+                RenditionStarted(
+                    rendition=rendition.name,
+                    digest=rendition.digest,
+                    codecs=codecs(init),
+                    init_path=path,
+                    init_bytes=len(init),
+                    init_sha256=digest,
+                    edition=number,
+                )
+                for number in sorted({state.edition.number, *spoilt})
             )
         )
+
+    def _sound_path(self, rendition: Rendition, digest: str) -> Path:
+        """Where an initialisation segment goes: not where one was damaged."""
+        damaged = self._state.renditions[rendition.name].damaged
+        paths = (self._folder.init_path(rendition.name, digest[:n]) for n in range(NAME_DIGITS, len(digest) + 1))
+        return next(path for path in paths if self._folder.relative(path) not in damaged)
 
     def note(self, damaged: Iterable[SegmentDamaged]) -> None:
         """Nothing is made of these segments. Raises `StorageError`."""
@@ -114,13 +134,28 @@ class RenditionWriter:
             inputs=inputs,
             peak_db=peak_db,
         )
-        self._journals[rendition.name].append(ChunkEncoded(chunk=chunk, edition=edition))
+        others = (n for n in self._with_damaged(chunk) if n != edition)
+        self._journals[rendition.name].append(
+            ChunkEncoded(chunk=chunk, edition=edition),
+            *(ChunksKept(rendition=rendition.name, edition=n, of=edition, first=index, count=1) for n in others),
+        )
+
+    def _with_damaged(self, made: ChunkRecord) -> Iterator[int]:
+        """The editions that have, damaged, what was made just now."""
+        for number, edition in self._state.editions.items():
+            progress = edition.renditions[made.rendition]
+            chunk = progress.chunks.get(made.index)
+            if chunk and chunk.path in progress.damaged and (chunk.inputs, chunk.span) == (made.inputs, made.span):
+                yield number
 
     def _path(self, rendition: Rendition, index: int, inputs: str) -> str:
-        """Where a chunk goes: named by the first digits of its inputs, more where they name another one already."""
-        for digits in range(DIGITS, len(inputs)):
+        """Where a chunk goes: named by the first digits of its inputs, more where they name another one already, or one
+        that is damaged: what players and caches know under a name never becomes something else.
+        """
+        damaged = self._state.renditions[rendition.name].damaged
+        for digits in range(NAME_DIGITS, len(inputs)):
             path = self._folder.relative(self._folder.chunk_path(rendition.name, index, inputs[:digits]))
-            if self._paths.setdefault(path, inputs) == inputs:
+            if path not in damaged and self._paths.setdefault(path, inputs) == inputs:
                 return path
         return self._folder.relative(self._folder.chunk_path(rendition.name, index, inputs))
 

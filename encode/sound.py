@@ -38,7 +38,7 @@ class SoundEncoder:
     def step(self, state: LessonState, store: RenditionWriter) -> bool:
         """Encode and commit the next chunk; False when none is ready. Raises `MediaError`, `StorageError`."""
         progress, edition = state.renditions[self.rendition.name], state.edition.number
-        span, index = next_span(state, self.rendition), progress.next
+        span, index = next_span(state, self.rendition), progress.due
         if span is None or progress.started is None:
             return False
         first = span.start // BLOCK
@@ -77,12 +77,12 @@ class SoundEncoder:
 
 
 def next_span(state: LessonState, rendition: Rendition) -> Span | None:
-    """Lesson ticks of the first chunk that an audio rendition lacks; None when it is not ready, or not wanted."""
+    """Lesson ticks of the first chunk that an audio rendition has to make; None when it is not ready, or not wanted."""
     progress, multiple = state.renditions[rendition.name], rendition.grid_multiple
     there = ready_chunks(state, multiple, beyond=BEYOND)
-    if rendition not in state.ladder or not progress.started or progress.next >= there:
+    if rendition not in state.ladder or not progress.started or progress.due >= there:
         return None
-    return chunk_span(state, progress.next, multiple)
+    return chunk_span(state, progress.due, multiple)
 
 
 def _cut(samples: list[Sample], duration: Ticks) -> list[Sample]:

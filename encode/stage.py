@@ -16,8 +16,10 @@ from encode.pool import Pool
 from encode.ready import Batch, chunk_span, multiples, next_batch
 from encode.rendition_writer import RenditionWriter
 from encode.sound import SoundEncoder, next_span
+from lesson.errors import StorageError
 from lesson.folder import LessonFolder
 from lesson.model import Kind
+from lesson.rendition_state import MAX_REMADE
 from lesson.time import Span
 from lesson.view import LessonView
 
@@ -45,7 +47,7 @@ class EncodeStage:
         """Do what can be done now; whether there was anything. Raises `MediaError`, `StorageError`."""
         moved = self.view.poll()
         state = self.view.state
-        if state.frozen_until and self._started != state.newest:
+        if state.frozen_until and (self._started != state.newest or self._spoilt_init()):
             self._store.start(state)
             self._started = state.newest
             self.view.poll()
@@ -57,7 +59,27 @@ class EncodeStage:
         for chunk in self._pool.finished():
             self._commit(chunk)
             moved = True
+        if not (moved or self._pool.busy):
+            self._say_what_is_given_up()
         return moved
+
+    def _spoilt_init(self) -> bool:
+        """Whether an initialisation segment is to be made again."""
+        progresses = [self.view.state.renditions[rung.name] for rung in self.view.state.ladder]
+        return any(progress.init_spoilt and not progress.given_up(None) for progress in progresses)
+
+    def _say_what_is_given_up(self) -> None:
+        """Raises `StorageError` if nothing is left to be done but what the disk damages again and again."""
+        state = self.view.state
+        for rung in state.ladder if state.edition.made else ():
+            progress = state.renditions[rung.name]
+            lost = [*sorted(progress.spoilt), *([None] if progress.init_spoilt else [])]
+            if lost and all(progress.given_up(one) for one in lost):
+                what = "the initialisation segment" if lost[0] is None else f"chunk {lost[0]}"
+                raise StorageError(
+                    f"{self._folder.rendition_folder(rung.name)}: this disk has damaged {what} {MAX_REMADE + 1} times; "
+                    "replace the disk"
+                )
 
     def _keep(self) -> bool:
         kept = self._keeper.kept(self.view.state, self._pool.busy)

@@ -103,7 +103,13 @@ class EditionState:
 
     @property
     def encoded(self) -> bool:
-        """Whether every chunk of every wanted rendition of the finished plan is there."""
+        """Whether every chunk of every wanted rendition of the finished plan is there, and none known to be damaged."""
+        progresses = [self.renditions[rung.name] for rung in self.ladder]
+        return self.made and not any(progress.spoilt or progress.init_spoilt for progress in progresses)
+
+    @property
+    def made(self) -> bool:
+        """Whether every chunk was made once, whatever became of it since."""
         return self.final and all(
             self.renditions[rung.name].leading >= len(self.chunks_of(rung)) for rung in self.ladder
         )

@@ -228,6 +228,11 @@ class LessonFolder:
     def publish_journal(self) -> Path:
         return self.path / "pub" / "journal.jsonl"
 
+    @property
+    def damage_journal(self) -> Path:
+        """What publishing found damaged. A file of its own: who makes chunks sees by its size when there is more."""
+        return self.path / "pub" / "damage.jsonl"
+
     def state_journals(self) -> list[Path]:
         """The journals whose fold is the state of a lesson with edition 0 alone; observations are not among them."""
         return [
@@ -237,6 +242,7 @@ class LessonFolder:
             self.plan_journal(),
             *(self.rendition_journal(rendition.name) for rendition in self.header.ladder),
             self.publish_journal,
+            self.damage_journal,
         ]
 
     @property

@@ -120,13 +120,26 @@ def media_file(state: LessonState, key: str) -> Object | None:
     if name not in state.renditions:
         return None
     rendition = state.header.rendition(name)
-    number = file.partition(".")[0].partition("-")[0]
+    number, _, digest = file.partition(".")[0].partition("-")
     index = int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else -1
     for edition in map(state.seen_as, state.editions):
         chunk = edition.renditions[name].chunks.get(index)
         found = [init_object(edition, rendition), chunk_object(rendition, chunk) if chunk else None]
         if match := next((one for one in found if one and one.key == key), None):
             return match
+    damaged = {file_key(name, path): chunk for path, chunk in state.renditions[name].damaged.items()}
+    return _made_again(state, rendition, damaged[key], digest) if key in damaged else None
+
+
+def _made_again(state: LessonState, rendition: Rendition, index: int | None, digest: str) -> Object | None:
+    """What has taken the place of a damaged file: made of the same, as the digest in its name says."""
+    for edition in map(state.seen_as, state.editions):
+        progress = edition.renditions[rendition.name]
+        if index is None:
+            if progress.started and progress.started.init_sha256.startswith(digest[:NAME_DIGITS]):
+                return init_object(edition, rendition)
+        elif (chunk := progress.chunks.get(index)) and chunk.inputs.startswith(digest[:NAME_DIGITS]):
+            return chunk_object(rendition, chunk)
     return None
 
 
@@ -137,6 +150,8 @@ def other_object(state: LessonState, key: str) -> Object | None:
     return next((one for one in objects(state) if one.key == key), None)
 
 
+NAME_DIGITS = 6
+"""Of a digest, in the name of a file; more where they would name two things."""
 _DIGITS = 10
 """No chunk has a number so long; Python refuses to read very long ones."""
 
@@ -158,6 +173,18 @@ def _playlists(state: LessonState) -> Iterator[Object]:
             yield media_object(state, rendition.name, chunks=chunks, final=True, tier=tier)
 
 
+def ended_playlists(state: LessonState) -> Iterator[Object]:
+    """The playlists that were in the store when their renditions were left out of the edition: they end where they are.
+
+    The media they name stays as it is, until collected.
+    """
+    for one in state.edition.left_out:
+        progress, sent = state.renditions[one.name], state.playlists.get(playlist_key(one.name, state.edition.number))
+        chunks = min(sent.chunks, progress.leading) if sent and progress.started else 0
+        if chunks:
+            yield media_object(state, one.name, chunks=chunks, final=True)
+
+
 def _index(state: LessonState) -> Iterator[Object]:
     yield index_object(state, final=True)
 
@@ -174,5 +201,5 @@ def _file(rendition: Rendition, path: str, size: int, sha256: str, tier: int) ->
     )
 
 
-KINDS: list[Inventory] = [_files, _playlists, _index]
+KINDS: list[Inventory] = [_files, _playlists, ended_playlists, _index]
 """In the order in which they are to be in the store: what names others comes after them."""

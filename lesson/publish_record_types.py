@@ -1,4 +1,4 @@
-"""Every kind of fact that `pub/journal.jsonl` may hold, as values; their text form is in `lesson.records`."""
+"""Every kind of fact that the journals in `pub/` may hold, as values; their text form is in `lesson.records`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ class ObjectStored:
     key: str
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDamaged:
+    """The file at `path` is not any more what was committed, and the store does not hold it: it has to be made again.
+
+    `chunk`: its number; None: it was the initialisation segment of the rendition. `problem` is for people. The one kind
+    of line in `pub/damage.jsonl`.
+    """
+
+    rendition: str
+    path: str
+    problem: str
+    chunk: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

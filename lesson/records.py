@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from lesson.box_record_types import FaultCleared, FaultRaised, JobEnded, JobStarted
 from lesson.errors import LessonFormatError
 from lesson.publish_record_types import (
+    FileDamaged,
     ObjectStored,
     PartStored,
     PlaylistPublished,
@@ -64,6 +65,7 @@ __all__ = [
     "EpochStarted",
     "FaultCleared",
     "FaultRaised",
+    "FileDamaged",
     "FrozenUntil",
     "JobEnded",
     "JobStarted",
@@ -118,6 +120,7 @@ Record: TypeAlias = (
     | PublishStarted
     | ObjectStored
     | UploadStarted
+    | FileDamaged
     | PartStored
     | PlaylistPublished
     | Verified

@@ -8,6 +8,9 @@ from lesson.bitrate import BitRate
 from lesson.model import ChunkRecord
 from lesson.records import RenditionStarted
 
+MAX_REMADE = 5
+"""How often a file is made again that the disk damages: then the disk is at fault, and somebody has to be told."""
+
 
 @dataclass(slots=True)
 class RenditionState:
@@ -22,6 +25,10 @@ class RenditionState:
     started: RenditionStarted | None = None
     chunks: dict[int, ChunkRecord] = field(default_factory=dict)
     leading: int = 0
+    damaged: dict[str, int | None] = field(default_factory=dict)
+    """Paths of files that were damaged before the store had them, in any edition, to the number of the chunk (None: the
+    initialisation segment). What is made instead has another path, so it counts whichever journal is read first.
+    """
     rate: BitRate = field(init=False, compare=False, repr=False)
     """Of the leading chunks."""
 
@@ -42,6 +49,31 @@ class RenditionState:
     def next(self) -> int:
         """Number of the first chunk that is missing."""
         return self.first + self.leading
+
+    @property
+    def spoilt(self) -> set[int]:
+        """Numbers of the chunks that are damaged and not made again yet."""
+        found = ((index, self.chunks.get(index)) for path, index in self.damaged.items() if index is not None)
+        return {index for index, chunk in found if chunk is not None and chunk.path in self.damaged}
+
+    @property
+    def init_spoilt(self) -> bool:
+        """Whether the initialisation segment is damaged and not made again yet."""
+        return self.started is not None and self.started.init_path in self.damaged
+
+    def given_up(self, index: int | None) -> bool:
+        """Whether this chunk (None: the initialisation segment) was damaged too often to be made once more."""
+        return list(self.damaged.values()).count(index) > MAX_REMADE
+
+    def lacks(self, index: int) -> bool:
+        """Whether this chunk is to be made, or made again."""
+        chunk = self.chunks.get(index)
+        return chunk is None or (chunk.path in self.damaged and not self.given_up(index))
+
+    @property
+    def due(self) -> int:
+        """Number of the first chunk that is to be made, or made again."""
+        return min([self.next, *(index for index in self.spoilt if not self.given_up(index))])
 
     def named(self, count: int) -> list[ChunkRecord]:
         """The first `count` of the leading chunks."""

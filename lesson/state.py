@@ -15,6 +15,7 @@ from lesson.records import (
     CropPath,
     EditionStarted,
     EpochStarted,
+    FileDamaged,
     FrozenUntil,
     Mapped,
     ObjectStored,
@@ -204,8 +205,10 @@ class LessonState:
                 self.start = self.start or record
             case Stop():
                 self.stop = self.stop or record
-            case EditionStarted() if record.number > 0:
-                self.editions.setdefault(record.number, EditionState(self.header, record.number, record))
+            case EditionStarted() if record.number > 0 and record.number not in self.editions:
+                started = self.editions[record.number] = EditionState(self.header, record.number, record)
+                for name, progress in self.editions[0].renditions.items():
+                    started.renditions[name].damaged = progress.damaged  # files are the lesson's
             case RungSkipped():
                 self.editions[record.edition].skipped.setdefault(record.rendition, record)
 
@@ -245,6 +248,8 @@ class LessonState:
                 self.objects[record.key] = record
             case PlaylistPublished():
                 self.playlists[record.key] = record
+            case FileDamaged():
+                self.editions[0].renditions[record.rendition].damaged[record.path] = record.chunk
             case Verified():
                 self.editions[record.edition].verified = record
 
@@ -272,7 +277,7 @@ class LessonState:
 
     @property
     def encoded(self) -> bool:
-        """Whether every chunk of every wanted rendition of the finished plan is there."""
+        """Whether every chunk of every wanted rendition of the finished plan is there, and none known to be damaged."""
         return self.edition.encoded
 
     def gaps(self) -> list[Gap]:

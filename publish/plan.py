@@ -6,9 +6,12 @@ Order, so that a thin line carries what matters first:
 2. media before the playlist that names it;
 3. a playlist as soon as nothing else waits; while media waits, only when its own bytes are at most an eighth of the
    new media it names (an EVENT playlist grows with the lesson: sent for each chunk it would take as much of a
-   64 kbit/s line as the voice);
+   64 kbit/s line as the voice); at once where its rendition was left out: it ends there;
 4. `index.m3u8` when the base layer can be played, and again when a rung joins, catches up or falls behind;
 5. once everything is encoded and sent: VOD playlists with measured bit rates, then the seal.
+
+A file that is damaged on the disk is passed over until it was made again, under another name; a playlist that named it
+goes again.
 
 An edition but the first is no live one: its playlists go once it is whole, and `index.m3u8` changes with the seal, when
 all else was compared with the store.
@@ -23,7 +26,18 @@ from typing import TypeAlias
 from lesson.errors import UnusableMediaError
 from lesson.hls import INDEX, file_key, playlist_key, reached
 from lesson.model import Rendition
-from lesson.package import MANIFEST, Object, chunk_object, index_object, init_object, media_object, objects, tiers
+from lesson.package import (
+    MANIFEST,
+    Object,
+    chunk_object,
+    ended_playlists,
+    index_object,
+    init_object,
+    media_object,
+    objects,
+    tiers,
+)
+from lesson.records import PlaylistPublished
 from lesson.state import LessonState
 from lesson.time import Ticks
 
@@ -72,14 +86,19 @@ Step: TypeAlias = Put | PutPlaylist | Seal
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """How far one rendition is: chunks encoded, stored and named by its playlist in the store."""
+    """How far one rendition is: chunks encoded, stored and named by its playlist in the store.
+
+    `settled`: its VOD playlist, as it is now, is in the store. `waiting`: the position of the first chunk that is to be
+    sent (that of the first encoded one if only the initialisation segment is), None if there is nothing.
+    """
 
     rendition: Rendition
     tier: int
     encoded: int
     stored: int
     published: int
-    settled: bool  # its VOD playlist is in the store
+    settled: bool
+    waiting: int | None
 
 
 _Tiers: TypeAlias = list[list[_Progress]]
@@ -108,32 +127,72 @@ def _progress(state: LessonState, rendition: Rendition, tier: int) -> _Progress:
     playlist = state.playlists.get(playlist_key(rendition.name, state.edition.number))
     published = playlist.chunks if playlist else 0
     encoded = progress.leading if progress.started else 0
-    stored = published  # what a playlist names is stored
-    if progress.started and file_key(rendition.name, progress.started.init_path) in state.objects:
-        while stored < encoded and file_key(rendition.name, progress.leads_with(stored).path) in state.objects:
+    stored = min([published, *_replaced(state, rendition, published)])  # all else that a playlist names is stored
+    init_there = progress.started is not None and _is_stored(state, rendition, progress.started.init_path)
+    if init_there:
+        while stored < encoded and _is_stored(state, rendition, progress.leads_with(stored).path):
             stored += 1
-    return _Progress(rendition, tier, encoded, stored, published, playlist is not None and playlist.final)
+    rest = range(stored, encoded)
+    waiting = next((at for at in rest if _may_be_sent(state, rendition, progress.leads_with(at).path)), None)
+    if waiting is None and rest and not (init_there or progress.init_spoilt):
+        waiting = stored
+    settled = playlist is not None and playlist.final
+    if settled and progress.damaged and stored:  # a chunk may have another name since
+        settled = playlist == _final(state, rendition, stored)
+    return _Progress(rendition, tier, encoded, stored, published, settled, waiting)
+
+
+def _is_stored(state: LessonState, rendition: Rendition, path: str) -> bool:
+    return path not in state.renditions[rendition.name].damaged and file_key(rendition.name, path) in state.objects
+
+
+def _may_be_sent(state: LessonState, rendition: Rendition, path: str) -> bool:
+    return path not in state.renditions[rendition.name].damaged and file_key(rendition.name, path) not in state.objects
+
+
+def _replaced(state: LessonState, rendition: Rendition, published: int) -> Iterator[int]:
+    """Of what a playlist in the store names, the positions for which something else has to be stored."""
+    progress = state.renditions[rendition.name]
+    for index in set(progress.damaged.values()):
+        if index is None:
+            if progress.started and not _is_stored(state, rendition, progress.started.init_path):
+                yield 0
+            continue
+        position = index - progress.first
+        named = 0 <= position < min(published, progress.leading)
+        if named and not _is_stored(state, rendition, progress.leads_with(position).path):
+            yield position
+
+
+def _final(state: LessonState, rendition: Rendition, chunks: int) -> PlaylistPublished:
+    """How its VOD playlist would be journaled now."""
+    text = media_object(state, rendition.name, chunks=chunks, final=True)
+    return PlaylistPublished(key=text.key, chunks=chunks, final=True, sha256=text.sha256)
 
 
 def _media(state: LessonState, ladder: _Tiers) -> Iterator[Put]:
     """Files to be sent, most important first."""
     for group in ladder:
-        waiting = [(p.stored, order, p) for order, p in enumerate(group) if p.stored < p.encoded]
-        for stored, _, progress in sorted(waiting, key=lambda entry: entry[:2]):
-            rendition = progress.rendition
-            init = init_object(state, rendition, progress.tier)
-            if init and init.key not in state.objects:
+        waiting = [(p.waiting, order, p) for order, p in enumerate(group) if p.waiting is not None]
+        for position, _, p in sorted(waiting, key=lambda entry: entry[:2]):
+            rendition, progress = p.rendition, state.renditions[p.rendition.name]
+            init = init_object(state, rendition, p.tier)
+            if init and init.key not in state.objects and not progress.init_spoilt:
                 yield Put(init)
-            yield Put(chunk_object(rendition, state.renditions[rendition.name].leads_with(stored), progress.tier))
+            yield Put(chunk_object(rendition, progress.leads_with(position), p.tier))
 
 
 def _playlists(state: LessonState, ladder: _Tiers, *, waiting: Put | None) -> Iterator[PutPlaylist]:
     """Playlists that are due, most important first."""
+    for ended in ended_playlists(state):
+        sent = state.playlists[ended.key]
+        if not sent.final:
+            yield PutPlaylist(object=ended, chunks=sent.chunks, final=True)
     for progress in (progress for group in ladder for progress in group):
         complete = state.encoded and progress.stored == progress.encoded
         if not complete and state.edition.number:  # players have the edition before until this one is whole
             continue
-        if progress.settled or not progress.stored or (progress.published == progress.stored and not complete):
+        if progress.settled or not progress.stored or (progress.published >= progress.stored and not complete):
             continue
         if complete or waiting is None or not progress.published or _worth(state, progress):
             name, chunks = progress.rendition.name, progress.stored

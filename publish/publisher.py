@@ -32,7 +32,7 @@ LOOK_S = 1.0
 BUSY_S = 5.0
 """Until a lesson that another process publishes is looked at again."""
 RETRY_S = 60.0
-"""Until a lesson that cannot be published (a damaged chunk) is tried again."""
+"""Until a lesson that cannot be published (the disk refuses its journals) is tried again."""
 
 _log = structlog.get_logger()
 
@@ -146,7 +146,7 @@ class Publisher:
             lesson.next = uploader.next()
         except UnusableMediaError:  # nothing was recorded: nothing is missing in the store
             lesson.next = None
-        lesson.fresh = not uploader.state.encoded
+        lesson.fresh = not uploader.state.edition.made
 
     def _send(self, lesson: _Lesson, step: Step) -> None:
         lesson_id = lesson.folder.id

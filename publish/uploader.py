@@ -14,10 +14,17 @@ from typing import Self
 import structlog
 
 from lesson.durable import write_atomic
-from lesson.errors import IntegrityError, JournalBusyError, ObjectNotFoundError, StoreError
+from lesson.errors import (
+    IntegrityError,
+    JournalBusyError,
+    LessonFormatError,
+    ObjectNotFoundError,
+    StorageError,
+    StoreError,
+)
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
-from lesson.journal import JournalWriter, read_journal
+from lesson.journal import JournalWriter, append_records, read_journal
 from lesson.manifest import manifest
 from lesson.package import MANIFEST, Object, index_object, manifest_object, published
 from lesson.records import ObjectStored, PartStored, PlaylistPublished, PublishStarted, Record, UploadStarted, Verified
@@ -25,11 +32,12 @@ from lesson.state import LessonState
 from lesson.view import LessonView
 from process.stage import repeat
 from publish.body import Body, HeldBody, md5_of, sha256_of
+from publish.damaged import damage_of
 from publish.in_parts import OpenUpload, open_uploads, parts_of
 from publish.plan import Put, PutPlaylist, Seal, Step, next_step
 from publish.protocol import MAX_WHOLE_BYTES, ObjectStore, Upload
 from publish.uplink import Uplink
-from publish.verify import differing, object_body
+from publish.verify import differing, holds, object_body
 
 _log = structlog.get_logger()
 MAX_REPAIRS = 3
@@ -152,11 +160,35 @@ class Uploader:
                 self._seal()
 
     def _put_object(self, item: Object) -> None:
-        body = object_body(self._folder, item)
+        body = self._sound_body(item)
+        if body is None:
+            return
         if not (self._unsure and self._is_there(item.key, body)):
             self._put(item, body)
         self._unsure = False
         self._commit(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
+
+    def _sound_body(self, item: Object) -> Body | None:
+        """The bytes an object must have; None: they are damaged on this disk, and that is journaled.
+
+        Where the store holds them nothing is lost; else the encode stage makes the file again.
+        """
+        try:
+            return object_body(self._folder, item)
+        except (IntegrityError, StorageError, LessonFormatError):
+            damage = damage_of(self._folder, self.state, item)
+            if damage is None:
+                raise
+        held = holds(self._folder, self._store, item)
+        _log.warning("file_damaged", lesson=self._folder.id, path=damage.path, error=damage.problem, stored=held)
+        if held:
+            self._commit(ObjectStored(key=item.key, bytes=item.bytes, sha256=item.sha256))
+        else:
+            append_records(self._folder.damage_journal, [damage])
+            self._view.poll()
+            if damage.path not in self.state.renditions[damage.rendition].damaged:
+                raise StorageError(f"{self._folder.damage_journal}: cannot be read back")
+        return None
 
     def _is_there(self, key: str, body: Body) -> bool:
         try:
@@ -210,11 +242,14 @@ class Uploader:
     def _seal(self) -> None:
         state = self._view.state
         if state.edition.number:  # nobody is sent to this edition before it is whole
-            self._compare([item for item in published(state) if item.key not in {INDEX, MANIFEST}])
+            rest = [item for item in published(state) if item.key not in {INDEX, MANIFEST}]
+            if not self._compare(rest):
+                return
         digest = self._put_manifest(state)
         self._put_index(state)
         expected = published(state)
-        self._compare(expected)
+        if not self._compare(expected):
+            return
         total, number = sum(item.bytes for item in expected), state.edition.number
         self._commit(
             Verified(objects=len(expected), bytes=total, manifest_sha256=digest, url=state.publish_url, edition=number)
@@ -239,15 +274,21 @@ class Uploader:
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
         return digest
 
-    def _compare(self, expected: Sequence[Object]) -> None:
-        """Compare objects with the store, and send again what differs. Raises `StoreError` if that does not help."""
+    def _compare(self, expected: Sequence[Object]) -> bool:
+        """Compare objects with the store, and send again what differs; False: some of that has to be made again first.
+
+        Raises `StoreError` if that does not help.
+        """
         for _ in range(MAX_REPAIRS):
             wrong = differing(self._folder, self._store, expected)
             if not wrong:
-                return
+                return True
             for item, problem in wrong:
                 _log.warning("object_lost", error=problem)
-                self._put(item, object_body(self._folder, item))
+                if (body := self._sound_body(item)) is not None:
+                    self._put(item, body)
+            if not self._view.state.encoded:
+                return False
         raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
 
     def _commit(self, record: Record) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, storage_errors
+from lesson.errors import IntegrityError, LessonFormatError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import NOTHING
 from lesson.package import Object, published
@@ -16,7 +16,10 @@ from publish.protocol import ObjectInfo, ObjectStore
 
 
 def committed_body(folder: LessonFolder, relative: str, sha256: str) -> FileBody:
-    """A file of the lesson, found whole. Raises `StorageError` if it is gone, `IntegrityError` if it is damaged."""
+    """A file of the lesson, found whole.
+
+    Raises `StorageError` if it is gone, `IntegrityError` if it is damaged, `LessonFormatError` if it is no file.
+    """
     path = folder.absolute(relative)
     with storage_errors(path):
         body = FileBody(path, 0, path.stat().st_size)
@@ -64,9 +67,22 @@ def differing(
     return found
 
 
+def holds(folder: LessonFolder, store: ObjectStore, item: Object) -> bool:
+    """Whether the store holds an object, read back and compared by its SHA-256. Raises `StoreError`, `ConfigError`."""
+    try:
+        info = store.head(f"{folder.header.id}/{item.key}")
+    except ObjectNotFoundError:
+        return False
+    return _difference(folder, store, item, info, deep=True) is None
+
+
 def _difference(
     folder: LessonFolder, store: ObjectStore, item: Object, info: ObjectInfo | None, *, deep: bool
 ) -> str | None:
+    """In what way an object is not as it must be, given what the store says of it (None: it has none); None: in none.
+
+    Raises `StoreError`.
+    """
     if info is None:
         return "missing in the store"
     if info.bytes != item.bytes:
@@ -97,5 +113,5 @@ def _same_as_here(folder: LessonFolder, item: Object, info: ObjectInfo) -> bool 
         if info.md5 is not None:
             return info.md5 == md5_of(body)
         return True if info.etag == etag_in_parts(body) else None  # parts of another size have another ETag
-    except (StorageError, IntegrityError):
+    except (StorageError, IntegrityError, LessonFormatError):
         return None

@@ -8,12 +8,13 @@ import m3u8
 import numpy as np
 import pytest
 
+from lesson.editions import skip_rung
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
 from lesson.model import Kind
-from lesson.records import FrozenUntil
+from lesson.records import FileDamaged, FrozenUntil
 from lesson.time import TICKS_PER_SECOND
-from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all, write_chunk
+from tests.kit.lessons import encode_all, make_again, make_lesson, old_chunk, plan_all, record_all, write_chunk
 from tests.kit.room import TEACHER, began, committed, deliver, lost
 
 ID = "20260101-080000-aaaa"
@@ -171,3 +172,41 @@ def test_thumbnails_that_cannot_be(client: httpx.Client, folder: LessonFolder) -
     assert client.get(f"/lessons/{folder.id}/thumbs/teacher.jpg").status_code == 404  # its segments hold no pictures
     folder.segment_path("teacher", 0, 2).unlink()
     assert client.get(f"/lessons/{folder.id}/thumbs/teacher.jpg").status_code == 404
+
+
+def test_a_rung_that_is_left_out_in_mid_lesson_ends_where_it_is(client: httpx.Client, folder: LessonFolder) -> None:
+    plan_all(folder, final=False)
+    encode_all(folder, end=6 * TICKS_PER_SECOND)
+    before = m3u8.loads(client.get(f"{HLS}/high/index.m3u8").text)
+    skip_rung(folder.path.parent, folder, "high", "too slow")
+    after = m3u8.loads(client.get(f"{HLS}/high/index.m3u8").text)
+    assert (before.is_endlist, after.is_endlist) == (False, True)
+    assert [one.uri for one in after.segments] == [one.uri for one in before.segments]
+    assert not m3u8.loads(client.get(f"{HLS}/low/index.m3u8").text).is_endlist
+    assert "high" not in client.get(f"{HLS}/index.m3u8").text
+
+
+@pytest.mark.parametrize("file", ["init.mp4", "000001.m4s"])
+def test_what_is_made_again_is_played_under_its_old_name_too(
+    client: httpx.Client, folder: LessonFolder, file: str
+) -> None:
+    plan_all(folder)
+    encode_all(folder)
+    path = folder.rendition_folder("low") / file
+    path.unlink()
+    chunk = None if file == "init.mp4" else 1
+    damage = FileDamaged(rendition="low", chunk=chunk, path=folder.relative(path), problem="missing")
+    playlist = client.get(f"{HLS}/low/index.m3u8").text
+    append_records(folder.damage_journal, [damage])
+    assert client.get(f"{HLS}/low/index.m3u8").text == playlist, "nobody's playlist shrinks meanwhile"
+    assert client.get(f"{HLS}/low/{file}").status_code == 404
+    assert make_again(folder) == 1
+    new = client.get(f"{HLS}/low/index.m3u8").text
+    assert new != playlist
+    (name,) = {line.split('URI="')[-1].rstrip('"') for line in new.splitlines()} - {
+        line.split('URI="')[-1].rstrip('"') for line in playlist.splitlines()
+    }
+    answers = [client.get(f"{HLS}/low/{uri}") for uri in (name, file)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+    assert m3u8.loads(new).is_endlist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -224,3 +225,28 @@ def write_chunk(folder: LessonFolder, rendition: Rendition, index: int, span: Sp
             inputs="0" * 16,
         )
     )
+
+
+def make_again(folder: LessonFolder) -> int:
+    """What the encode stage does of chunks and initialisation segments known to be damaged; how many there were."""
+    state, count = load_state(folder), 0
+    for rendition in folder.header.ladder:
+        progress, records = state.renditions[rendition.name], list[Record]()
+        if progress.init_spoilt and progress.started:
+            path = folder.init_path(rendition.name, f"{len(progress.damaged)}")
+            path.write_bytes(f"init of {rendition.name}".encode())
+            records.append(replace(progress.started, init_path=folder.relative(path)))
+        for index in progress.spoilt:
+            path = folder.chunk_path(rendition.name, index, f"{len(progress.damaged)}")
+            data = f"{rendition.name} {index}, once more".encode()
+            path.write_bytes(data)
+            made = replace(
+                progress.chunks[index],
+                path=folder.relative(path),
+                bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
+            records.append(ChunkEncoded(chunk=made))
+        append_records(folder.rendition_journal(rendition.name), records)
+        count += len(records)
+    return count

@@ -86,7 +86,7 @@ class InstantSound:
 
     def step(self, state: LessonState, store: RenditionWriter) -> bool:
         progress = state.renditions[self.rendition.name]
-        index = progress.next
+        index = progress.due
         if progress.started is None or index >= ready_chunks(state, beyond=BEYOND):
             return False
         span = chunk_span(state, index)

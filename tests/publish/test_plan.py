@@ -20,11 +20,12 @@ from lesson.records import (
     PlaylistPublished,
     PublishStarted,
     RenditionStarted,
+    RungSkipped,
     Verified,
 )
 from lesson.state import LessonState
 from publish.plan import PLAYLIST_ENTRY_BYTES, PLAYLIST_HEAD_BYTES, Put, PutPlaylist, Seal, Step, next_step
-from tests.kit.lessons import header
+from tests.kit.lessons import header, moment
 from tests.kit.playlists import check_media, check_multivariant
 
 THIN = ladder("thin")
@@ -242,3 +243,40 @@ def test_any_order_of_events_ends_sealed(data: st.DataObject) -> None:
     simulation.run()
     assert isinstance(simulation.done[-1], Seal)
     assert len(simulation.state.objects) == len(NAMES) * (longest + 2)
+
+
+def leave_out(simulation: Simulation, name: str) -> None:
+    simulation.state.apply(RungSkipped(edition=0, rendition=name, at=moment(), reason="too slow"))
+
+
+@pytest.mark.parametrize("chunks", [1, 5])
+def test_the_playlist_of_a_rung_that_is_left_out_ends_where_it_is(chunks: int) -> None:
+    """Nobody goes on with it: who watches it must not ask for more for ever."""
+    simulation = Simulation()
+    for name in NAMES:
+        simulation.encode(name, chunks)
+    simulation.run()
+    simulation.encode("v720", 3)  # coded, and not in the store
+    leave_out(simulation, "v720")
+    (ended, index) = [step for step in simulation.run() if isinstance(step, PutPlaylist)]
+    assert (ended.key, ended.final, ended.chunks) == ("v720/index.m3u8", True, chunks)
+    assert len(check_media(text_of(ended), final=True)) == chunks
+    assert index.key == INDEX
+    assert "v720" not in text_of(index)
+    simulation.state.apply(FrozenUntil(at=(chunks + 1) * simulation.state.header.grid.chunk, final=True))
+    for name in NAMES[:-1]:
+        simulation.encode(name)
+    later = keys(simulation.run(check=False))
+    assert not [key for key in later if key.startswith("v720/")]
+    assert isinstance(simulation.done[-1], Seal)
+    found = {one.key: one for one in objects(simulation.state)}
+    assert found["v720/index.m3u8"].sha256 == ended.object.sha256, "verify has to compare it"
+    assert not [key for key in found if key.startswith("v720/") and key != "v720/index.m3u8"]
+
+
+def test_of_a_rung_left_out_before_it_was_in_the_store_nothing_goes_there() -> None:
+    simulation = Simulation()
+    leave_out(simulation, "v720")
+    simulation.finish(4)
+    assert not [key for key in keys(simulation.run(check=False)) if key.startswith("v720/")]
+    assert isinstance(simulation.done[-1], Seal)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from lesson.editions import skip_rung
 from lesson.errors import IntegrityError, JournalBusyError, StoreError, UnusableMediaError
 from lesson.folder import LessonFolder
 from lesson.hls import INDEX
 from lesson.journal import append_records, read_journal
 from lesson.manifest import manifest
-from lesson.records import ChunkEncoded, FrozenUntil
+from lesson.records import ChunkEncoded, FileDamaged, FrozenUntil
 from lesson.state import Phase
 from lesson.verify import verify_local
 from lesson.view import load_state
@@ -24,11 +25,13 @@ from publish.body import Body
 from publish.folder_store import FolderStore
 from publish.in_parts import PART_BYTES
 from publish.memory_store import MemoryStore
+from publish.plan import Seal
 from publish.protocol import ObjectInfo, Part, Upload
 from publish.uplink import Uplink
 from publish.uploader import Uploader
 from publish.verify import verify_remote
-from tests.kit.lessons import encode_all, make_lesson, old_chunk, plan_all, record_all
+from tests.kit.damaged import SEGMENT_DAMAGE
+from tests.kit.lessons import encode_all, make_again, make_lesson, old_chunk, old_init, plan_all, record_all
 from tests.kit.playlists import check_media, check_multivariant, check_strictly
 
 
@@ -208,14 +211,84 @@ def test_nothing_recorded_ends_with_one_line(tmp_path: Path) -> None:
         Uploader(folder, MemoryStore()).run()
 
 
-def test_a_chunk_damaged_on_the_local_disk_is_never_published(folder: LessonFolder) -> None:
-    path = old_chunk(folder, "low", 2)
-    path.write_bytes(bytes(path.stat().st_size))
+def damage(path: Path, kind: str) -> None:
+    if kind == "another segment":
+        path.write_bytes(path.with_name("another").read_bytes() if path.with_name("another").exists() else b"other")
+    else:
+        SEGMENT_DAMAGE[kind](path)
+
+
+def send(uploader: Uploader) -> None:
+    """Carry out what there is to do now."""
+    while (step := uploader.next()) is not None:
+        uploader.carry_out(step)
+
+
+@pytest.mark.parametrize("kind", SEGMENT_DAMAGE)
+@pytest.mark.parametrize("which", ["init", "first", "last"])
+def test_what_is_damaged_on_the_local_disk_is_named_once_and_all_else_is_sent(
+    folder: LessonFolder, kind: str, which: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = old_init(folder, "low") if which == "init" else old_chunk(folder, "low", {"first": 0, "last": 3}[which])
+    key = f"low/{path.name}"
+    damage(path, kind)
     store = MemoryStore()
-    with pytest.raises(IntegrityError, match=r"000002\.m4s"):
-        Uploader(folder, store).run()
-    assert "lesson/low/000002.m4s" not in store.objects
-    assert "lesson/low/000001.m4s" in store.objects
+    for _ in range(2):  # killed, and started again
+        with Uploader(folder, store) as uploader:
+            send(uploader)
+            assert not uploader.state.encoded
+    (record,) = read_journal(folder.damage_journal)
+    assert isinstance(record, FileDamaged)
+    assert (record.rendition, record.path) == ("low", folder.relative(path))
+    assert record.chunk == (None if which == "init" else int(path.stem))
+    assert "file_damaged" in caplog.text
+    media = {f"lesson/{name}/{file}" for name in ("voice", "low", "high")
+             for file in ("init.mp4", *(f"{index:06d}.m4s" for index in range(4)))}  # fmt: skip
+    assert media - set(store.objects) == {f"lesson/{key}"}
+    if record.chunk == 3:
+        assert len(check_media(store.objects["lesson/low/index.m3u8"].decode(), final=False)) == 3
+    else:
+        assert "lesson/low/index.m3u8" not in store.objects
+    assert make_again(folder) == 1
+    Uploader(folder, store).run()
+    assert f"lesson/{key}" not in store.objects, "what has the name of something damaged is not stored under it"
+    assert verify_remote(folder, store, deep=True) == []
+    assert verify_local(folder) == []
+    check_media(store.objects["lesson/low/index.m3u8"].decode(), final=True)
+
+
+@pytest.mark.parametrize("which", ["init.mp4", "000000.m4s", "000002.m4s"])
+@pytest.mark.parametrize("kind", ["missing", "one byte"])
+def test_where_the_store_holds_it_nothing_is_made_again(folder: LessonFolder, which: str, kind: str) -> None:
+    store = MemoryStore()
+    sound = (folder.rendition_folder("low") / which).read_bytes()
+    store.objects[f"lesson/low/{which}"] = sound  # as of another box, or another life
+    damage(folder.rendition_folder("low") / which, kind)
+    Uploader(folder, store).run()
+    assert not folder.damage_journal.exists()
+    assert store.objects[f"lesson/low/{which}"] == sound
+    assert verify_remote(folder, store, deep=True) == []
+    (problem,) = verify_local(folder)
+    assert which in problem
+
+
+@pytest.mark.parametrize("which", ["init.mp4", "000000.m4s", "000003.m4s"])
+def test_what_the_store_loses_and_the_disk_damaged_is_made_again_before_the_seal(
+    folder: LessonFolder, which: str
+) -> None:
+    store = MemoryStore()
+    with Uploader(folder, store) as uploader:
+        while not isinstance(step := uploader.next(), Seal):
+            assert step is not None
+            uploader.carry_out(step)
+        store.objects[f"lesson/low/{which}"] = b"?"
+        damage(folder.rendition_folder("low") / which, "one byte")
+        send(uploader)
+        assert uploader.state.verified is None
+    assert make_again(folder) == 1
+    Uploader(folder, store).run()
+    assert store.objects[f"lesson/low/{which}"] == b"?", "what is immutable was overwritten"
+    assert verify_remote(folder, store, deep=True) == []
 
 
 def test_one_lesson_has_one_uploader_and_another_waits_until_it_is_done(folder: LessonFolder) -> None:
@@ -308,3 +381,30 @@ def test_an_upload_that_the_store_gave_up_is_begun_anew(folder: LessonFolder) ->
     Uploader(folder, store).run(Uplink(sleep=swept))
     assert store.sent == [1, 1, 2]
     assert store.objects["lesson/high/000002.m4s"] == data
+
+
+def test_a_rung_left_out_in_mid_lesson_leaves_no_playlist_without_an_end(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path / "root")
+    record_all(folder)
+    half = 2 * folder.header.grid.chunk
+    plan_all(folder, end=half, final=False)
+    encode_all(folder, end=half)
+    store = MemoryStore()
+    with Uploader(folder, store) as uploader:
+        send(uploader)
+        check_media(store.objects["lesson/high/index.m3u8"].decode(), final=False)
+        skip_rung(folder.path.parent, folder, "high", "too slow")
+        send(uploader)
+        ended = store.objects["lesson/high/index.m3u8"].decode()
+        assert len(check_media(ended, final=True)) == 2
+        assert b"high" not in store.objects["lesson/index.m3u8"]
+        append_records(folder.plan_journal(), [FrozenUntil(at=half, final=True)])
+        send(uploader)
+    assert load_state(folder).verified
+    assert verify_remote(folder, store, deep=True) == []
+    assert "high/index.m3u8" in folder.manifest_path.read_text()
+    for name in [key for key in store.objects if key.endswith(".m3u8")]:
+        assert "#EXT-X-ENDLIST" in store.objects[name].decode() or name == "lesson/index.m3u8"
+    store.objects["lesson/high/index.m3u8"] = ended.replace("#EXT-X-ENDLIST\n", "").encode()
+    (problem,) = verify_remote(folder, store)
+    assert "high/index.m3u8" in problem
