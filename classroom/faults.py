@@ -44,9 +44,11 @@ def _code(trouble: Trouble) -> Fault:
         return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
+    if trouble.silence_s:
+        return Fault.STAGE_HANGS
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):
         return Fault.STORE_REFUSES if trouble.refused else Fault.STORE_UNREACHABLE
-    return Fault.STAGE_GIVEN_UP
+    return Fault.STAGE_HANGS if trouble.passing else Fault.STAGE_GIVEN_UP  # a stage says that of its own processes
 
 
 def voice_faults(state: LessonState) -> Faults:

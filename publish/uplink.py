@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import structlog
@@ -10,7 +9,7 @@ import structlog
 from lesson.errors import StoreError
 from lesson.store_fault import StoreFault
 from process.backoff import Backoff
-from process.beat import complain, recovered
+from process.beat import complain, recovered, rest
 from publish.blame import Blame, Whose
 
 _log = structlog.get_logger()
@@ -22,7 +21,7 @@ class Uplink:
     Who publishes one lesson alone need not tell its objects apart: `lesson` and `key` may be left out then.
     """
 
-    def __init__(self, *, backoff: Backoff | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, *, backoff: Backoff | None = None, sleep: Callable[[float], None] = rest) -> None:
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._blame = Blame()

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.journals import epochs, media_end_ns, segments
 from benchmarks.outside import capture_pids, stage_pids
 from tests.kit.box import Box, holes, named_s
+from tests.kit.processes import command_line
 from tests.kit.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
@@ -23,6 +24,8 @@ REPLACED_S = 12.0
 """No new byte for 10 s, and a look each second."""
 STAGES = ("tracking", "encode", "publish")
 HUNG_S = 20.0
+SAID_WITHIN_S = 10.0
+SAYS_NO_MORE_S = 5.0
 PAGES_AGAIN_S = 40.0
 """Fifteen seconds of silence, ten of grace, and a start."""
 
@@ -96,6 +99,37 @@ def test_hung_stages_never_touch_the_recording(tmp_path: Path) -> None:
         box.stop()
         wait_until(lambda: box.detail()["state"] == "published", 120, what="it is published all the same")
         assert box.detail()["gaps"] == []
+
+
+def test_a_stage_that_stands_still_is_said_within_10_s(tmp_path: Path) -> None:
+    """Long before it is replaced; said no more once it goes on. The observer is the planner's to tell of."""
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        pids = wait_until(lambda: one_of_each(lesson), 30, what="all stages are there")
+        wait_until(lambda: segments(lesson, "teacher"), 20)
+        assert box.health()["faults"] == [], "whoever works is not accused"
+        for name, pid in pids.items():
+            with stopped_process(pid) as at:
+                fault = box.fault("stage_hangs", within_s=SAID_WITHIN_S + 2)
+                assert time.monotonic() - at <= SAID_WITHIN_S + 1.0, "and a look of this test"
+                assert fault["about"].rpartition("/")[2] == ("tracking" if name == "observer" else name)
+                assert fault["remedy"]
+                assert ("observer" in fault["detail"]) is (name == "observer")
+            wait_until(lambda: box.health()["faults"] == [], SAYS_NO_MORE_S, what=f"{name} goes on")
+        assert one_of_each(lesson) == pids, "nobody was replaced"
+        box.stop()
+        wait_until(lambda: box.detail()["state"] == "published", 120)
+
+
+def one_of_each(lesson: Path) -> dict[str, int] | None:
+    """The process of each stage, and the observer; None while one is missing."""
+    found = {
+        "observer" if "--observe" in command_line(pid) else name: pid
+        for name, pids in stage_pids(lesson).items()
+        for pid in pids
+        if name in STAGES
+    }
+    return found if len(found) == len(STAGES) + 1 else None
 
 
 def test_hung_pages_are_replaced(tmp_path: Path) -> None:
