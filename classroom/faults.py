@@ -14,6 +14,7 @@ from lesson.durable import write_atomic
 from lesson.elapsed import EARLIEST
 from lesson.model import Kind
 from lesson.state import LessonState
+from lesson.store_fault import StoreFault
 from process.disk import TRIAL, TRIAL_BYTES, DiskProbe, Findings, demand_same, space_for
 from process.logs import redacted
 from process.supervisor import Trouble
@@ -40,6 +41,8 @@ def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
 
 
 def _code(trouble: Trouble) -> Fault:
+    if trouble.about == StoreFault.CLOCK:
+        return Fault.CLOCK_UNTRUSTED
     if trouble.about:  # one lesson of many
         return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":

@@ -28,12 +28,12 @@ class Uplink:
 
     def failed(self, error: StoreError, lesson: str = "", key: str = "") -> Whose:
         """An object did not go over it. If that is the store's failure, rest, the longer the oftener."""
-        reached = error.fault is StoreFault.UNKNOWN  # the others are all of connecting
+        reached = error.fault is StoreFault.UNKNOWN  # the others are of connecting and of the clock: no object's own
         whose = self._blame.failed(lesson, key, reached=reached)
         if whose is Whose.STORE:
             seconds = self._backoff.pause_s()
             if self._blame.store_is_down:
-                complain(str(error))
+                self._complain(error)
             _log.warning("store_failed", error=str(error), tries=self._backoff.failures, pause_s=round(seconds, 1))
             self._sleep(seconds)
         return whose
@@ -42,7 +42,16 @@ class Uplink:
         """An object went over it."""
         self._blame.worked(lesson, key)
         self._backoff.reset()
-        recovered()
+        self._complain(None)
+
+    def _complain(self, error: StoreError | None) -> None:
+        """Say what is wrong with the store, and of the clock apart: it is mended elsewhere. None: nothing any more."""
+        wrong = "" if error is None or error.fault is not StoreFault.CLOCK else StoreFault.CLOCK
+        for about in ("", StoreFault.CLOCK):
+            if error is not None and about == wrong:
+                complain(str(error), about=about)
+            else:
+                recovered(about=about)
 
     def is_stuck(self, lesson: str) -> bool:
         """Whether it is the lesson, and not the line, of which an object does not get through."""
