@@ -93,8 +93,8 @@ def test_an_error_that_is_cut_short_is_no_answer() -> None:
 
 def refusal(code: str) -> Reply:
     body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'.encode()
-    head = f"HTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    return lambda: [head + body]
+    fields = f"Content-Type: application/xml\r\nConnection: close\r\nContent-Length: {len(body)}"
+    return lambda: [f"HTTP/1.1 403 No\r\n{fields}\r\n\r\n".encode() + body]
 
 
 @pytest.mark.parametrize("code", ["RequestTimeTooSkewed", "RequestExpired"])
