@@ -9,8 +9,11 @@ from enum import StrEnum
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
+from lesson.loss import Loss
 from lesson.model import Kind, Role, SourceSpec
 from lesson.records import EpochStarted, FaultRaised
+from lesson.roles import voice_order
+from lesson.signal import FLAW_KINDS, USELESS, Flaw
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
@@ -49,7 +52,11 @@ class SourceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceHealth:
-    """One source: `age_s` is how long ago its newest durable media ended, None before the first segment."""
+    """One source: `age_s` is how long ago its newest durable media ended, None before the first segment.
+
+    `code`: a `Loss`, why it is lost. `flaws`: what is wrong with what it records now (`lesson.signal.Flaw`), as far as
+    somebody looked (`measured`); `peak_db` and `rms_db`: of its newest sound, below full scale.
+    """
 
     id: str
     role: str
@@ -61,6 +68,16 @@ class SourceHealth:
     has_picture: bool
     has_sound: bool
     reason: str | None
+    code: str | None = None
+    flaws: tuple[str, ...] = ()
+    measured: bool = False
+    peak_db: float | None = None
+    rms_db: float | None = None
+
+    @property
+    def useless(self) -> bool:
+        """Whether what it records is as good as missing."""
+        return not USELESS.isdisjoint(self.flaws)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +89,11 @@ class RoomHealth:
     elapsed_s: float | None
     sources: tuple[SourceHealth, ...]
     faults: tuple[FaultRaised, ...] = ()
+
+    @property
+    def flawed(self) -> bool:
+        """Whether something is wrong with what any source records, required or not."""
+        return any(source.flaws for source in self.sources)
 
 
 def needed_kind(source: SourceState) -> Kind:
@@ -100,12 +122,16 @@ def segment_age_s(source: SourceState, now: Moment) -> float | None:
 
 
 def source_health(
-    source: SourceState, *, started: Moment | None, now: Moment, disk_refuses: bool = False
+    source: SourceState, *, started: Moment | None, now: Moment, disk_refuses: bool = False, heard: bool = True
 ) -> SourceHealth:
-    """Health of one source; `started` None means that no lesson is running. On a disk that refuses none is recorded."""
+    """Health of one source; `started` None means that no lesson is running. On a disk that refuses none is recorded.
+
+    `heard`: whether its sound is wanted; where another source gives the voice, its own may be as it likes.
+    """
     age = segment_age_s(source, now)
-    reason = _why_lost(source)
+    reason, code = _why_lost(source)
     state = _source_status(source, age, lost=reason is not None, started=started, now=now)
+    sound = source.signal.sound if source.delivers(Kind.AUDIO) else None
     return SourceHealth(
         id=source.spec.id,
         role=source.spec.role.value,
@@ -117,7 +143,19 @@ def source_health(
         has_picture=source.delivers(Kind.VIDEO),
         has_sound=source.delivers(Kind.AUDIO),
         reason=redacted(reason) if reason else None,
+        code=code,
+        flaws=_flaws(source, heard=heard) if state is SourceStatus.RECORDING else (),
+        measured=source.measured,
+        peak_db=sound.peak_db if sound else None,
+        rms_db=sound.rms_db if sound else None,
     )
+
+
+def _flaws(source: SourceState, *, heard: bool) -> tuple[str, ...]:
+    if not source.measured:
+        return ()
+    wanted = {Kind.VIDEO, Kind.AUDIO} if heard else {Kind.VIDEO}
+    return tuple(flaw for flaw in source.signal.flaws if flaw in FLAW_KINDS and FLAW_KINDS[Flaw(flaw)] in wanted)
 
 
 def room_health(
@@ -126,7 +164,8 @@ def room_health(
     """Health of the room whose running lesson is `state`; `standby` are its sources while there is none.
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
-    recently; a source that is not required may fail without trouble. `trouble` with any fault in `BLOCKING`.
+    recently, with something in them; a source that is not required may fail without trouble. `trouble` with any fault
+    in `BLOCKING`.
     """
     faults = tuple(faults)
     codes = {fault.code for fault in faults}
@@ -136,14 +175,16 @@ def room_health(
         status = RoomStatus.TROUBLE if codes & BLOCKING else RoomStatus.IDLE
         return RoomHealth(status=status, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
     refuses = Fault.DISK_REFUSES in codes
+    voice = next((name for name in voice_order(state) if state.sources[name].delivers(Kind.AUDIO)), None)
     sources = tuple(
-        source_health(source, started=started, now=now, disk_refuses=refuses) for source in state.sources.values()
+        source_health(source, started=started, now=now, disk_refuses=refuses, heard=_is_heard(source, voice))
+        for source in state.sources.values()
     )
     needed = [source for source in sources if source.required] or list(sources)
     return RoomHealth(
         status=RoomStatus.TROUBLE
         if codes & BLOCKING
-        else _room_status({source.state for source in needed}, starting=now.seconds_since(started) < GRACE_S),
+        else _room_status(needed, starting=now.seconds_since(started) < GRACE_S),
         lesson_id=state.header.id,
         elapsed_s=elapsed_s(state, started, now),
         sources=sources,
@@ -151,11 +192,17 @@ def room_health(
     )
 
 
-def _room_status(needed: set[SourceStatus], *, starting: bool) -> RoomStatus:
+def _is_heard(source: SourceState, voice: str | None) -> bool:
+    """Whether the sound of a source matters: that of every microphone, and of the source whose voice is taken."""
+    return source.spec.role is Role.MIC or source.spec.id == voice
+
+
+def _room_status(needed: list[SourceHealth], *, starting: bool) -> RoomStatus:
     """`starting`: the lesson has just begun; a source that is waited for later is one that is missing."""
-    if needed and needed <= {SourceStatus.RECORDING}:
-        return RoomStatus.RECORDING
-    all_may_come = needed <= {SourceStatus.RECORDING, SourceStatus.WAITING}
+    states = {source.state for source in needed}
+    if states == {SourceStatus.RECORDING}:
+        return RoomStatus.TROUBLE if any(source.useless for source in needed) else RoomStatus.RECORDING
+    all_may_come = states <= {SourceStatus.RECORDING, SourceStatus.WAITING}
     return RoomStatus.STARTING if starting and all_may_come else RoomStatus.TROUBLE
 
 
@@ -179,14 +226,14 @@ def _source_status(
     return SourceStatus.LATE
 
 
-def _why_lost(source: SourceState) -> str | None:
-    """Why what the source is there for does not come: the feed is gone, or goes on without that stream."""
+def _why_lost(source: SourceState) -> tuple[str | None, str | None]:
+    """Why what the source is there for does not come: the feed is gone, or goes on without that stream; its `Loss`."""
     if source.lost is not None:
-        return source.lost.reason
+        return source.lost.reason, source.lost.code
     kind, newest = needed_kind(source), source.epoch(source.last_epoch)
     if newest is None or not source.delivered(kind) or source.delivers(kind):
-        return None
-    return newest.reason
+        return None, None
+    return newest.reason, Loss.ABSENT
 
 
 def _fresh_for_s(source: SourceState) -> float:

@@ -24,6 +24,11 @@ class SourceHealthOut(BaseModel):
     has_picture: bool
     has_sound: bool
     reason: str | None
+    code: str | None = Field(description="why it is lost, for machines")
+    flaws: tuple[str, ...] = Field(description="what is wrong with what it records now: black, silent …")
+    measured: bool = Field(description="whether somebody looked lately at what it records; else flaws are not known")
+    peak_db: float | None = Field(description="of its newest sound, below full scale")
+    rms_db: float | None
 
     @classmethod
     def of(cls, source: SourceHealth) -> SourceHealthOut:
@@ -38,6 +43,11 @@ class SourceHealthOut(BaseModel):
             has_picture=source.has_picture,
             has_sound=source.has_sound,
             reason=source.reason,
+            code=source.code,
+            flaws=source.flaws,
+            measured=source.measured,
+            peak_db=source.peak_db,
+            rms_db=source.rms_db,
         )
 
 
@@ -71,7 +81,7 @@ class HealthOut(BaseModel):
     """
 
     status: str = Field(examples=["recording"])
-    ok: bool = Field(description="false when somebody should look: status is trouble, a fault, the disk nearly full")
+    ok: bool = Field(description="false when somebody should look: trouble, a fault, a flaw, the disk nearly full")
     lesson: str | None = Field(description="id of the running lesson")
     lesson_id: str | None
     elapsed_s: float | None
@@ -86,7 +96,7 @@ class HealthOut(BaseModel):
         sources = [SourceHealthOut.of(source) for source in room.sources]
         return cls(
             status=room.status.value,
-            ok=room.status.value != "trouble" and not disk_low and not room.faults,
+            ok=room.status.value != "trouble" and not disk_low and not room.faults and not room.flawed,
             lesson=room.lesson_id,
             lesson_id=room.lesson_id,
             elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),

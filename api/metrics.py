@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.health import RoomStatus, SourceStatus
+from api.health import RoomStatus, SourceHealth, SourceStatus
 from lesson.box import Fault
 from lesson.errors import ClassreelError
 from lesson.hls import reached
+from lesson.signal import Flaw
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
 
@@ -90,6 +91,7 @@ class RoomCollector(Collector):
                 age.add_metric([source.id, source.role], source.age_s)
         yield recording
         yield age
+        yield from _signals(health.sources)
         faults = GaugeMetricFamily(f"{PREFIX}_fault", "1 while something is wrong", labels=["code", "about"])
         for fault in health.faults:
             faults.add_metric([fault.code, fault.about], 1.0)
@@ -120,6 +122,22 @@ class RoomCollector(Collector):
             "store_failures", "Times the store began to refuse or could not be reached", "code",
             {code: box.raised[code] for code in (Fault.STORE_REFUSES, Fault.STORE_UNREACHABLE)},
         )  # fmt: skip
+
+
+def _signals(sources: Iterable[SourceHealth]) -> list[Metric]:
+    """What was measured of what the sources record."""
+    flaws = GaugeMetricFamily(
+        f"{PREFIX}_source_flaw", "1 while what the source records has this flaw", labels=["source", "role", "flaw"]
+    )
+    peak = GaugeMetricFamily(
+        f"{PREFIX}_source_sound_peak_db", "Loudest sample of its newest segment", labels=["source", "role"]
+    )
+    for source in sources:
+        for flaw in Flaw:
+            flaws.add_metric([source.id, source.role, flaw.value], float(flaw.value in source.flaws))
+        if source.peak_db is not None:
+            peak.add_metric([source.id, source.role], source.peak_db)
+    return [flaws, peak]
 
 
 def _counters(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
@@ -155,7 +173,7 @@ def _delivered(state: LessonState) -> list[Metric]:
     """What the sources of the newest lesson gave and lost, and its bytes in the store; from 0 with each lesson."""
     labels = ["source", "role"]
     recorded = CounterMetricFamily(f"{PREFIX}_source_bytes", "Bytes recorded of the newest lesson", labels=labels)
-    losses = CounterMetricFamily(f"{PREFIX}_source_losses", "Times a source of it was lost", labels=labels)
+    losses = CounterMetricFamily(f"{PREFIX}_source_losses", "Times the feed of a source of it was lost", labels=labels)
     for source in state.sources.values():
         names = [source.spec.id, source.spec.role.value]
         recorded.add_metric(names, source.bytes)

@@ -83,6 +83,16 @@ class _Room:
     disk_low: bool
     faults: list[FaultRaised]
 
+    @property
+    def spoilt(self) -> bool:
+        """Whether what some source records is as good as missing."""
+        return any(card.tone == "bad" and card.flaws for card in self.cards)
+
+    @property
+    def wrong(self) -> list[SourceCard]:
+        """The sources with which something is wrong."""
+        return [card for card in self.cards if card.tone in ("bad", "fair")]
+
 
 def _room(box: Box) -> _Room:
     disk_low, running = box.disk().low, box.running()
@@ -140,10 +150,16 @@ def teacher(box: BoxDep, request: Request) -> Response:
 
 
 def _hint(room: _Room) -> str:
+    if room.status is RoomStatus.RECORDING and room.wrong:
+        return wording.HINT_PARTLY
+    if room.status is RoomStatus.RECORDING and any(card.state == SourceStatus.WAITING for card in room.cards):
+        return wording.HINTS[RoomStatus.STARTING]
     if room.status is not RoomStatus.TROUBLE:
         return wording.HINTS[room.status]
     if room.lesson_id is None:
         return wording.HINT_BLOCKED
+    if all(card.state == SourceStatus.RECORDING or not card.required for card in room.cards) and room.spoilt:
+        return wording.HINT_USELESS
     arrives = any(card.state == SourceStatus.RECORDING for card in room.cards)
     return wording.HINTS[room.status] if arrives or not room.cards else wording.HINT_NOTHING
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from lesson.hls import INDEX, playable_until
+from lesson.ledger import ledger_problems
 from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
@@ -180,7 +181,7 @@ class LessonOut(SummaryOut):
                 for rung in state.ladder
             ],
             gaps=[gap_summary(gap) for gap in state.gaps()],
-            problems=damage,
+            problems=[*damage, *([summary.problem] if summary.problem else []), *ledger_problems(state)],
             hls=hls_path(header.id) if summary.playable else None,
         )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from api.health import RoomHealth, SourceHealth, SourceStatus
 from api.schema import thumbnail_path
 from api.thumbnails import newest_picture, picture_tag
+from api.wording import SOURCE_STATUSES
+from lesson.loss import Loss, loss_words
 from lesson.model import Kind, Role, SourceSpec
 from lesson.source_state import SourceState
 from lesson.state import LessonState
@@ -24,7 +26,10 @@ _TONE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceCard:
-    """One source: `picture` is the address of its newest picture, None while there is none."""
+    """One source: `picture` is the address of its newest picture, None while there is none.
+
+    `says`: its state, or why it is lost, as a sentence to be translated. `flaws`: codes.
+    """
 
     id: str
     role: str
@@ -33,7 +38,8 @@ class SourceCard:
     required: bool
     has_picture: bool
     picture: str | None
-    reason: str | None
+    says: str
+    flaws: tuple[str, ...]
 
 
 def idle_cards(sources: Iterable[SourceSpec]) -> list[SourceCard]:
@@ -47,7 +53,8 @@ def idle_cards(sources: Iterable[SourceSpec]) -> list[SourceCard]:
             required=spec.required,
             has_picture=spec.role is not Role.MIC,
             picture=None,
-            reason=None,
+            says=SOURCE_STATUSES[SourceStatus.STANDBY],
+            flaws=(),
         )
         for spec in sources
     ]
@@ -65,9 +72,23 @@ def _card(lesson_id: str, source: SourceState, health: SourceHealth) -> SourceCa
         id=health.id,
         role=health.role,
         state=health.state.value,
-        tone=_TONE[health.state],
+        tone=_tone(health),
         required=health.required,
         has_picture=source.has(Kind.VIDEO) or (not source.epochs and source.spec.role is not Role.MIC),
         picture=address,
-        reason=health.reason if health.state is SourceStatus.LOST else None,
+        says=_says(health),
+        flaws=health.flaws,
     )
+
+
+def _tone(health: SourceHealth) -> str:
+    if health.useless:
+        return "bad"
+    return "fair" if health.flaws else _TONE[health.state]
+
+
+def _says(health: SourceHealth) -> str:
+    """Why it is lost where that is known: a refused password is not "no signal"."""
+    if health.state is SourceStatus.LOST and health.code and health.code != Loss.UNKNOWN:
+        return loss_words(health.code)
+    return SOURCE_STATUSES[health.state]

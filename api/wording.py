@@ -8,6 +8,7 @@ from api.health import RoomStatus, SourceStatus
 from lesson.box import Fault
 from lesson.listing import DAMAGED
 from lesson.model import Kind, Role
+from lesson.signal import Flaw
 from lesson.state import Phase
 from lesson.translatable import gettext_noop
 
@@ -23,10 +24,24 @@ HINTS: Mapping[str, str] = {
     RoomStatus.RECORDING: gettext_noop("Everything is being recorded. You may close this page."),
     RoomStatus.TROUBLE: gettext_noop("See below which source is missing. What arrives is being recorded."),
 }
+HINT_PARTLY = gettext_noop("The lesson is being recorded, but something is wrong with a part of it: see below.")
+"""While everything needed is recorded, and something else is not, or not well."""
+HINT_USELESS = gettext_noop("Something needed is recorded, but useless: see below, and mend it now.")
+"""In trouble although everything needed arrives."""
 HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
 """In trouble without a lesson."""
 HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
 """In trouble with a lesson, while no source delivers."""
+FLAWS: Mapping[str, str] = {
+    Flaw.BLACK: gettext_noop("The picture is black. Take the cap off the lens, or switch the light on."),
+    Flaw.COVERED: gettext_noop("Something covers the lens. Please look at the camera."),
+    Flaw.FROZEN: gettext_noop("The picture stands still. Unplug the camera and plug it in again."),
+    Flaw.SILENT: gettext_noop("No sound is heard. Please switch the microphone on."),
+    Flaw.FAINT: gettext_noop("Hardly any sound is heard. Is this the right microphone?"),
+    Flaw.CLIPPED: gettext_noop("The sound is distorted. Please turn the microphone down."),
+    Flaw.HUM: gettext_noop("Only humming is heard. Please look at the cable of the microphone."),
+}
+"""What a teacher is told about what a source records, and what to do."""
 KINDS: Mapping[str, str] = {Kind.VIDEO: gettext_noop("picture"), Kind.AUDIO: gettext_noop("sound")}
 SOURCE_STATUSES: Mapping[str, str] = {
     SourceStatus.STANDBY: gettext_noop("on standby"),
@@ -68,6 +83,16 @@ FAULTS: Mapping[str, str] = {
     Fault.DISK_REFUSES: gettext_noop("The disk takes nothing more. Please call the technician."),
     Fault.CONDUCTOR_HANGS: gettext_noop("The recorder does not answer the button. Please call the technician."),
     Fault.VOICE_LOST: gettext_noop("No sound is being recorded any more. Please call the technician."),
+    Fault.SIGNAL_UNCHECKED: gettext_noop(
+        "Recording goes on, but pictures and sound are not being checked. The technician should look."
+    ),
     Fault.CLOCK_UNTRUSTED: gettext_noop("The recorder's clock is wrong. Recording goes on."),
 }
 """What a teacher is told of a fault; `lesson.box.remedy` is what a technician is told."""
+AFTERWARDS: Mapping[str, str] = {
+    Phase.PROCESSING: gettext_noop("Please leave the recorder switched on until this lesson is stored safely."),
+    Phase.PUBLISHED: gettext_noop("The recorder may be switched off."),
+    Phase.EMPTY: gettext_noop("Nothing arrived from cameras and microphones while it ran."),
+    DAMAGED: gettext_noop("The technician should look at this lesson."),
+}
+"""What the last lesson asks of a teacher who wants to go home."""

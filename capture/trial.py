@@ -2,7 +2,8 @@
 
 In a process of its own, because drivers may hang in C: whoever starts it must end it (`TRIAL_LIMIT_S`). Input: the
 fields of a `SourceSpec` as JSON; credentials are named there and come with the environment. Output: JSON,
-`{streams: [...]}` or `{error: "one line", fault: "a lesson.source_fault.SourceFault"}`.
+`{streams: [...], flaws: [...]}` (`lesson.signal.Flaw`) or
+`{error: "one line", fault: "a lesson.source_fault.SourceFault"}`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from capture.feeds import open_feed
 from capture.losses import source_fault
+from capture.measure import Measurer
 from capture.reader import Ended, Opened, Reader
-from lesson.errors import ClassreelError, MediaError
+from lesson.errors import ClassreelError, MediaError, StorageError
 from lesson.model import Kind, Role, SourceSpec
+from lesson.signal import Flaw
 from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND
 from media.feeds.packets import Feed, FeedPacket, FeedStream
+from media.feeds.segment import SegmentWriter
 from process.logs import configure_logging
 
 WATCH_S = 2.5
@@ -49,7 +55,15 @@ class StreamTrial:
     channels: int = 0
 
 
-def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial]:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a source gave, and what is wrong with it as far as can be told so soon: that a picture is frozen cannot."""
+
+    streams: list[StreamTrial]
+    flaws: tuple[Flaw, ...]
+
+
+def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> Trial:
     """Watch a source for `WATCH_S`.
 
     Raises:
@@ -58,7 +72,7 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial
     """
     reader = Reader(lambda: open_feed(spec, environ))
     feed: Feed | None = None
-    times: dict[Kind, list[int]] = {kind: [] for kind in Kind}
+    packets: list[FeedPacket] = []
     deadline = time.monotonic() + OPEN_S
     over = False
     while not over and time.monotonic() < deadline:
@@ -67,16 +81,38 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> list[StreamTrial
                 case Opened(feed=opened):
                     feed, deadline = opened, time.monotonic() + WATCH_S
                 case FeedPacket() as packet:
-                    times[packet.kind].append(packet.pts)
+                    packets.append(packet)
                 case Ended(error=error):
                     if error is not None:
                         raise error
                     over = True
     if feed is None:
         raise MediaError(f"{spec.uri}: timed out, no answer within {OPEN_S:g} s", SourceFault.UNREACHABLE)
-    if not any(times.values()):
+    if not packets:
         raise MediaError(f"{spec.uri}: opens, but gives no pictures and no sound", SourceFault.SILENT)
-    return [_trial(stream, times[kind]) for kind, stream in feed.streams.items()]
+    times = {kind: [packet.pts for packet in packets if packet.kind is kind] for kind in Kind}
+    streams = [_trial(stream, times[kind]) for kind, stream in feed.streams.items()]
+    return Trial(streams, _flaws(spec, feed, packets))
+
+
+def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Flaw, ...]:
+    """What is wrong with what came; nothing where it cannot be decoded yet, as before the first key frame."""
+    kinds = {packet.kind for packet in packets if packet.key}
+    measurer = Measurer(spec.role)
+    with TemporaryDirectory(prefix="classreel-trial-") as folder, (Path(folder) / "trial.mkv").open("wb") as file:
+        path = Path(folder) / "trial.mkv"
+        try:
+            writer = SegmentWriter(path, file, {kind: feed.streams[kind] for kind in kinds})
+            began: set[Kind] = set()
+            for packet in packets:
+                began |= {packet.kind} if packet.key else set()
+                if packet.kind in began:
+                    writer.write(packet)
+            writer.finish()
+            file.flush()
+            return measurer.flaws(measurer.look(path, kinds))
+        except (MediaError, StorageError):
+            return ()
 
 
 def _trial(stream: FeedStream, times: list[int]) -> StreamTrial:
@@ -100,7 +136,8 @@ def main() -> None:
     fields = json.load(sys.stdin)
     spec = SourceSpec(**{**fields, "role": Role(fields["role"])})
     try:
-        answer: dict[str, object] = {"streams": [asdict(found) for found in try_source(spec, os.environ)]}
+        found = try_source(spec, os.environ)
+        answer: dict[str, object] = {"streams": [asdict(one) for one in found.streams], "flaws": found.flaws}
     except ClassreelError as error:
         answer = {"error": str(error), "fault": source_fault(error)}
     print(json.dumps(answer), flush=True)  # noqa: T201 - the answer of this process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,14 +11,15 @@ from typing import Any
 
 from capture.kinds import remedy
 from capture.settings import SourceSettings
-from classroom.feed_check import check_feed
+from classroom.feed_check import FlawedFeedError, check_feed
 from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError, MediaError, StoreError
+from lesson.signal import FLAW_REMEDIES
 from lesson.store_fault import StoreFault
 from process.disk import space_for
 from publish.body import HeldBody
-from publish.store import open_store
+from publish.store import ATTENDED_REPLY_S, open_store
 
 MAX_TRIALS = 4
 """Sources tried at a time."""
@@ -45,14 +46,20 @@ class Check:
     detail: str
     remedy: str = ""
 
+    @property
+    def line(self) -> str:
+        """For people."""
+        remedy = f" – {self.remedy}" if self.remedy else ""
+        return f"{'ok  ' if self.ok else 'FAIL'} {self.name}: {self.detail}{remedy}"
 
-def run_checks(settings: Settings) -> dict[str, Any]:
+
+def checks_result(checks: Sequence[Check]) -> dict[str, Any]:
     """The contract's object: `{ok, checks: [{name, ok, detail, remedy}]}`."""
-    checks = [*_all(settings)]
     return {"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]}
 
 
-def _all(settings: Settings) -> Iterator[Check]:
+def self_test(settings: Settings) -> Iterator[Check]:
+    """The whole self-test, each line as soon as it is known."""
     yield _attempt("disk", lambda: _disk(settings.root), "free some space, or set root to a larger disk")
     yield _attempt("store", lambda: _store(settings), _STORE_REMEDIES[StoreFault.UNKNOWN])
     if settings.hls_js:
@@ -93,7 +100,7 @@ def _disk(root: Path) -> str:
 
 
 def _store(settings: Settings) -> str:
-    store = open_store(settings.named_store)
+    store = open_store(settings.named_store, reply_s=ATTENDED_REPLY_S)
     key = f".check/{uuid.uuid4().hex}"
     store.put(key, HeldBody(b"classreel"), content_type="text/plain", cache_control="no-store")
     found = store.get(key)
@@ -107,5 +114,7 @@ def _source(source: SourceSettings) -> Check:
     name = f"source {source.id}"
     try:
         return Check(name, ok=True, detail=check_feed(source.spec()) + (_UNUSED if source.substream else ""))
+    except FlawedFeedError as error:
+        return Check(name, ok=False, detail=str(error), remedy=FLAW_REMEDIES[error.flaw])
     except MediaError as error:
         return Check(name, ok=False, detail=str(error), remedy=remedy(source.uri, error.fault))

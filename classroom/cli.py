@@ -228,13 +228,13 @@ def verify(
     """Check every file of a lesson against its checksum."""
     from classroom.report import verify_lines, verify_report
     from lesson.verify import verify_local
-    from publish.store import open_store
+    from publish.store import ATTENDED_REPLY_S, open_store
     from publish.verify import verify_remote
 
     folder, settings = _lesson(lesson, _settings(config, root))
     problems = verify_local(folder)
     if remote:
-        problems += verify_remote(folder, open_store(settings.named_store))
+        problems += verify_remote(folder, open_store(settings.named_store, reply_s=ATTENDED_REPLY_S))
     report = verify_report(folder, problems)
     if as_json:
         tell_json(report)
@@ -246,16 +246,16 @@ def verify(
 @app.command()
 def check(root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
     """Test the box before class."""
-    from classroom.checks import run_checks
+    from classroom.checks import checks_result, self_test
 
-    result = run_checks(_settings(config, root))
+    found = []
+    for one in self_test(_settings(config, root)):
+        found.append(one)
+        if not as_json:
+            tell(one.line)
+    result = checks_result(found)
     if as_json:
         tell_json(result)
-    else:
-        for entry in result["checks"]:
-            mark = "ok  " if entry["ok"] else "FAIL"
-            remedy = f" – {entry['remedy']}" if entry["remedy"] else ""
-            tell(f"{mark} {entry['name']}: {entry['detail']}{remedy}")
     raise typer.Exit(0 if result["ok"] else 1)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from classroom.jobs import SIGNAL
 from classroom.root_lock import RootLock
 from lesson.box import Fault
 from lesson.clock import Moment
@@ -47,6 +48,8 @@ def _code(trouble: Trouble) -> Fault:
         return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
+    if trouble.job.stage == SIGNAL:
+        return Fault.SIGNAL_UNCHECKED
     if trouble.silence_s:
         return Fault.STAGE_HANGS
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):

@@ -11,14 +11,29 @@ from typing import Any
 
 from capture.trial import TRIAL_LIMIT_S
 from lesson.errors import MediaError
-from lesson.model import Kind, SourceSpec
+from lesson.model import Kind, Role, SourceSpec
+from lesson.signal import FLAW_KINDS, FLAW_WORDS, PATIENCE, Flaw
 from lesson.source_fault import SourceFault
+from lesson.time import TICKS_PER_SECOND, Ticks
 from process.job import PYTHON
 from process.logs import redacted
+
+FEW_SEGMENTS: Ticks = 15 * TICKS_PER_SECOND
+"""Flaws that need more patience than this say nothing in a few seconds: before class a good microphone is faint."""
+
+
+class FlawedFeedError(MediaError):
+    """A feed that delivers, but nothing worth recording: `flaw`, a `lesson.signal.Flaw`."""
+
+    def __init__(self, message: str, flaw: Flaw) -> None:
+        super().__init__(message)
+        self.flaw = flaw
 
 
 def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, limit_s: float = TRIAL_LIMIT_S) -> str:
     """Open the feed for a few seconds; what its streams are, in words. `environ`: beside that of this process.
+
+    Raises `FlawedFeedError` when what it is there for has a flaw.
 
     Raises `MediaError` with the reason and its fault when it does not deliver, or not within `limit_s`.
     """
@@ -40,7 +55,13 @@ def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, li
         raise MediaError(f"{spec.uri}: the trial broke off with exit code {trial.returncode}: {last}")
     if "error" in answer:
         raise MediaError(answer["error"], SourceFault(answer["fault"]))
-    return ", ".join(_words(stream) for stream in answer["streams"])
+    words = ", ".join(_words(stream) for stream in answer["streams"])
+    kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
+    told = (one for one in map(Flaw, answer["flaws"]) if FLAW_KINDS[one] is kind and PATIENCE[one] <= FEW_SEGMENTS)
+    flaw = next(told, None)
+    if flaw is not None:
+        raise FlawedFeedError(f"{words}; {FLAW_WORDS[flaw]}", flaw)
+    return words
 
 
 def _answer(output: str) -> dict[str, Any] | None:

@@ -14,6 +14,8 @@ from process.job import Job
 from process.supervisor import Trouble
 
 API = "api"
+SIGNAL = "signal"
+"""The stage that looks at what is being recorded, for the page."""
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
@@ -54,6 +56,8 @@ def wanted_jobs(
         return []
     path = str(folder.path)
     jobs = capture_jobs(folder, state)
+    if state.stop is None and not state.header.imported:
+        jobs.append(_stage(SIGNAL, path, module="capture.monitor", niceness=0))
     if not state.final:
         blind = ("--blind",) if tracking_crashes >= BLIND_AFTER else ()
         jobs.append(_stage("tracking", path, *blind, niceness=5))
@@ -86,15 +90,15 @@ def _is_of(job: Job, journal: str) -> bool:
     return _STAGES.get(stage) == job.stage and (job.source in {None, place[0]})
 
 
-_STAGES = {"raw": "capture", "plan": "tracking", "enc": "encode", "pub": "publish"}
+_STAGES = {"raw": "capture", SIGNAL: SIGNAL, "plan": "tracking", "enc": "encode", "pub": "publish"}
 """Which stage writes the journals in a folder of the lesson."""
 
 
-def _stage(stage: str, *arguments: str, niceness: int) -> Job:
+def _stage(stage: str, *arguments: str, niceness: int, module: str | None = None) -> Job:
     """A stage that comes after recording, and must not disturb it."""
     return Job(
         stage=stage,
-        module=stage,
+        module=module or stage,
         arguments=arguments,
         niceness=niceness,
         silence_s=STAGE_SILENCE_S,

@@ -50,6 +50,7 @@ class Fault(StrEnum):
     CLOCK_UNTRUSTED = "clock_untrusted"
     CONDUCTOR_HANGS = "conductor_hangs"
     VOICE_LOST = "voice_lost"
+    SIGNAL_UNCHECKED = "signal_unchecked"
 
 
 _REMEDIES: dict[str, str] = {
@@ -79,6 +80,9 @@ _REMEDIES: dict[str, str] = {
         "what is being recorded goes on, Start and Stop wait; restart the recorder if this stays"
     ),
     Fault.VOICE_LOST: gettext_noop("pictures are recorded without sound; look at the microphone and its cable"),
+    Fault.SIGNAL_UNCHECKED: gettext_noop(
+        "recording goes on; whether pictures are black or sound is silent is not known, the log says why"
+    ),
     Fault.CLOCK_UNTRUSTED: gettext_noop("the box's clock is wrong: set it, or connect the box to a time server"),
 }
 

@@ -106,8 +106,10 @@ def skip_rung(root: Path, folder: LessonFolder, rendition: str, reason: str) -> 
 
 
 def _check_ready(state: LessonState) -> None:
+    name = state.header.id
+    if state.empty:
+        raise EditionError(f"{name}: nothing was recorded, so there is nothing to make again")
     if state.newest == 0 and state.verified is None:
-        name = state.header.id
         raise EditionError(f"{name}: not published yet: `classreel process {name}` does that, then edit it")
 
 

@@ -6,19 +6,23 @@ import json
 import os
 import re
 import secrets
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from lesson.durable import make_folder, write_atomic
-from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
+from lesson.errors import LessonFormatError, LessonNotFoundError, StorageError, storage_errors
 from lesson.model import SCHEMA, LessonHeader
 from lesson.reading import read_whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HEADER = TypeAdapter(LessonHeader)
+_CRC = "crc"
 STAGING = ".staging"
 
 
@@ -42,6 +46,33 @@ def _check_names(header: LessonHeader) -> None:
         for name in names:
             if names.count(name) > 1:
                 raise LessonFormatError(f"{name!r} names two of the lesson's sources or renditions")
+
+
+def header_text(fields: dict[str, Any]) -> bytes:
+    """A header as its file holds it, with the CRC-32 of its fields: a bit that flips must not rename a source."""
+    text = json.dumps({**fields, _CRC: _crc(fields)}, ensure_ascii=False, indent=1) + "\n"
+    return text.encode(errors="backslashreplace")  # as in lesson.records
+
+
+def _crc(fields: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(fields, sort_keys=True).encode()):08x}"
+
+
+def read_header(path: Path) -> LessonHeader:
+    """The header in a file; one without a CRC is from before version 0.2. Raises `LessonFormatError`, `OSError`."""
+    try:
+        data = json.loads(read_whole(path))
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise LessonFormatError(f"{path}: schema {schema} is newer than this version knows")
+        crc = data.pop(_CRC, None)
+        if crc is not None and crc != _crc(data):
+            raise LessonFormatError(f"{path}: damaged: it is not what was written (CRC differs)")
+        header = _HEADER.validate_python(data)
+    except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
+        raise LessonFormatError(f"{path}: not a lesson header") from error
+    _check_names(header)
+    return header
 
 
 class LessonFolder:
@@ -68,9 +99,14 @@ class LessonFolder:
         return folder
 
     def save_header(self) -> None:
-        """Write the header as it was read (or made) first: it never changes, but may be lost. Raises `StorageError`."""
-        text = json.dumps(_HEADER.dump_python(self.header, mode="json"), ensure_ascii=False, indent=1) + "\n"
-        write_atomic(self.header_path, text.encode(errors="backslashreplace"))  # as in lesson.records
+        """Write the header as it was read (or made) first, and its copy: it never changes, but may be lost or spoilt.
+
+        Raises `StorageError`.
+        """
+        text = header_text(_HEADER.dump_python(self.header, mode="json"))
+        make_folder(self.header_copy.parent)
+        write_atomic(self.header_copy, text)
+        write_atomic(self.header_path, text)
 
     @property
     def id(self) -> str:
@@ -84,24 +120,27 @@ class LessonFolder:
         return self._header
 
     def _read_header(self) -> LessonHeader:
+        """The header; of a spoilt one its copy, if that is sound."""
         try:
             with storage_errors(self.header_path):
-                text = self._header_text()
-            data = json.loads(text)
-            schema = data.get("schema") if isinstance(data, dict) else None
-            if not isinstance(schema, int) or schema > SCHEMA:
-                raise LessonFormatError(f"{self.header_path}: schema {schema} is newer than this version knows")
-            header = _HEADER.validate_python(data)
-        except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
-            raise LessonFormatError(f"{self.header_path}: not a lesson header") from error
-        _check_names(header)
-        return header
+                return self._own_header()
+        except (LessonFormatError, StorageError):
+            copy = self._copied_header()
+            if copy is None:
+                raise
+            return copy
 
-    def _header_text(self) -> bytes:
+    def _own_header(self) -> LessonHeader:
         try:
-            return read_whole(self.header_path)
+            return read_header(self.header_path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise LessonNotFoundError(f"{self.path} is no lesson folder: it has no lesson.json") from error
+
+    def _copied_header(self) -> LessonHeader | None:
+        try:
+            return read_header(self.header_copy)
+        except (LessonFormatError, StorageError, OSError):
+            return None
 
     def absolute(self, relative: str) -> Path:
         """The file a record names. Raises `LessonFormatError` if that is no place inside the folder."""
@@ -122,6 +161,11 @@ class LessonFolder:
         return self.path / "lesson.json"
 
     @property
+    def header_copy(self) -> Path:
+        """Beside what was recorded by it."""
+        return self.path / "raw" / "lesson.json"
+
+    @property
     def control_journal(self) -> Path:
         return self.path / "control.jsonl"
 
@@ -135,6 +179,14 @@ class LessonFolder:
         """Whether recording has begun, whatever the control journal says of it."""
         return any(os.path.lexists(self.raw_journal(source.id)) for source in self.header.sources)
 
+    def strange_sources(self) -> list[str]:
+        """Names under which something was recorded, but which the header does not know."""
+        known = {source.id for source in self.header.sources}
+        found: list[str] = []
+        with suppress(OSError):  # what cannot be looked at is told of where it is read
+            found = sorted(path.parent.name for path in (self.path / "raw").glob("*/journal.jsonl"))
+        return [name for name in found if name not in known]
+
     def segment_path(self, source: str, epoch: int, seq: int) -> Path:
         return self.raw_folder(source) / f"e{epoch:02d}" / f"{seq:06d}.mkv"
 
@@ -146,6 +198,11 @@ class LessonFolder:
             if epoch.isdecimal() and seq.isdecimal():
                 found.append((int(epoch), int(seq), path))
         return sorted(found, key=lambda file: (file[1], file[0]))
+
+    @property
+    def signal_journal(self) -> Path:
+        """What was measured of the segments of all sources."""
+        return self.path / "signal" / "journal.jsonl"
 
     def observe_journal(self, source: str) -> Path:
         return self.path / "observe" / f"{source}.jsonl"
@@ -176,6 +233,7 @@ class LessonFolder:
         return [
             self.control_journal,
             *(self.raw_journal(source.id) for source in self.header.sources),
+            self.signal_journal,
             self.plan_journal(),
             *(self.rendition_journal(rendition.name) for rendition in self.header.ladder),
             self.publish_journal,

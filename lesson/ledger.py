@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lesson.loss import Loss, loss_words
-from lesson.model import ChunkRecord, Kind
+from lesson.model import ChunkRecord, Kind, SegmentRecord
 from lesson.records import StreamAccount
 from lesson.roles import voice_order
+from lesson.signal import FLAW_WORDS
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks
@@ -90,7 +91,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         for source in state.sources.values()
         for account in source.accounts.values()
         for problem in _account_problems(source, account)
-    ] + [*_never_heard_of(state), *_damages(state), *_silences(state)]
+    ] + [*_never_heard_of(state), *_damages(state), *_flaws(state), *_silences(state)]
 
 
 def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[str]:
@@ -153,6 +154,10 @@ def _missing_end(source: SourceState, account: StreamAccount) -> Ticks | None:
 def _never_heard_of(state: LessonState) -> Iterator[str]:
     """Streams of epochs without an account (live, or recorded by older versions) that gave nothing at all."""
     for source in state.sources.values():
+        if not source.finished:  # it may still come
+            continue
+        if source.spec.required and not source.segments:
+            yield f"{source.spec.id}: nothing was recorded of it"
         accounted = {account.kind for account in source.accounts.values()}
         for kind in Kind:
             delivered = any(segment.range(kind) for segment in source.segments)
@@ -170,6 +175,22 @@ def _damages(state: LessonState) -> Iterator[str]:
                 where = f"from {_s(part.start)} to {_s(part.end)} s"
                 why = loss_words(Loss.DAMAGED)
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
+
+
+def _flaws(state: LessonState) -> Iterator[str]:
+    """What was wrong with what was recorded, as it was measured meanwhile."""
+    for source in state.sources.values():
+        for stretch in source.signal.stretches:
+            ends = [*_lesson_ends(source, stretch.first), *_lesson_ends(source, stretch.last)]
+            where = f" from {_s(min(ends))} to {_s(max(ends))} s" if ends else ""
+            yield f"{source.spec.id}: {FLAW_WORDS.get(stretch.flaw, stretch.flaw)}{where}"
+
+
+def _lesson_ends(source: SourceState, segment: SegmentRecord) -> list[Ticks]:
+    """Where a segment begins and ends in the lesson, as far as it is placed there; not before it."""
+    spans = [span for kind in Kind if (span := segment.span(kind))]
+    placed = (source.to_lesson(segment.epoch, end) for span in spans for end in (span.start, span.end))
+    return [max(0, at) for at in placed if at is not None]
 
 
 def _silences(state: LessonState) -> Iterator[str]:

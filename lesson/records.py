@@ -48,6 +48,7 @@ from lesson.record_types import (
     Stop,
     StreamAccount,
 )
+from lesson.signal_record_types import SegmentMeasured
 
 _CRC_FIELD = b',"crc":"'
 _TYPE_FIRST = re.compile(rb'\{"type":"(\w+)"')
@@ -78,6 +79,7 @@ __all__ = [
     "RungSkipped",
     "SegmentCommitted",
     "SegmentDamaged",
+    "SegmentMeasured",
     "SegmentObserved",
     "Shot",
     "SourceFinished",
@@ -102,6 +104,7 @@ Record: TypeAlias = (
     | SourceLost
     | StreamAccount
     | SourceFinished
+    | SegmentMeasured
     | SegmentObserved
     | Origin
     | Mapped

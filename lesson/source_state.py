@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 
 from lesson.clock import Moment
 from lesson.model import Kind, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted, SourceLost, StreamAccount
+from lesson.records import EpochStarted, SegmentMeasured, SourceLost, StreamAccount
+from lesson.signal import SignalState
 from lesson.spans import SpanIndex
 from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
 from lesson.time import ClockMap, Span, Ticks, lesson_tick, merged, ruling_map
 
 _KINDS = (Kind.AUDIO, Kind.VIDEO)
 """Sound first: it bears witness for pictures that stand still."""
+MEASURED_WITHIN = 3
+"""Segments: what was found in older ones says nothing of now."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class SourceState:
     next_seq: int = 0
     bytes: int = 0
     """Of all segments together."""
+    signal: SignalState = field(default_factory=SignalState)
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
     _in_order: list[SegmentRecord] = field(default_factory=list)
@@ -87,6 +91,17 @@ class SourceState:
         if (epoch, seq) not in self._damaged:
             self._damaged.add((epoch, seq))
             self._lose(epoch, seq)
+
+    def add_measured(self, measured: SegmentMeasured) -> None:
+        """A segment was looked at. Raises `KeyError` for one that was never committed."""
+        self.signal.add(measured, self._segments[measured.epoch, measured.seq])
+
+    @property
+    def measured(self) -> bool:
+        """Whether somebody looked lately at what it records: of the newest segments, one of `MEASURED_WITHIN`."""
+        newest = self.signal.newest
+        recent = self._in_order[-MEASURED_WITHIN:]
+        return newest is not None and any((one.epoch, one.seq) == (newest.epoch, newest.seq) for one in recent)
 
     def _lose(self, epoch: int, seq: int) -> None:
         segment, following = self.segment(epoch, seq), self.segment(epoch, seq + 1)

@@ -26,6 +26,7 @@ from lesson.records import (
     RungSkipped,
     SegmentCommitted,
     SegmentDamaged,
+    SegmentMeasured,
     Shot,
     SourceFinished,
     SourceLost,
@@ -182,6 +183,8 @@ class LessonState:
                 self._apply_raw(record)
             case SegmentDamaged():
                 self.sources[record.source].add_damage(record.epoch, record.seq)
+            case SegmentMeasured():
+                self.sources[record.source].add_measured(record)
             case Origin() | Mapped():
                 self._apply_clock(record)
             case Shot() | CropPath() | FrozenUntil():

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesson.errors import StorageError, storage_errors
+from lesson.errors import LessonFormatError, StorageError, storage_errors
 from lesson.files import file_problem
-from lesson.folder import LessonFolder
+from lesson.folder import LessonFolder, read_header
 from lesson.journal import JournalReader
 from lesson.reading import read_whole
 from lesson.state import LessonState
@@ -23,12 +23,22 @@ def verify_local(folder: LessonFolder) -> list[str]:
     """
     view = LessonView(folder)
     view.poll()
-    problems = view.damage + _unread(folder, view.state)
+    problems = _header(folder) + view.damage + _unread(folder, view.state)
     for path, size, sha256 in _named_files(view.state):
         problem = file_problem(folder, path, size, sha256)
         if problem:
             problems.append(f"{path}: {problem}")
     return problems + _missing_chunks(view.state) + _manifest(folder, view.state)
+
+
+def _header(folder: LessonFolder) -> list[str]:
+    try:
+        with storage_errors(folder.header_path):
+            read_header(folder.header_path)
+    except (LessonFormatError, StorageError) as error:
+        said = str(error).removeprefix(f"{folder.header_path}: ")
+        return [f"lesson.json: {said}; its copy {folder.relative(folder.header_copy)} is used"]
+    return []
 
 
 def _named_files(state: LessonState) -> Iterator[tuple[str, int, str]]:

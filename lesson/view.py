@@ -108,6 +108,9 @@ class LessonView:
             f"{self.folder.relative(path)}: {str(error).removeprefix(f'{path}: ')}"
             for path, error in self.unread.items()
         ]
+        lost += [
+            f"raw/{name}: recorded, but no source of this lesson is called so" for name in self.folder.strange_sources()
+        ]
         strays = sorted({type(record).__name__ for record in self.state.strays})
         return lost + [f"{name} of a source, rendition or edition that this lesson does not name" for name in strays]
 

@@ -52,7 +52,9 @@ _REFUSED = {
     "AccountProblem": "the account is disabled: ask whoever runs the store",
     "InvalidBucketName": "the server does not allow this name for a bucket",
 }
+_POOL = re.compile(r"\b\w+Pool\(host='[^']*', port=\d+\): ?")
 _UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+NO_ANSWER = "the store takes the question and does not answer"
 MAX_SAID = 300
 """Characters of an error that are repeated, where a server says more."""
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
@@ -192,7 +194,9 @@ class S3Client:
             raise self._server_error(where, error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError) as error:
             fault = StoreFault.UNREACHED if isinstance(error, _UNREACHED) else tls_fault(error)
-            said = TLS_WORDS.get(fault) or self._clean(str(error) or type(error).__name__)
+            silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+            words = NO_ANSWER if silent else TLS_WORDS.get(fault)
+            said = words or self._clean(str(error) or type(error).__name__)
             raise StoreError(f"{where}: {said}", fault) from error
 
     def _server_error(self, where: str, error: S3Error) -> Exception:
@@ -212,4 +216,4 @@ class S3Client:
     def _clean(self, text: str) -> str:
         if self._credentials:
             text = text.replace(self._credentials.secret_key, "***")
-        return redacted(_QUERY.sub("?…", " ".join(text.split())))[:MAX_SAID]
+        return redacted(_QUERY.sub("?…", _POOL.sub("", " ".join(text.split()))))[:MAX_SAID]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lesson.errors import IntegrityError, ObjectNotFoundError, StorageError, storage_errors
 from lesson.folder import LessonFolder
+from lesson.glance import NOTHING
 from lesson.package import Object, published
 from lesson.view import load_state
 from publish.body import Body, FileBody, HeldBody, md5_of, sha256_of
@@ -41,6 +42,8 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
         StoreError, ConfigError: the store cannot be asked.
     """
     state = load_state(folder)
+    if state.empty:
+        return [f"{folder.header.id}: {NOTHING}, so nothing is published"]
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
     return [problem for _, problem in differing(folder, store, published(state), deep=deep)]

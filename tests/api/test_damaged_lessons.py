@@ -37,6 +37,7 @@ def test_a_damaged_header_costs_nobody_the_button(
     if when == "meanwhile":
         assert client.get("/health").json()["lesson"] == BROKEN
     HEADER_DAMAGE[damage](broken.header_path)
+    broken.header_copy.unlink()
     assert client.get("/health").json()["status"] == "idle"
     assert client.get("/metrics").status_code == 200
     page = client.get("/", headers=PAGE)
@@ -62,6 +63,7 @@ def test_every_address_of_a_damaged_lesson_says_what_is_wrong(
     client: httpx.Client, broken: LessonFolder, damage: str
 ) -> None:
     HEADER_DAMAGE[damage](broken.header_path)
+    broken.header_copy.unlink()
     answers = [client.get(f"/lessons/{BROKEN}{address}") for address in OF_A_LESSON]
     answers.append(client.post(f"/lessons/{BROKEN}/stop"))
     for answer in answers:

@@ -73,7 +73,9 @@ def pages(root: Path) -> Iterator[tuple[str, str]]:
     plan_all(over)
     encode_all(over)
     yield "/lessons/20260101-080000-aaaa", "to be watched"
-    make_lesson(root, "20260102-080000-0000", title="2").header_path.write_text("{")
+    broken = make_lesson(root, "20260102-080000-0000", title="2")
+    broken.header_path.write_text("{")
+    broken.header_copy.unlink()
     yield "/lessons", "one of them damaged"
     yield "/lessons/20260102-080000-0000", "damaged"
     folder, _ = start_lesson(root, ROOM, title="3")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import api
 from api.app import create_app
+from api.health import RoomStatus, SourceStatus
 from api.languages import LANGUAGES
 from lesson.catalogue import Catalogue
 from lesson.folder import LessonFolder, lessons_in
 from lesson.journal import append_records, read_journal
 from lesson.lifecycle import start_lesson, stop_lesson
-from lesson.records import Start, Stop
+from lesson.listing import DAMAGED
+from lesson.model import Role
+from lesson.records import FrozenUntil, Start, Stop, Verified
+from lesson.signal import Flaw
+from lesson.state import Phase
 from tests.kit.browser import Browser
-from tests.kit.lessons import make_lesson, record_all
+from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, start, stop
 from tests.kit.room import MIC, TEACHER, began, committed, deliver, lost, template
 from tests.kit.web import serving
 
@@ -197,3 +204,61 @@ def test_every_page_can_be_read_on_every_screen(browser: Browser, url: str, root
                 assert browser.evaluate("document.getElementById('button').getBoundingClientRect().bottom") <= 640
     assert browser.evaluate("document.querySelectorAll('main').length") == 1
     assert browser.evaluate("document.querySelectorAll('input:not([id])').length") == 0
+
+
+COVERED = """[...document.querySelectorAll('a, button, input')].filter(e => e.getClientRects().length).map(e => {
+  e.scrollIntoView({block: 'center'});
+  const box = e.getClientRects()[0];
+  const hit = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  const free = e === hit || e.contains(hit) || (hit && hit.contains(e));
+  return free ? '' : e.outerHTML.slice(0, 80) + ' under ' + (hit && hit.outerHTML.slice(0, 80));
+}).filter(Boolean)"""
+"""What can be pressed and lies under something else."""
+
+
+def in_phase(root: Path, phase: str) -> LessonFolder:
+    """The newest lesson of the box, in this state of the library."""
+    folder = make_lesson(root, "20300101-080000-ffff")
+    if phase == "created":
+        return folder
+    start(folder)
+    if phase == "recording":
+        return folder
+    if phase != Phase.EMPTY:
+        record_all(folder)
+    stop(folder)
+    if phase == Phase.EMPTY:
+        append_records(folder.plan_journal(), [FrozenUntil(at=0, final=True)])
+    if phase == Phase.PUBLISHED:
+        plan_all(folder)
+        encode_all(folder)
+        append_records(folder.publish_journal, [Verified(objects=1, bytes=1, manifest_sha256="")])
+    if phase == DAMAGED:
+        folder.header_path.write_text("{")
+        folder.header_copy.unlink()
+    return folder
+
+
+@pytest.mark.parametrize("phase", [*Phase, DAMAGED])
+def test_nothing_covers_what_can_be_pressed_whatever_became_of_the_last_lesson(
+    browser: Browser, url: str, root: Path, phase: str
+) -> None:
+    folder = in_phase(root, phase)
+    for width in (360, 1280):
+        browser.resize(width, 760)
+        for page in ("/", "/lessons", f"/lessons/{folder.id}"):
+            browser.open(url + page)
+            assert browser.evaluate(COVERED) == [], f"{page} at {width} px"
+
+
+def test_no_word_of_a_lesson_or_source_is_a_style_of_its_own() -> None:
+    """Such words stand in class attributes: what is styled for one place must not catch them in another."""
+    words = {str(word) for kind in (Phase, RoomStatus, SourceStatus, Flaw, Role) for word in kind}
+    words |= {DAMAGED, "good", "calm", "fair", "bad", "partly"}
+    text = re.sub(r"/\*.*?\*/", "", (Path(api.__file__).parent / "static" / "style.css").read_text(), flags=re.DOTALL)
+    selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{", text) for one in rule.split(",")]
+    assert len(selectors) > 50
+    alone = [
+        one for one in selectors if one.split() and re.fullmatch(rf"\.({'|'.join(words)})(::?[\w-]+)?", one.split()[-1])
+    ]
+    assert alone == []

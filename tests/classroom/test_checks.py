@@ -14,15 +14,19 @@ import pytest
 
 from capture.kinds import remedy
 from capture.settings import SourceSettings
-from classroom.checks import run_checks
+from classroom.checks import checks_result, self_test
 from classroom.feed_check import check_feed
 from classroom.settings import Settings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
+from lesson.signal import FLAW_KINDS, FLAW_REMEDIES, FLAW_WORDS, Flaw
 from lesson.source_fault import SourceFault
 from publish.settings import StoreSettings
+from publish.store import ATTENDED_REPLY_S
 from tests.kit.devices import usb_camera
+from tests.kit.flawed import flawed_clip
 from tests.kit.lessons import source
+from tests.kit.odd_servers import odd_server, silence
 from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.sound_card import sound_card
 
@@ -56,7 +60,7 @@ def test_the_whole_box_is_tried_at_once(tmp_path: Path, camera: RtspCamera, monk
         SourceSettings(id="mic", role=Role.MIC, uri="test:tone"),
         SourceSettings(id="students", role=Role.STUDENTS, uri="v4l2:/dev/video97"),
     )
-    result = run_checks(Settings(root=tmp_path, sources=sources))
+    result = checks_result([*self_test(Settings(root=tmp_path, sources=sources))])
     found = {check["name"]: check for check in result["checks"]}
     assert not result["ok"]
     assert found["disk"]["ok"]
@@ -140,10 +144,42 @@ def test_a_store_without_tls_and_a_missing_player_have_their_remedies(tmp_path: 
         thread.start()
         url = f"s3+https://127.0.0.1:{plain.getsockname()[1]}/lessons"
         missing = tmp_path / "hls.min.js"
-        result = run_checks(Settings(root=tmp_path, store=StoreSettings(url=url), hls_js=missing))
+        result = checks_result([*self_test(Settings(root=tmp_path, store=StoreSettings(url=url), hls_js=missing))])
         thread.join(10)
     found = {check["name"]: check for check in result["checks"]}
     assert found["store"]["detail"].endswith("this port speaks plain http: write s3+http")
     assert "s3+http://" in found["store"]["remedy"]
     assert found["hls_js"]["detail"] == f"{missing}: no such file"
     assert "hls_js" in found["hls_js"]["remedy"]
+
+
+@pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw not in {Flaw.FROZEN, Flaw.FAINT}])
+def test_a_feed_that_delivers_nothing_worth_recording_fails_with_what_to_do(tmp_path: Path, flaw: Flaw) -> None:
+    clip = flawed_clip(tmp_path / "clip.mkv", flaw, seconds=6)
+    role = Role.MIC if FLAW_KINDS[flaw] is Kind.AUDIO else Role.TEACHER
+    wanted = SourceSettings(id="it", role=role, uri=f"file:{clip}?loop")
+    found = next(
+        one for one in self_test(Settings(root=tmp_path / "root", sources=(wanted,))) if one.name == "source it"
+    )
+    assert not found.ok
+    assert found.detail.endswith(f"; {FLAW_WORDS[flaw]}")
+    assert found.remedy == FLAW_REMEDIES[flaw]
+
+
+@pytest.mark.parametrize(("flaw", "role"), [(None, Role.TEACHER), (None, Role.MIC), (Flaw.FAINT, Role.MIC)])
+def test_a_quiet_room_before_class_is_ready(tmp_path: Path, flaw: Flaw | None, role: Role) -> None:
+    kind = Kind.AUDIO if role is Role.MIC else Kind.VIDEO
+    clip = flawed_clip(tmp_path / "clip.mkv", flaw, seconds=6, kind=kind)
+    assert check_feed(source(role, uri=f"file:{clip}?loop"))
+
+
+def test_a_store_that_takes_the_question_and_says_nothing_is_named_soon(tmp_path: Path) -> None:
+    with odd_server(silence) as server:
+        began = time.monotonic()
+        settings = Settings(root=tmp_path, store=StoreSettings(url=f"s3+http://127.0.0.1:{server.port}/lessons"))
+        found = next(one for one in self_test(settings) if one.name == "store")
+        took = time.monotonic() - began
+    assert not found.ok
+    assert "does not answer" in found.detail
+    assert "Pool" not in found.detail
+    assert took < 3 * ATTENDED_REPLY_S, "somebody waits for it"

@@ -308,10 +308,12 @@ def _refuses(path: Path) -> None:
 def test_a_running_lesson_whose_header_is_lost_gets_it_back(tmp_path: Path, damage: str) -> None:
     world = World(tmp_path / "root", {}, step=0.5)
     before = world.folder.header_path.read_bytes()
-    world.at(
-        10,
-        lambda: world.folder.header_path.unlink() if damage == "gone" else world.folder.header_path.write_bytes(b"{"),
-    )
+
+    def lose() -> None:
+        world.folder.header_copy.unlink()
+        world.folder.header_path.unlink() if damage == "gone" else world.folder.header_path.write_bytes(b"{")
+
+    world.at(10, lose)
     world.run(20)
     assert world.folder.header_path.read_bytes() == before
     assert len(world.launcher.of("capture-teacher")) == 1

@@ -118,6 +118,7 @@ def test_of_several_the_newest_goes_on_and_the_others_are_named(settings: Settin
     newest = interrupted(settings, "20260101-080000-aaaa", began=ago(20 * MINUTE))
     broken = interrupted(settings, "20260101-090000-aaaa", began=ago(10 * MINUTE))
     broken.header_path.write_bytes(b"{")
+    broken.header_copy.unlink()
     said: list[str] = []
     assert again(settings, said) == newest.id
     assert f"lesson {older.id} is unfinished: `classreel process {older.id}` finishes it" in said

@@ -22,9 +22,11 @@ def test_nothing_before_the_start_and_nothing_after_the_end() -> None:
     state = LessonState(header())
     assert names(state) == []
     state.apply(Start(at=moment(0)))
-    assert names(state) == ["capture-teacher", "capture-mic", "tracking", "encode"]
+    assert names(state) == ["capture-teacher", "capture-mic", "signal", "tracking", "encode"]
     state.apply(SourceFinished(source="teacher", at=moment(9)))
-    assert names(state) == ["capture-mic", "tracking", "encode"]
+    assert names(state) == ["capture-mic", "signal", "tracking", "encode"]
+    state.apply(Stop(at=moment(9)))
+    assert names(state) == ["capture-mic", "tracking", "encode"], "what is recorded is looked at only while it is"
     state.apply(SourceFinished(source="mic", at=moment(9)))
     state.apply(FrozenUntil(at=1, final=True))
     assert names(state) == ["encode"]

@@ -85,6 +85,7 @@ def test_a_rung_that_is_left_out_is_said_wherever_a_lesson_is_told_of(folder: Le
 
 def test_a_lesson_that_cannot_be_read_is_listed(folder: LessonFolder) -> None:
     folder.header_path.write_text("{")
+    folder.header_copy.unlink()
     listed = lesson_entry(glance(LessonFolder(folder.path)))
     assert (listed["lesson_id"], listed["title"], listed["state"]) == (folder.id, folder.id, DAMAGED)
     assert listed["problem"]

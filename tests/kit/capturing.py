@@ -41,7 +41,7 @@ class Capture:
     ) -> None:
         self.folder = folder
         self.source = source
-        self.argv = [sys.executable, "-m", module, str(folder.path), source]
+        self.argv = [sys.executable, "-m", module, str(folder.path), *filter(None, [source])]
         self.process = subprocess.Popen(
             self.argv,
             env={**os.environ, **(env or {})},

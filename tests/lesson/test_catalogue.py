@@ -132,6 +132,7 @@ def test_a_damaged_lesson_never_runs_and_keeps_none_from_it(tmp_path: Path, dama
     catalogue = Catalogue(tmp_path)
     assert running(catalogue) == broken.id
     HEADER_DAMAGE[damage](broken.header_path)
+    broken.header_copy.unlink()
     for one in (catalogue, Catalogue(tmp_path)):
         assert running(one) is None
         assert one.unfinished() == []

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,12 +16,16 @@ from hypothesis import strategies as st
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, StorageError
 from lesson.folder import LessonFolder, find_lesson, is_name, lessons_in, new_lesson_id
-from tests.kit.lessons import HIGH, TINY_LADDER, header, make_lesson, source
+from lesson.verify import verify_local
+from tests.kit.lessons import HIGH, TINY_LADDER, header, make_lesson, record_all, source
 
 
 def rewrite(folder: LessonFolder, **changes: Any) -> LessonFolder:
+    """As another version could have written it: without a checksum, and without a copy."""
     data = json.loads(folder.header_path.read_bytes()) | changes
+    data.pop("crc", None)
     folder.header_path.write_text(json.dumps(data))
+    folder.header_copy.unlink(missing_ok=True)
     return LessonFolder(folder.path)
 
 
@@ -103,6 +108,7 @@ def test_ids_sort_by_time_and_differ() -> None:
 def test_headers_that_cannot_be_read_are_said_in_one_line(tmp_path: Path, content: bytes) -> None:
     folder = make_lesson(tmp_path)
     folder.header_path.write_bytes(content)
+    folder.header_copy.unlink()
     with pytest.raises(LessonFormatError) as refused:
         _ = LessonFolder(folder.path).header
     assert str(folder.header_path) in str(refused.value)
@@ -135,7 +141,6 @@ def test_no_header_is_no_lesson(tmp_path: Path) -> None:
 )
 def test_no_record_points_outside_its_lesson(tmp_path: Path, relative: str) -> None:
     folder = make_lesson(tmp_path)
-    (folder.path / "raw").mkdir()
     (folder.path / "raw" / "link").symlink_to(tmp_path)
     with pytest.raises(LessonFormatError, match=r"outside the lesson|can be no file"):
         folder.absolute(relative)
@@ -213,3 +218,42 @@ def test_who_made_a_lesson_and_who_reads_it_call_its_renditions_the_same(tmp_pat
     read = LessonFolder(made.path)
     assert made.header == read.header
     assert [rung.digest for rung in made.header.ladder] == [rung.digest for rung in read.header.ladder]
+
+
+@given(st.data())
+def test_no_bit_that_flips_makes_another_lesson_of_it(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        lesson = make_lesson(Path(folder), title="Чтение 读 ཀློག")
+        whole = lesson.header_path.read_bytes()
+        at, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
+        spoilt = bytearray(whole)
+        spoilt[at] ^= 1 << bit
+        lesson.header_path.write_bytes(spoilt)
+        assert LessonFolder(lesson.path).header == lesson.header, "its copy stands in for it"
+        lesson.header_copy.unlink()
+        try:
+            found = LessonFolder(lesson.path).header
+        except LessonFormatError:
+            return
+        assert found == lesson.header, "a bit that says nothing, such as a blank"
+
+
+def test_a_copy_that_is_spoilt_is_no_help_and_no_harm(tmp_path: Path) -> None:
+    lesson = make_lesson(tmp_path)
+    lesson.header_copy.write_text("{")
+    assert LessonFolder(lesson.path).header == lesson.header
+    lesson.header_path.write_text("{")
+    with pytest.raises(LessonFormatError, match=r"/lesson/lesson\.json: not a lesson header"):
+        _ = LessonFolder(lesson.path).header
+
+
+def test_a_source_whose_name_was_spoilt_is_missed_by_name(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path)
+    record_all(folder)
+    folder.header_copy.unlink()
+    data = json.loads(folder.header_path.read_bytes())
+    data["sources"][0]["id"] = "teacler"
+    data.pop("crc")
+    folder.header_path.write_text(json.dumps(data))
+    spoilt = LessonFolder(folder.path)
+    assert any(line.startswith("raw/teacher: recorded, but no source") for line in verify_local(spoilt))

@@ -7,10 +7,10 @@ import pytest
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
 from lesson.model import ChunkRecord, Kind
-from lesson.records import ChunkEncoded, FrozenUntil, Mapped, Record, SegmentCommitted, StreamAccount
+from lesson.records import ChunkEncoded, FrozenUntil, Mapped, Record, SegmentCommitted, SourceFinished, StreamAccount
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span
-from tests.kit.lessons import epoch_started, header, segment, source
+from tests.kit.lessons import epoch_started, header, moment, segment, source
 
 SECOND = TICKS_PER_SECOND
 MIC = source("mic", imported=True, uri="file:/a.wav")
@@ -72,7 +72,7 @@ def test_tracks_that_are_mixed_are_as_long_as_the_longest() -> None:
         ([epoch_started(MIC), account(stated=35 * SECOND)], "mic: sound track 1 (aac) was announced and gave nothing"),
         ([*recorded(), account(dropped=SECOND // 4, dropped_packets=12, code="undecodable")],
          "mic: 0.2 s in 12 packets were dropped between 2 and 14 s: not decodable"),
-        ([epoch_started(MIC)], "mic: sound was announced and gave nothing"),
+        ([epoch_started(MIC), SourceFinished(source="mic", at=moment())], "mic: sound was announced and gave nothing"),
     ],
 )  # fmt: skip
 def test_what_was_announced_and_is_not_there_is_said(records: list[Record], says: str) -> None:
@@ -131,3 +131,7 @@ def test_where_there_is_no_sound_at_all_nobody_is_silent() -> None:
 
 def test_chunks_of_older_versions_say_nothing() -> None:
     assert ledger_problems(state_of(*recorded(), *heard(None, None))) == []
+
+
+def test_what_may_still_come_is_not_missing() -> None:
+    assert ledger_problems(state_of(epoch_started(MIC))) == []

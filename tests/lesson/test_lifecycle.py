@@ -97,6 +97,7 @@ def test_a_damaged_old_lesson_does_not_keep_the_next_class_waiting(tmp_path: Pat
     old = make_lesson(tmp_path, "99999999-old")
     start(old)
     old.header_path.write_bytes(header)
+    old.header_copy.unlink()
     folder, new = start_lesson(tmp_path, TEMPLATE)
     assert new
     running = Catalogue(tmp_path).running()

@@ -1,0 +1,90 @@
+"""Looking at a recorded segment: decoded again from the disk, so that what is said of it is true of what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from capture.signal_rules import (
+    CHANGE_SIZE,
+    LEVELS_SIZE,
+    picture_change,
+    picture_flaws,
+    picture_levels,
+    sound_flaws,
+    sound_levels,
+)
+from lesson.errors import MediaError
+from lesson.model import Kind, Role, SegmentRecord
+from lesson.records import SegmentMeasured
+from lesson.signal import Flaw
+from lesson.signal_record_types import PictureLevels, SoundLevels
+from media.decode.pictures import Picture, pictures
+from media.decode.sound import sound
+from media.picture import Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What was measured of a file; None of what it does not hold, or nobody could decode."""
+
+    picture: PictureLevels | None = None
+    sound: SoundLevels | None = None
+
+
+@dataclass(slots=True)
+class Measurer:
+    """Measures the segments of one source, in their order; remembers the picture of the one before."""
+
+    role: Role
+    _epoch: int = -1
+    _shown: Plane | None = None
+
+    def measure(self, path: Path, segment: SegmentRecord) -> SegmentMeasured:
+        """What a segment shows and sounds like; a file that cannot be decoded gives a `problem`."""
+        kinds = {kind for kind in Kind if segment.range(kind)}
+        levels, problem = Levels(), None
+        try:
+            levels = self.look(path, kinds, epoch=segment.epoch)
+        except MediaError as error:
+            problem = str(error)
+        return SegmentMeasured(
+            source=segment.source, epoch=segment.epoch, seq=segment.seq, picture=levels.picture, sound=levels.sound,
+            flaws=tuple(flaw.value for flaw in self.flaws(levels)), problem=problem,
+        )  # fmt: skip
+
+    def look(self, path: Path, kinds: Collection[Kind], *, epoch: int = 0) -> Levels:
+        """Levels of the media in a file. Raises `MediaError`."""
+        return Levels(
+            picture=self._picture(path, epoch) if Kind.VIDEO in kinds else None,
+            sound=_sound(path) if Kind.AUDIO in kinds else None,
+        )
+
+    def flaws(self, levels: Levels) -> tuple[Flaw, ...]:
+        """What is wrong with what has these levels."""
+        seen = picture_flaws(levels.picture, self.role) if levels.picture else ()
+        return seen + (sound_flaws(levels.sound) if levels.sound else ())
+
+    def _picture(self, path: Path, epoch: int) -> PictureLevels | None:
+        """Of its first key frame: the others, where there are any, would cost more and tell no more."""
+        first = next(pictures([path], keys_only=True), None)
+        if first is None:
+            return None
+        before = self._shown if self._epoch == epoch else None
+        self._epoch, self._shown = epoch, _copy(first, CHANGE_SIZE)
+        same_size = before is not None and before.shape == self._shown.shape
+        change = picture_change(before, self._shown) if before is not None and same_size else None
+        return picture_levels(_copy(first, LEVELS_SIZE), change)
+
+
+def _copy(picture: Picture, size: tuple[int, int]) -> Plane:
+    """Luma at a size; a decoder's buffer is not kept."""
+    return np.array(picture.gray(*size))
+
+
+def _sound(path: Path) -> SoundLevels | None:
+    blocks = [block.pcm for block in sound([path])]
+    return sound_levels(np.concatenate(blocks).astype(np.float32)) if blocks else None
