@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +26,7 @@ REPLACED_S = 12.0
 """No new byte for 10 s, and a look each second."""
 STAGES = ("tracking", "encode", "publish")
 HUNG_S = 20.0
+STARVED_S = 40.0
 SAID_WITHIN_S = 10.0
 SAYS_NO_MORE_S = 5.0
 PAGES_AGAIN_S = 40.0
@@ -110,7 +113,8 @@ def test_a_stage_that_stands_still_is_said_within_10_s(tmp_path: Path) -> None:
         assert box.health()["faults"] == [], "whoever works is not accused"
         for name, pid in pids.items():
             with stopped_process(pid) as at:
-                fault = box.fault("stage_hangs", within_s=SAID_WITHIN_S + 2)
+                code = "signal_unchecked" if name == "signal" else "stage_hangs"
+                fault = box.fault(code, within_s=SAID_WITHIN_S + 2)
                 assert time.monotonic() - at <= SAID_WITHIN_S + 1.0, "and a look of this test"
                 assert fault["about"].rpartition("/")[2] == ("tracking" if name == "observer" else name)
                 assert fault["remedy"]
@@ -121,6 +125,23 @@ def test_a_stage_that_stands_still_is_said_within_10_s(tmp_path: Path) -> None:
         wait_until(lambda: box.detail()["state"] == "published", 120)
 
 
+def test_nobody_is_accused_on_a_starved_box(tmp_path: Path) -> None:
+    """Every core has four others that want all of it, and the stages come after them."""
+    with Box(tmp_path) as box, ExitStack() as stack:
+        recording_box(box)
+        for _ in range(4 * (os.cpu_count() or 1)):
+            hog = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(hog.kill)
+        began, said = time.monotonic(), set[str]()
+
+        def over() -> bool:
+            said.update(fault["code"] for fault in box.health()["faults"])
+            return time.monotonic() - began > STARVED_S
+
+        wait_until(over, STARVED_S + 20, poll_s=0.5)
+        assert not said & {"stage_hangs", "signal_unchecked", "stage_given_up"}
+
+
 def one_of_each(lesson: Path) -> dict[str, int] | None:
     """The process of each stage, and the observer; None while one is missing."""
     found = {
@@ -129,7 +150,9 @@ def one_of_each(lesson: Path) -> dict[str, int] | None:
         for pid in pids
         if name in STAGES
     }
-    return found if len(found) == len(STAGES) + 1 else None
+    everyone = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    found.update(("signal", pid) for pid in everyone if f"-m capture.monitor {lesson}" in command_line(pid))
+    return found if set(found) == {"observer", "signal", *STAGES} else None
 
 
 def test_hung_pages_are_replaced(tmp_path: Path) -> None:

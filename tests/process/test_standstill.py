@@ -21,6 +21,7 @@ from process.beat import BEAT_ENV, rest
 from process.job import Job
 from process.launcher import ExecLauncher
 from process.supervisor import STALLED_S, Supervisor
+from tests.kit.disks import disk
 from tests.kit.fake_processes import FakeClock, FakeLauncher
 from tests.kit.waiting import wait_until
 
@@ -239,6 +240,45 @@ def test_a_stopped_process_is_said_and_goes_on(tmp_path: Path) -> None:
         assert supervisor.pid("trial") == pid
     finally:
         supervisor.stop()
+
+
+@pytest.mark.timeout(90)
+def test_who_waits_for_a_disk_is_not_accused(tmp_path: Path) -> None:
+    """A file system that takes no write for longer than a standstill may last."""
+    with disk(tmp_path / "slow", size=64 << 20) as slow:
+        life = f"""
+import os, time
+from process.beat import beat
+file = os.open({str(slow.path / "file")!r}, os.O_WRONLY | os.O_CREAT)
+while True:
+    beat(); os.pwrite(file, b"x" * 4096, 0); os.fsync(file); time.sleep(0.05)
+"""
+        job = Job(stage="trial", module="tests.kit.run_code", arguments=(life,), silence_s=60.0, still_s=2.0)
+        supervisor = Supervisor(tmp_path, ExecLauncher())
+
+        def watch(seconds: float) -> bool:
+            """Whether trouble was said."""
+            until, said = time.monotonic() + seconds, False
+            while time.monotonic() < until:
+                supervisor.reconcile([job])
+                said = said or bool(supervisor.troubles)
+                time.sleep(0.1)
+            return said
+
+        try:
+            wait_until(lambda: (slow.path / "file").exists() or watch(0.1), 20)
+            with slow.frozen():
+                assert not watch(8.0)
+                pid = supervisor.pid("trial")
+                assert pid
+                seen = activity(pid)
+                assert seen is not None
+                assert seen.waits
+            assert not watch(1.0)
+            os.kill(pid, signal.SIGSTOP)
+            assert watch(5.0), "the same process, stopped"
+        finally:
+            supervisor.stop()
 
 
 def test_who_rests_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
