@@ -25,6 +25,7 @@ class Uplink:
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._blame = Blame()
+        self._blames_clock = False
 
     def failed(self, error: StoreError, lesson: str = "", key: str = "") -> Whose:
         """An object did not go over it. If that is the store's failure, rest, the longer the oftener."""
@@ -42,16 +43,23 @@ class Uplink:
         """An object went over it."""
         self._blame.worked(lesson, key)
         self._backoff.reset()
-        self._complain(None)
+        recovered()
+        self._clock_is_right()
 
-    def _complain(self, error: StoreError | None) -> None:
-        """Say what is wrong with the store, and of the clock apart: it is mended elsewhere. None: nothing any more."""
-        wrong = "" if error is None or error.fault is not StoreFault.CLOCK else StoreFault.CLOCK
-        for about in ("", StoreFault.CLOCK):
-            if error is not None and about == wrong:
-                complain(str(error), about=about)
-            else:
-                recovered(about=about)
+    def _complain(self, error: StoreError) -> None:
+        """Say what is wrong with the store; with the clock apart, as that is mended elsewhere."""
+        if error.fault is StoreFault.CLOCK:
+            recovered()
+            complain(str(error), about=StoreFault.CLOCK)
+            self._blames_clock = True
+        else:
+            self._clock_is_right()
+            complain(str(error))
+
+    def _clock_is_right(self) -> None:
+        if self._blames_clock:
+            recovered(about=StoreFault.CLOCK)
+            self._blames_clock = False
 
     def is_stuck(self, lesson: str) -> bool:
         """Whether it is the lesson, and not the line, of which an object does not get through."""
