@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from lesson.hls import INDEX, playable_until
-from lesson.ledger import ledger_problems
+from lesson.ledger import flaw_problems, ledger_problems
 from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
@@ -181,9 +181,14 @@ class LessonOut(SummaryOut):
                 for rung in state.ladder
             ],
             gaps=[gap_summary(gap) for gap in state.gaps()],
-            problems=[*damage, *([summary.problem] if summary.problem else []), *ledger_problems(state)],
+            problems=[*damage, *([summary.problem] if summary.problem else []), *_problems(state)],
             hls=hls_path(header.id) if summary.playable else None,
         )
+
+
+def _problems(state: LessonState) -> list[str]:
+    """What the ledger says once all is recorded; before that what is wrong with what is recorded, at no great cost."""
+    return ledger_problems(state) if state.captured else [*flaw_problems(state)]
 
 
 def hls_path(lesson_id: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict
 from api.hosts import ANY_HOST, is_host
 from lesson.lifecycle import LessonTemplate
 from process.disk import RootIdentity
-from process.section import Section
+from process.section import HomePath, Section
 
 _MAX_PORT = 65_535
 
@@ -35,7 +35,7 @@ class PagesSettings(Section):
 
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8000"
     allowed_hosts: tuple[Annotated[str, AfterValidator(_allowed_host)], ...] = ()
-    hls_js: Path | None = None
+    hls_js: HomePath | None = None
 
     @property
     def host(self) -> str:

@@ -71,6 +71,7 @@ STATES: Mapping[str, str] = {
 FAULTS: Mapping[str, str] = {
     Fault.CAPTURE_FAILS: gettext_noop("A camera or microphone is not working. Please call the technician."),
     Fault.STAGE_GIVEN_UP: gettext_noop("Preparing lessons is held up. Recording goes on; the technician should look."),
+    Fault.STAGE_HANGS: gettext_noop("Preparing lessons is held up. Recording goes on; the technician should look."),
     Fault.STORE_REFUSES: gettext_noop("The store refuses our lessons. They are kept here; the technician should look."),
     Fault.STORE_UNREACHABLE: gettext_noop(
         "The line to the store is down. Lessons are kept here and sent when it is back."

@@ -6,6 +6,7 @@ Made with the vocabulary of `lesson/`. Journals that name no lesson are hard lin
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lesson.clock import Moment
-from lesson.folder import LessonFolder
+from lesson.folder import CRC, LessonFolder, header_text
 from lesson.journal import append_records
 from lesson.ladders import ladder
 from lesson.manifest import manifest
@@ -207,7 +208,7 @@ class _Pattern:
         self._header_text = first.header_path.read_text()
         self._manifest = first.manifest_path.read_text()
         self._stored = "".join(first.publish_journal.read_text().splitlines(keepends=True)[1:-1])
-        own = {first.header_path, first.manifest_path, first.publish_journal}
+        own = {first.header_path, first.header_copy, first.manifest_path, first.publish_journal}
         files = [path for path in first.path.rglob("*") if path.is_file() and path not in own]
         self._links = [(path, path.relative_to(first.path)) for path in files]
         self._folders = sorted({path.parent for _, path in self._links})
@@ -218,7 +219,9 @@ class _Pattern:
             (folder.path / part).mkdir(parents=True, exist_ok=True)
         for path, relative in self._links:
             os.link(path, folder.path / relative)
-        folder.header_path.write_text(self._renamed(self._header_text, header))
+        fields = json.loads(self._renamed(self._header_text, header))
+        for path in (folder.header_path, folder.header_copy):
+            path.write_bytes(header_text({name: value for name, value in fields.items() if name != CRC}))
         text = self._renamed(self._manifest, header)
         folder.manifest_path.write_text(text)
         _write_publish_journal(folder, self._stored, text.encode())

@@ -32,6 +32,7 @@ _STORE_REMEDIES = {
     ),
     StoreFault.OTHER_NAME: "write the name that the certificate is for in store.url",
     StoreFault.OUT_OF_DATE: "set this machine's clock; if it is right, the store needs a new certificate",
+    StoreFault.CLOCK: "set this machine's clock, or connect it to a time server",
     StoreFault.UNKNOWN: "check [store] in classroom.toml, its keys and the line",
 }
 

@@ -15,6 +15,7 @@ from lesson.durable import write_atomic
 from lesson.elapsed import EARLIEST
 from lesson.model import Kind
 from lesson.state import LessonState
+from lesson.store_fault import StoreFault
 from process.disk import TRIAL, TRIAL_BYTES, DiskProbe, Findings, demand_same, space_for
 from process.logs import redacted
 from process.supervisor import Trouble
@@ -41,15 +42,19 @@ def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
 
 
 def _code(trouble: Trouble) -> Fault:
+    if trouble.about == StoreFault.CLOCK:
+        return Fault.CLOCK_UNTRUSTED
     if trouble.about:  # one lesson of many
         return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
     if trouble.job.stage == SIGNAL:
         return Fault.SIGNAL_UNCHECKED
+    if trouble.silence_s:
+        return Fault.STAGE_HANGS
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):
         return Fault.STORE_REFUSES if trouble.refused else Fault.STORE_UNREACHABLE
-    return Fault.STAGE_GIVEN_UP
+    return Fault.STAGE_HANGS if trouble.passing else Fault.STAGE_GIVEN_UP  # a stage says that of its own processes
 
 
 def voice_faults(state: LessonState) -> Faults:

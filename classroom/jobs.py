@@ -25,6 +25,8 @@ CAPTURE_NICENESS = -10
 """Recording goes before everything else on the box, where the system allows it (root, or systemd's LimitNICE=)."""
 STAGE_SILENCE_S = 120.0
 """For all others: a step may wait for a slow disk, and give no sign meanwhile."""
+STAGE_STILL_S = 7.0
+"""Whose stage neither gives a sign of life nor works for so long is told: within 10 s, with a look each second."""
 API_SILENCE_S = 15.0
 
 
@@ -94,7 +96,14 @@ _STAGES = {"raw": "capture", SIGNAL: SIGNAL, "plan": "tracking", "enc": "encode"
 
 def _stage(stage: str, *arguments: str, niceness: int, module: str | None = None) -> Job:
     """A stage that comes after recording, and must not disturb it."""
-    return Job(stage=stage, module=module or stage, arguments=arguments, niceness=niceness, silence_s=STAGE_SILENCE_S)
+    return Job(
+        stage=stage,
+        module=module or stage,
+        arguments=arguments,
+        niceness=niceness,
+        silence_s=STAGE_SILENCE_S,
+        still_s=STAGE_STILL_S,
+    )
 
 
 def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:

@@ -19,13 +19,15 @@ from api.settings import PagesOfRoom, PagesSettings
 from capture.settings import SourceSettings
 from classroom import environment, rules
 from encode.settings import EncodeSettings
-from lesson.errors import ConfigError
+from lesson.errors import ConfigError, StorageError
 from lesson.ladders import ladder
 from lesson.lifecycle import LessonTemplate
-from process.section import Place, Seconds, first_problem
+from lesson.reading import read_at_most
+from process.section import HomePath, Place, Seconds, first_problem
 from process.share import Share
 from publish.settings import StoreSettings
 
+MAX_CONFIG_BYTES = 1 << 20
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
 
 
@@ -38,7 +40,7 @@ def default_root() -> Path:
 class Settings(PagesSettings):
     """Everything a box can be told. The keys of the pages stand beside the classroom's own, in no table."""
 
-    root: Annotated[Path, BeforeValidator(rules.not_empty)] = Field(default_factory=default_root)
+    root: Annotated[HomePath, BeforeValidator(rules.not_empty)] = Field(default_factory=default_root)
     room: Annotated[str, AfterValidator(rules.room)] = "Classroom"
     timezone: Annotated[str, AfterValidator(rules.known_zone)] = "UTC"
     languages: tuple[Annotated[str, AfterValidator(rules.language)], ...] = ("en",)
@@ -90,9 +92,13 @@ def load_settings(config: Path | None = None, options: Mapping[Place, object] | 
     values: dict[str, Any] = {}
     if path:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = tomllib.loads(read_at_most(path, MAX_CONFIG_BYTES).decode("utf-8-sig"))
+        except RecursionError as error:
+            raise ConfigError(f"{path}: lists or tables lie too deep in each other") from error
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
+        except StorageError as error:
+            raise ConfigError(str(error)) from error
     return compose(values, path, options)
 
 

@@ -39,6 +39,7 @@ class Fault(StrEnum):
 
     CAPTURE_FAILS = "capture_fails"
     STAGE_GIVEN_UP = "stage_given_up"
+    STAGE_HANGS = "stage_hangs"
     STORE_REFUSES = "store_refuses"
     STORE_UNREACHABLE = "store_unreachable"
     LESSON_STUCK = "lesson_stuck"
@@ -56,6 +57,9 @@ _REMEDIES: dict[str, str] = {
     Fault.CAPTURE_FAILS: gettext_noop("look at this feed with `classreel check`; the recorder goes on trying"),
     Fault.STAGE_GIVEN_UP: gettext_noop(
         "recording goes on; the recorder tries again every minute, its log says what happened"
+    ),
+    Fault.STAGE_HANGS: gettext_noop(
+        "recording goes on; a part stands still, and is replaced within minutes if it does not go on by itself"
     ),
     Fault.STORE_REFUSES: gettext_noop(
         "recording goes on; correct [store], its keys and permissions, then wait a minute"

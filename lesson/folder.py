@@ -22,7 +22,8 @@ from lesson.reading import read_whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HEADER = TypeAdapter(LessonHeader)
-_CRC = "crc"
+CRC = "crc"
+"""The field of a header's file that holds its checksum."""
 STAGING = ".staging"
 
 
@@ -50,7 +51,7 @@ def _check_names(header: LessonHeader) -> None:
 
 def header_text(fields: dict[str, Any]) -> bytes:
     """A header as its file holds it, with the CRC-32 of its fields: a bit that flips must not rename a source."""
-    text = json.dumps({**fields, _CRC: _crc(fields)}, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps({**fields, CRC: _crc(fields)}, ensure_ascii=False, indent=1) + "\n"
     return text.encode(errors="backslashreplace")  # as in lesson.records
 
 
@@ -65,7 +66,7 @@ def read_header(path: Path) -> LessonHeader:
         schema = data.get("schema") if isinstance(data, dict) else None
         if not isinstance(schema, int) or schema > SCHEMA:
             raise LessonFormatError(f"{path}: schema {schema} is newer than this version knows")
-        crc = data.pop(_CRC, None)
+        crc = data.pop(CRC, None)
         if crc is not None and crc != _crc(data):
             raise LessonFormatError(f"{path}: damaged: it is not what was written (CRC differs)")
         header = _HEADER.validate_python(data)

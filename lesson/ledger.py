@@ -91,7 +91,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         for source in state.sources.values()
         for account in source.accounts.values()
         for problem in _account_problems(source, account)
-    ] + [*_never_heard_of(state), *_damages(state), *_flaws(state), *_silences(state)]
+    ] + [*_never_heard_of(state), *_damages(state), *flaw_problems(state), *_silences(state)]
 
 
 def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[str]:
@@ -177,7 +177,7 @@ def _damages(state: LessonState) -> Iterator[str]:
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
 
-def _flaws(state: LessonState) -> Iterator[str]:
+def flaw_problems(state: LessonState) -> Iterator[str]:
     """What was wrong with what was recorded, as it was measured meanwhile."""
     for source in state.sources.values():
         for stretch in source.signal.stretches:

@@ -56,6 +56,15 @@ def read_whole(path: Path) -> bytes:
         return read_rest(file, 0, path)
 
 
+def read_at_most(path: Path, most_bytes: int) -> bytes:
+    """A file that people write. Raises `OSError`, or `StorageError` where it is no file or has more bytes."""
+    with open_to_read(path) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise StorageError(f"{path}: more than {most_bytes} bytes")
+    return data
+
+
 def _written(fd: int, start: int, size: int) -> int:
     """Where the last stretch ends that was ever written; `size` where the file system does not tell."""
     end = at = start

@@ -13,4 +13,5 @@ class StoreFault(StrEnum):
     UNKNOWN_CERTIFICATE = "unknown_certificate"  # signed by nobody whom this machine trusts
     OTHER_NAME = "other_name"  # its certificate is for another host
     OUT_OF_DATE = "out_of_date"  # its certificate is, or this machine's clock
+    CLOCK = "clock"  # it refuses what is signed now: this machine's clock and its own differ
     UNKNOWN = "unknown"  # none of these, or nobody knows

@@ -30,6 +30,14 @@ def beat() -> None:
     _write(b"\n")
 
 
+def rest(seconds: float) -> None:
+    """Sleep, with signs of life."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        beat()
+        time.sleep(min(left, EVERY_S))
+
+
 def complain(reason: str, *, about: str = "") -> None:
     """Say what keeps this stage from its work though it goes on trying: shown until `recovered` is called.
 

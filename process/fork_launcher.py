@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from process.activity import Activity, activity
 from process.fork_server import MESSAGE_BYTES
 from process.job import Job
 from process.launcher import Child, ExecLauncher, Launcher, Pulse, log_output
@@ -95,6 +96,9 @@ class _Forked:
 
     def stirred(self) -> bool:
         return self._pulse.stirred()
+
+    def activity(self) -> Activity | None:
+        return activity(self.pid)
 
     @property
     def complaints(self) -> Mapping[str, str]:

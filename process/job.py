@@ -16,7 +16,7 @@ class Job:
     `vital`: the box is of no use without it; it is started again soon, for ever. All others, once given up, are tried
     again every minute. `task`: what it is there for; when that changes, what was given up gets a new chance at once.
     `silence_s`: without a sign of life (`process.beat`) for so long it counts as hung and is replaced; None: it gives
-    none.
+    none. `still_s`: if it does not work either meanwhile (`process.activity`), so soon that is said; None: never.
     """
 
     stage: str
@@ -27,6 +27,7 @@ class Job:
     task: str = ""
     niceness: int = 0
     silence_s: float | None = None
+    still_s: float | None = None
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from process.activity import Activity, activity
 from process.beat import BEAT_ENV, heard
 from process.job import Job
 from process.parentage import child_environment
@@ -37,6 +38,9 @@ class Child(Protocol):
 
     def stirred(self) -> bool:
         """Whether it has given a sign of life since this was asked last."""
+
+    def activity(self) -> Activity | None:
+        """What it is doing now, by what the kernel says; None where nobody can tell."""
 
     @property
     def complaints(self) -> Mapping[str, str]:
@@ -127,6 +131,9 @@ class _Executed:
 
     def stirred(self) -> bool:
         return self._pulse.stirred()
+
+    def activity(self) -> Activity | None:
+        return activity(self.pid)
 
     @property
     def complaints(self) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -49,6 +50,20 @@ def _duration(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
 """A setting that is a length of time, however people write it."""
+
+
+def _at_home(value: object) -> object:
+    """A path with the folder of an account in place of its `~`."""
+    if not isinstance(value, str) or not value.startswith("~"):
+        return value
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no account for {value.partition('/')[0]!r} here: write the whole path") from error
+
+
+HomePath = Annotated[Path, BeforeValidator(_at_home)]
+"""A setting that is a path; `~/folder` and `~account/folder` are understood as shells do."""
 
 
 def key_of(place: Place) -> str:

@@ -16,6 +16,7 @@ import structlog
 
 from lesson.durable import make_folder
 from lesson.errors import StorageError
+from process.activity import Standstill
 from process.backoff import Backoff
 from process.job import Job
 from process.launcher import Child, ExecLauncher, Launcher
@@ -42,6 +43,8 @@ RETIRE_GRACE_S = 5.0
 TERM_GRACE_S = 10.0
 START_PATIENCE_S = 30.0
 """To the first sign of life: imports on a starved machine."""
+LISTEN_S = 1.0
+"""After so long without a sign of life a process is looked at: signs come twice a second."""
 STALLED_S = 2.0
 """A supervisor that was itself asleep for longer (a stopped box) has heard nobody: silence then proves nothing."""
 _LOOK_AT_LOGS_S = 30.0
@@ -53,8 +56,8 @@ _log = structlog.get_logger()
 class Trouble:
     """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help.
 
-    `passing`: its process lives, complains, and goes on trying by itself; `about`: of what part of its work, empty for
-    all of it. `silence_s`: it hung for so long.
+    `passing`: its process lives, complains or stands still, and may go on by itself; `about`: of what part of its work,
+    empty for all of it. `silence_s`: it hung for so long.
     """
 
     job: Job
@@ -79,6 +82,8 @@ class _Kept:
     trouble: Trouble | None = None
     unwanted_since: float | None = None
     hung: str | None = None
+    standstill: Standstill | None = None
+    still: Trouble | None = None
 
     def pause_s(self, lived_s: float) -> float:
         """Count one more failure, of a process that had worked for so long; the pause that is due."""
@@ -166,6 +171,8 @@ class Supervisor:
                 kept.started += asleep
                 if kept.stirred is not None:
                     kept.stirred += asleep
+                if kept.standstill:
+                    kept.standstill.stirred()
 
     def _check(self, kept: _Kept, now: float) -> None:
         if kept.child is None:
@@ -175,7 +182,9 @@ class Supervisor:
             self._ended(kept, code, now)
             return
         if kept.child.stirred():
-            kept.stirred = now
+            kept.stirred, kept.still = now, None
+            if kept.standstill:
+                kept.standstill.stirred()
         if kept.trouble and now - kept.started > PROVEN_S + (kept.trouble.silence_s or 0.0):
             kept.trouble = None
         silence, allowed = self._silence(kept, now)
@@ -183,13 +192,14 @@ class Supervisor:
             kept.hung = f"no sign of life for {silence:.0f} s"
             _log.warning("process_hung", job=kept.job.name, error=kept.hung)
             kept.child.signal(signal.SIGKILL)
+        _look_for_work(kept, now, silence)
 
     def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:
-        if kept.job.silence_s is None:
-            return 0.0, None
+        """Seconds without a sign of life, and how many are allowed."""
+        allowed = kept.job.silence_s
         if kept.stirred is None:
-            return now - kept.started, max(START_PATIENCE_S, kept.job.silence_s)
-        return now - kept.stirred, kept.job.silence_s
+            return now - kept.started, None if allowed is None else max(START_PATIENCE_S, allowed)
+        return now - kept.stirred, allowed
 
     def _retire(self, wanted: set[str], now: float) -> None:
         """Let go of what is wanted no more: it is about to end by itself, and is told to only if it does not."""
@@ -205,9 +215,10 @@ class Supervisor:
                 del self._kept[name]
 
     def _start(self, kept: _Kept, now: float) -> None:
-        kept.started, kept.stirred, kept.hung = now, None, None
+        kept.started, kept.stirred, kept.hung, kept.still = now, None, None, None
         try:
             kept.child = self.launcher.start(kept.job, kept.log)
+            kept.standstill = Standstill(kept.child.activity)
         except OSError as error:  # out of memory or processes: a pause may help
             kept.next_start = now + kept.pause_s(0.0)
             if kept.failures >= GIVE_UP_AFTER and kept.trouble is None:
@@ -217,7 +228,7 @@ class Supervisor:
             self.told(kept.job, None, kept.job.task)
 
     def _ended(self, kept: _Kept, code: int, now: float) -> None:
-        kept.child = None
+        kept.child, kept.still = None, None
         if kept.unwanted_since is not None:
             return
         done = code == EXIT_DONE
@@ -258,12 +269,27 @@ class Supervisor:
         self._kept.clear()
 
 
+def _look_for_work(kept: _Kept, now: float, silence: float) -> None:
+    """Say of a process that it stands still, long before it is replaced, and no more once it works."""
+    allowed = kept.job.still_s
+    if allowed is None or kept.child is None or kept.standstill is None or silence < LISTEN_S:
+        return
+    if kept.standstill.seconds(now) < allowed:
+        kept.still = None
+    elif kept.still is None:
+        reason = f"stands still: no sign of life and no work for more than {allowed:.0f} s"
+        kept.still = Trouble(kept.job, reason, now, refused=False, passing=True, silence_s=allowed)
+        _log.warning("process_still", job=kept.job.name, pid=kept.child.pid, error=reason)
+
+
 def _complaints(kept: _Kept) -> list[Trouble]:
-    said = kept.child.complaints if kept.child and kept.unwanted_since is None else {}
-    return [
+    if kept.child is None or kept.unwanted_since is not None:
+        return []
+    said = [
         Trouble(kept.job, reason, kept.started, refused=False, passing=True, about=about)
-        for about, reason in said.items()
+        for about, reason in kept.child.complaints.items()
     ]
+    return [*said, kept.still] if kept.still else said
 
 
 def _backoff(job: Job) -> Backoff:

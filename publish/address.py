@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -74,6 +75,8 @@ def _folder(parts: SplitResult) -> FolderAddress:
     path = unquote(parts.path, errors="surrogateescape")  # file names are bytes
     if "\0" in path:
         raise ValueError("there is a control character in it")
+    if posixpath.normpath(path).strip("/") == "":
+        raise ValueError("names no folder: write file:///absolute/folder")
     return FolderAddress(Path(path))
 
 

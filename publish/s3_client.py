@@ -45,6 +45,9 @@ _REFUSED = {
     "AccessDenied": "the key may not do this: give it read and write access to the bucket",
     "InvalidAccessKeyId": "the server does not know this access key: check store.access_key_env or _file",
     "SignatureDoesNotMatch": "the secret key is wrong: check store.secret_key_env or _file",
+    "ExpiredToken": "the key has expired: put a new pair where store.access_key_env or _file points",
+    "InvalidToken": "the key is one of those that expire, or is cut short: put a lasting pair in its place",
+    "TokenRefreshRequired": "the key has expired: put a new pair where store.access_key_env or _file points",
     "AllAccessDisabled": "the account is disabled: ask whoever runs the store",
     "AccountProblem": "the account is disabled: ask whoever runs the store",
     "InvalidBucketName": "the server does not allow this name for a bucket",
@@ -201,7 +204,8 @@ class S3Client:
         if code in _MISSING:
             return ObjectNotFoundError(f"{where}: {code}")
         if code in _CLOCK or (code == "AccessDenied" and _SIGNED_TOO_LATE.search(error.message or "")):
-            return StoreError(f"{where}: {code}: the clock of this machine is wrong; it is tried again once it is set")
+            said = "the clock of this machine is wrong; it is tried again once it is set"
+            return StoreError(f"{where}: {code}: {said}", StoreFault.CLOCK)
         if code == "BadDigest":
             return IntegrityError(f"{where}: the bytes were damaged on their way")
         if code in _REFUSED:

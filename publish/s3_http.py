@@ -13,6 +13,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from process.beat import beat
+from publish.answer import heard_by
 from publish.body import BLOCK, BodyReader, HeldBody
 from publish.hang import HangWatch
 
@@ -81,12 +82,18 @@ def _read(reply: urllib3.BaseHTTPResponse, limit: int) -> bytes:
 
 
 def _watched_by(watch: HangWatch) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    answers = heard_by(watch)
+
     class Plain(HTTPConnection):
+        response_class = answers
+
         def request(self, *what: Any, **how: Any) -> None:
             watch.talks(self)
             super().request(*what, **how)
 
     class Encrypted(HTTPSConnection):
+        response_class = answers
+
         def request(self, *what: Any, **how: Any) -> None:
             watch.talks(self)
             super().request(*what, **how)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from process.section import Section
+from process.section import HomePath, Section
 from publish.address import parse_store_url
 
 
@@ -26,5 +25,5 @@ class StoreSettings(Section):
     url: Annotated[str, AfterValidator(_store_url)] | None = None
     access_key_env: str | None = None
     secret_key_env: str | None = None
-    access_key_file: Path | None = None
-    secret_key_file: Path | None = None
+    access_key_file: HomePath | None = None
+    secret_key_file: HomePath | None = None

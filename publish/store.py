@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lesson.errors import ConfigError
+from lesson.errors import ConfigError, StorageError
+from lesson.reading import read_at_most
 from publish.address import FolderAddress, parse_store_url
 from publish.folder_store import FolderStore
 from publish.protocol import ObjectStore
 from publish.s3_client import Credentials, S3Client
 from publish.s3_store import S3Store
 from publish.settings import StoreSettings
+
+MAX_KEY_BYTES = 64 << 10
 
 
 def credentials(store: StoreSettings) -> Credentials | None:
@@ -44,9 +47,9 @@ def _secret(name: str, env: str | None, file: Path | None) -> str | None:
         return value
     if file:
         try:
-            value = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
+            value = read_at_most(file, MAX_KEY_BYTES).decode("utf-8-sig").strip()
+        except (OSError, StorageError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no file with nothing but the key in it"
             raise ConfigError(f"store.{name}_file: {file}: {reason}") from error
         if not value:
             raise ConfigError(f"store.{name}_file: {file} is empty")

@@ -16,6 +16,7 @@ from lesson.journal import append_records
 from lesson.records import SegmentObserved
 from lesson.state import LessonState
 from lesson.time import seconds_from_ticks
+from process.beat import complain, recovered
 from process.job import Job
 from process.supervisor import Supervisor
 from tracking.evidence import GIVEN_UP, Evidence
@@ -23,6 +24,8 @@ from tracking.observe_order import Pending, first_pending
 
 HANGS_AFTER_S = 60.0
 """No segment of 4 s takes this long even on a starved machine; longer ones get twice their length on top."""
+STILL_S = 7.0
+"""Without a sign of life and without work (`process.activity`) for so long the planner says that its observer hangs."""
 LIVES = 2
 """The second crash at the same segment is no accident."""
 HOPELESS = 6
@@ -31,7 +34,9 @@ HOPELESS = 6
 
 def observer_job(folder: LessonFolder) -> Job:
     """The observing process of a lesson."""
-    return Job(stage="observe", module="tracking", arguments=(str(folder.path), "--observe"), vital=True)
+    return Job(
+        stage="observe", module="tracking", arguments=(str(folder.path), "--observe"), vital=True, still_s=STILL_S
+    )
 
 
 class Watchman:
@@ -45,6 +50,7 @@ class Watchman:
         self._working_on: Pending | None = None
         self._deaths = 0
         self._in_vain = 0
+        self._said: str | None = None
 
     @property
     def hopeless(self) -> bool:
@@ -65,6 +71,19 @@ class Watchman:
             self._supervisor.reconcile([replace(self._job, silence_s=_limit_s(first))])
         elif self._supervisor.pid(self._job.name):  # nothing to observe now: it waits for more, or is done
             self._supervisor.reconcile([replace(self._job, silence_s=None)])
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """What is wrong with an observer that lives is told to whoever watches this process."""
+        trouble = self._supervisor.troubles.get(self._job.name)
+        reason = f"the observer {trouble.reason}" if trouble and trouble.passing else None
+        if reason == self._said:
+            return
+        self._said = reason
+        if reason:
+            complain(reason)
+        else:
+            recovered()
 
     def _told(self, _job: Job, code: int | None, reason: str) -> None:
         first = self._working_on

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,6 @@ ladder = "thin"
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith("CLASSREEL_"):
             monkeypatch.delenv(name)
@@ -126,6 +125,11 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ('listen = "0.0.0.300:8000"', 'room = "Room 3"', "listen: '0.0.0.300' is no address of this machine"),
         ('listen = "0.0.0.0:65536"', 'room = "Room 3"', "listen: write host:port"),
         ('allowed_hosts = ["http://x"]', 'room = "Room 3"', "allowed_hosts.0: 'http://x' is no name of a host"),
+        ('root = "~nobody-here/x"', 'root = "/var/lib/classreel"', "root: there is no account for '~nobody-here' here"),
+        ("~nobody-here/key", "/run/secrets/s3", "store.secret_key_file: there is no account for '~nobody-here' here"),
+        ("file:///", "s3+http://10.0.0.2:9000/lessons", "store.url: names no folder"),
+        ("file:///srv/..", "s3+http://10.0.0.2:9000/lessons", "store.url: names no folder"),
+        ("file:////", "s3+http://10.0.0.2:9000/lessons", "store.url: names no folder"),
         ('share = "all"', 'room = "Room 3"', "share: Input should be 'owner', 'group' or 'everyone'"),
     ],
 )
@@ -161,6 +165,37 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match=r"room\.toml"):
         load(tmp_path, "root = ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_file_of_any_editor_is_read(tmp_path: Path, encoding: str, newline: str) -> None:
+    (tmp_path / "room.toml").write_bytes('room = "教室 3"\n[store]\n'.replace("\n", newline).encode(encoding))
+    assert load_settings(tmp_path / "room.toml").room == "教室 3"
+
+
+@pytest.mark.parametrize("depth", [50, 400, 1_000, 100_000])
+@pytest.mark.parametrize(
+    ("key", "opens", "closes"), [("room", "[", "]"), ("sources", "[", "]"), ("encode", "{a=", "}")]
+)
+def test_what_is_nested_deeply_is_one_line(tmp_path: Path, key: str, opens: str, closes: str, depth: int) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, f"{key} = {opens * depth}1{closes * depth}")
+    assert str(raised.value).startswith(f"{tmp_path / 'room.toml'}: ")
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_file_of_settings_is_small(tmp_path: Path) -> None:
+    (tmp_path / "room.toml").write_bytes(b'room = "Room 3"\n#')
+    os.truncate(tmp_path / "room.toml", 20 << 30)
+    with pytest.raises(ConfigError, match=r"room\.toml: more than \d+ bytes"):
+        load_settings(tmp_path / "room.toml")
+
+
+def test_a_home_is_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = load(tmp_path, 'root = "~/lessons"\n[store]\nsecret_key_file = "~/key"')
+    assert (found.root, found.store.secret_key_file) == (tmp_path / "lessons", tmp_path / "key")
 
 
 def test_settings_survive_the_way_to_the_web_process(tmp_path: Path) -> None:
@@ -241,7 +276,18 @@ VALUES = st.recursive(
 )
 TEXTS = st.one_of(
     st.sampled_from(
-        ["s3+http://h:1/bucket/", "rtsp://h/", "test:", "v4l2:", "0.0.0.0:", "file:///", "alsa:hw:1?", "x11::0?"]
+        [
+            "s3+http://h:1/bucket/",
+            "rtsp://h/",
+            "test:",
+            "v4l2:",
+            "0.0.0.0:",
+            "file:///",
+            "alsa:hw:1?",
+            "x11::0?",
+            "~",
+            "~root/",
+        ]
     ),
     st.just(""),
 ).flatmap(lambda head: st.text(max_size=10).map(lambda tail: head + tail))

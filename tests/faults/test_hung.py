@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +17,7 @@ import pytest
 from benchmarks.journals import epochs, media_end_ns, segments
 from benchmarks.outside import capture_pids, stage_pids
 from tests.kit.box import Box, holes, named_s
+from tests.kit.processes import command_line
 from tests.kit.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
@@ -23,6 +26,9 @@ REPLACED_S = 12.0
 """No new byte for 10 s, and a look each second."""
 STAGES = ("tracking", "encode", "publish")
 HUNG_S = 20.0
+STARVED_S = 40.0
+SAID_WITHIN_S = 10.0
+SAYS_NO_MORE_S = 5.0
 PAGES_AGAIN_S = 40.0
 """Fifteen seconds of silence, ten of grace, and a start."""
 
@@ -96,6 +102,57 @@ def test_hung_stages_never_touch_the_recording(tmp_path: Path) -> None:
         box.stop()
         wait_until(lambda: box.detail()["state"] == "published", 120, what="it is published all the same")
         assert box.detail()["gaps"] == []
+
+
+def test_a_stage_that_stands_still_is_said_within_10_s(tmp_path: Path) -> None:
+    """Long before it is replaced; said no more once it goes on. The observer is the planner's to tell of."""
+    with Box(tmp_path) as box:
+        lesson = recording_box(box)
+        pids = wait_until(lambda: one_of_each(lesson), 30, what="all stages are there")
+        wait_until(lambda: segments(lesson, "teacher"), 20)
+        assert box.health()["faults"] == [], "whoever works is not accused"
+        for name, pid in pids.items():
+            with stopped_process(pid) as at:
+                code = "signal_unchecked" if name == "signal" else "stage_hangs"
+                fault = box.fault(code, within_s=SAID_WITHIN_S + 2)
+                assert time.monotonic() - at <= SAID_WITHIN_S + 1.0, "and a look of this test"
+                assert fault["about"].rpartition("/")[2] == ("tracking" if name == "observer" else name)
+                assert fault["remedy"]
+                assert ("observer" in fault["detail"]) is (name == "observer")
+            wait_until(lambda: box.health()["faults"] == [], SAYS_NO_MORE_S, what=f"{name} goes on")
+        assert one_of_each(lesson) == pids, "nobody was replaced"
+        box.stop()
+        wait_until(lambda: box.detail()["state"] == "published", 120)
+
+
+def test_nobody_is_accused_on_a_starved_box(tmp_path: Path) -> None:
+    """Every core has four others that want all of it, and the stages come after them."""
+    with Box(tmp_path) as box, ExitStack() as stack:
+        recording_box(box)
+        for _ in range(4 * (os.cpu_count() or 1)):
+            hog = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(hog.kill)
+        began, said = time.monotonic(), set[str]()
+
+        def over() -> bool:
+            said.update(fault["code"] for fault in box.health()["faults"])
+            return time.monotonic() - began > STARVED_S
+
+        wait_until(over, STARVED_S + 20, poll_s=0.5)
+        assert not said & {"stage_hangs", "signal_unchecked", "stage_given_up"}
+
+
+def one_of_each(lesson: Path) -> dict[str, int] | None:
+    """The process of each stage, and the observer; None while one is missing."""
+    found = {
+        "observer" if "--observe" in command_line(pid) else name: pid
+        for name, pids in stage_pids(lesson).items()
+        for pid in pids
+        if name in STAGES
+    }
+    everyone = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    found.update(("signal", pid) for pid in everyone if f"-m capture.monitor {lesson}" in command_line(pid))
+    return found if set(found) == {"observer", "signal", *STAGES} else None
 
 
 def test_hung_pages_are_replaced(tmp_path: Path) -> None:

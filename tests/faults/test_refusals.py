@@ -12,7 +12,7 @@ import pytest
 from benchmarks.journals import media_end_ns, media_s, stopped
 from benchmarks.outside import capture_pids
 from tests.kit.box import Box
-from tests.kit.odd_servers import Reply, dribble, odd_server, silence
+from tests.kit.odd_servers import Reply, dribble, drip, interim, odd_server, silence
 from tests.kit.s3_servers import seaweed
 from tests.kit.waiting import wait_until
 
@@ -71,9 +71,9 @@ def test_only_stop_ends_the_recording(case: str, code: str, tmp_path: Path) -> N
         assert (stopped(lesson) or {})["reason"] == "asked"
 
 
-@pytest.mark.parametrize("reply", [silence, dribble])
+@pytest.mark.parametrize("reply", [silence, dribble, drip, interim])
 def test_a_store_that_hangs_is_named(reply: Reply, tmp_path: Path) -> None:
-    """It takes every connection and answers nothing, or a byte a second: no time-out is over, and still it is said."""
+    """It takes every connection and answers nothing, or without end: no time-out is over, and still it is said."""
     with odd_server(reply) as server:
         env = {"KIT_ACCESS": "kit-access", "KIT_SECRET": "kit-secret"}
         store = f'url = "s3+http://127.0.0.1:{server.port}/lessons?region=x"\n{KEYS}'

@@ -16,6 +16,7 @@ import pytest
 from benchmarks.outside import waited
 
 _SHUTDOWN = 0x8004587D  # FS_IOC_SHUTDOWN, that is _IOR('X', 125, u32)
+_FREEZE, _THAW = 0xC0045877, 0xC0045878  # FIFREEZE, FITHAW
 _NO_LOG_FLUSH = 2  # not even the journal: what was not synced is gone
 _MIB = 1 << 20
 
@@ -45,6 +46,19 @@ class Disk:
         fd = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(fd, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Whoever writes waits, as for a disk that does not answer."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, _FREEZE, 0)
+            try:
+                yield
+            finally:
+                fcntl.ioctl(fd, _THAW, 0)
         finally:
             os.close(fd)
 

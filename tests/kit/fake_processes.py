@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from process.activity import Activity
 from process.job import Job
 from process.launcher import Child
 
@@ -24,7 +25,10 @@ class FakeClock:
 
 @dataclass
 class FakeChild:
-    """`lives_s`: ends with `code` after so long; None: never by itself. `beats_s`: gives signs of life for so long."""
+    """`lives_s`: ends with `code` after so long; None: never by itself. `beats_s`: gives signs of life for so long.
+
+    `works`: from the last sign of life on, what the kernel says of it at each instant.
+    """
 
     job: Job
     pid: int
@@ -33,6 +37,7 @@ class FakeChild:
     lives_s: float | None = None
     code: int = 0
     beats_s: float | None = None
+    works: Callable[[float], Activity | None] = lambda _at: Activity(ticks=7, waits=False)
     complaints: dict[str, str] = field(default_factory=dict)
     signals: list[int] = field(default_factory=list)
     _ended: int | None = None
@@ -50,8 +55,11 @@ class FakeChild:
     def stirred(self) -> bool:
         return self._ended is None and (self.beats_s is None or self.clock.now < self.born + self.beats_s)
 
+    def activity(self) -> Activity | None:
+        return self.works(self.clock.now - self.born)
 
-Fate: TypeAlias = Callable[[Job, int], dict[str, float | int | None]]
+
+Fate: TypeAlias = Callable[[Job, int], Mapping[str, Any]]
 """What becomes of the nth (from 0) process of a job: fields of `FakeChild`."""
 
 
@@ -68,7 +76,7 @@ class FakeLauncher:
     def start(self, job: Job, log: Path) -> Child:  # noqa: ARG002 the protocol's
         nth = self._counts[job.name]
         self._counts[job.name] += 1
-        child = FakeChild(job, 100_000 + len(self.started), self.clock, self.clock.now, **self.fate(job, nth))  # type: ignore[arg-type]
+        child = FakeChild(job, 100_000 + len(self.started), self.clock, self.clock.now, **self.fate(job, nth))
         self.started.append(child)
         self._alive.append(child)
         return child

@@ -72,6 +72,29 @@ def dribble() -> Iterator[bytes]:
         yield bytes([byte])
 
 
+def drip() -> Iterator[bytes]:
+    """The head of an answer at once, then chunks of one byte for ever."""
+    yield b"HTTP/1.1 200 OK\r\nETag: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    while True:
+        time.sleep(0.5)
+        yield b"1\r\na\r\n"
+
+
+def closing_drip() -> Iterator[bytes]:
+    """The same on a connection that is to be closed after it."""
+    yield b"HTTP/1.1 200 OK\r\nETag: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
+    while True:
+        time.sleep(0.5)
+        yield b"aaaaaa"
+
+
+def interim() -> Iterator[bytes]:
+    """Interim answers without end: 2.5 kB a second that say nothing."""
+    while True:
+        time.sleep(0.01)
+        yield b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
 def endless(status: str, *, kind: str = "application/xml", size: int | None = None) -> Reply:
     """A reply of `size` bytes, or (None) in chunks without end."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,12 +19,13 @@ from hypothesis import strategies as st
 from lesson.errors import StoreError
 from process.beat import BEAT_ENV, heard
 from publish import hang
+from publish.answer import Lag
 from publish.body import HeldBody
 from publish.hang import LEAST_BYTES, QUIET_S, Movement
 from publish.s3_client import Credentials, S3Client
 from publish.s3_store import S3Store
 from tests.kit.bad_proxy import BadProxy
-from tests.kit.odd_servers import Reply, dribble, endless, odd_server, silence
+from tests.kit.odd_servers import Reply, closing_drip, dribble, drip, endless, interim, odd_server, silence
 from tests.kit.own_network import outcome_of
 from tests.kit.s3_servers import S3Server
 from tests.kit.waiting import wait_until
@@ -122,7 +125,29 @@ def test_another_connection_is_movement() -> None:
     assert movement.still_s(7.0, 300) == 1.0
 
 
-@pytest.mark.parametrize("reply", [silence, dribble])
+@given(st.lists(st.tuples(st.floats(0.5, 2.0), st.floats(1.2, 50.0)), min_size=1, max_size=300))
+def test_an_answer_that_comes_slowly_never_lags(looks: list[tuple[float, float]]) -> None:
+    """However its speed changes, as long as it stays above the least one."""
+    lag, now, heard = Lag(LEAST_BYTES, QUIET_S), 0.0, 0.0
+    for seconds, times in looks:
+        now, heard = now + seconds, heard + seconds * times * LEAST_BYTES / QUIET_S
+        assert lag.behind_s(now, int(heard)) < 1.0
+
+
+@given(st.floats(0.0, 0.3), st.integers(0, 10**6), st.integers(0, 200))
+def test_an_answer_that_drips_is_behind_whatever_came_before(speed: float, before: int, waited: int) -> None:
+    lag = Lag(LEAST_BYTES, QUIET_S)
+    assert [lag.behind_s(at, None) for at in range(waited)] == [0.0] * waited, "what was sent may be on its way"
+    lag.behind_s(waited, 0)
+    lag.behind_s(waited + 1, before)
+    drips = [waited + 1 + second for second in range(1, 200)]
+    behind = [lag.behind_s(at, before + int(speed * (at - waited - 1) * LEAST_BYTES / QUIET_S)) for at in drips]
+    named = next(at for at, seconds in zip(drips, behind, strict=True) if seconds >= QUIET_S + hang.ANSWER_S)
+    assert named - waited <= (QUIET_S + hang.ANSWER_S) / (1 - speed) + 3
+    assert behind[-1] > 120.0, "it is ended some time"
+
+
+@pytest.mark.parametrize("reply", [silence, dribble, drip, closing_drip, interim])
 def test_a_store_that_hangs_is_named_long_before_its_reply_is_due(ear: Ear, reply: Reply) -> None:
     """In real numbers. The request is not given up: what was sent may lie in a modem."""
     with (
@@ -142,7 +167,8 @@ def test_a_store_that_hangs_is_named_long_before_its_reply_is_due(ear: Ear, repl
             assert process.poll() is None
         finally:
             process.kill()
-    assert ear.said == [f"http://127.0.0.1:{server.port}/lessons: the store does not answer"]
+    words = "does not answer" if reply is silence else "does not (answer|end its answer)"
+    assert re.fullmatch(f"http://127.0.0.1:{server.port}/lessons: the store {words}", ear.said[0] or "")
     assert ear.beats > QUIET_S / 2, "the process itself is well"
 
 
@@ -164,7 +190,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize(("reply", "secure"), [(silence, False), (dribble, False), (silence, True)])
+@pytest.mark.parametrize(
+    ("reply", "secure"),
+    [
+        (silence, False),
+        (dribble, False),
+        (silence, True),
+        (drip, False),
+        (closing_drip, False),
+        (interim, False),
+    ],
+)
 def test_a_request_of_which_nothing_moves_is_ended(ear: Ear, reply: Reply, secure: bool) -> None:
     """Though a byte comes each second, so that no time-out of a read is over."""
     with odd_server(reply) as server:
@@ -173,7 +209,7 @@ def test_a_request_of_which_nothing_moves_is_ended(ear: Ear, reply: Reply, secur
         with pytest.raises(StoreError):
             put(store, bytes(100_000))
         assert time.monotonic() - began < 3 * 4.0  # the upload, and asking what became of it
-    assert any(said and "does not answer" in said for said in ear.listen())
+    assert any(said and re.search("does not (answer|end its answer)", said) for said in ear.listen())
 
 
 @pytest.mark.usefixtures("impatient")
@@ -183,10 +219,47 @@ def test_a_body_that_stops_coming_is_a_store_that_hangs(ear: Ear) -> None:
 
     with odd_server(stops) as server, pytest.raises(StoreError):
         store_at(server.port, reply_s=3.0).get("a")
-    assert ear.listen() == [], "it answers other questions"
+    (said,) = ear.listen()
+    assert said
+    assert said.endswith("the store does not end its answer"), "though it answers other questions"
     with odd_server(lambda: [b"HTTP/1.1 200 OK"]) as server, pytest.raises(StoreError):
         store_at(server.port, reply_s=3.0).get("a")
-    assert len(ear.listen()) == 1
+    assert ear.listen()[1:] != []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_comes_slowly_is_waited_for(ear: Ear) -> None:
+    """Twice as fast as the least speed, for longer than anything may be still."""
+    body = b"<a>".ljust(8_000, b" ")
+
+    def slowly() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 8000\r\nConnection: close\r\n\r\n"
+        for at in range(0, len(body), 500):
+            time.sleep(0.25)
+            yield body[at : at + 500]
+
+    with odd_server(slowly) as server:
+        assert store_at(server.port, reply_s=3.0).get("a") == body
+    assert ear.listen() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_whoever_takes_its_time_with_an_answer_is_not_the_store(ear: Ear) -> None:
+    """What is read is whole: how long it is looked at says nothing of the store."""
+    with odd_server(lambda: [b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"]) as server:
+        client = S3Client(f"127.0.0.1:{server.port}", "lessons", secure=False, region="x", reply_s=3.0)
+        with client.request("a"):
+            assert client.send("GET", "a", {}).data == b"a"
+            time.sleep(2.0 * (hang.QUIET_S + hang.ANSWER_S))
+    assert [said for said in ear.listen() if said and "end its answer" in said] == []
+
+
+def test_interim_answers_without_end_at_full_speed_are_refused_at_once() -> None:
+    with odd_server(lambda: repeat(b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000)) as server:
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="is that the store"):
+            store_at(server.port).get("a")
+        assert time.monotonic() - began < 10.0
 
 
 @pytest.mark.s3
