@@ -130,7 +130,7 @@ def control_window(path: Path) -> Window:
     wanted = max(editions, key=lambda edition: edition.number, default=None)
     newest = wanted.number if wanted else 0
     skipped = tuple(record for record in records if isinstance(record, RungSkipped) and record.edition == newest)
-    return Window(start, stop, newest, wanted, skipped, hurt=bool(reader.damage or reader.torn_bytes))
+    return Window(start, stop, newest, wanted, skipped, hurt=reader.lost_lines)
 
 
 def lesson_window(folder: LessonFolder) -> Window:

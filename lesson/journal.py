@@ -2,7 +2,8 @@
 
 A line is appended in one `write` and fsynced; what it names must be durable before. After a crash the torn tail, which
 has no line end, is cut by the next writer. A whole line whose CRC is wrong (a bad disk), or that this version cannot
-read, is lost alone, reported, and never cut: not even the last one, which may have been the Stop of a lesson.
+read, is reported and never cut: not even the last one, which may have been the Stop of a lesson. If one byte of it is
+wrong, the CRC tells which (`lesson.mending`), and nothing is lost; else it is lost alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from weakref import WeakSet
 
 from lesson.durable import make_folder, sync_folder
 from lesson.errors import JournalBusyError, JournalError, LessonFormatError, StorageError, storage_errors
+from lesson.mending import mended
 from lesson.reading import open_regular, open_to_read, read_rest
 from lesson.records import Record, Unknown, decode_line, encode_line
 
@@ -28,11 +30,15 @@ _CRC_TAIL = 11
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A line that cannot be used: `offset` and `length` are bytes in the journal file."""
+    """A line that is not what was written: `offset` and `length` are bytes in the journal file.
+
+    `lost`: it cannot be used; else one byte of it was wrong, and its CRC told which.
+    """
 
     offset: int
     length: int
     reason: str
+    lost: bool = True
 
 
 @dataclass(slots=True)
@@ -54,7 +60,9 @@ def _parse(data: bytes, base: int) -> _Parsed:
         try:
             record = decode_line(line)
         except LessonFormatError as error:  # also in the last line: a torn one has no line end
-            parsed.damage.append(Damage(base + at, len(line), str(error)))
+            right = mended(line)
+            parsed.damage.append(Damage(base + at, len(line), str(error), lost=right is None))
+            parsed.records += [right] if right is not None else []
         else:
             if not isinstance(record, Unknown):
                 parsed.records.append(record)
@@ -97,6 +105,19 @@ class JournalReader:
         self.torn_bytes = len(data) - parsed.whole_bytes
         self._ends += parsed.ends
         return parsed.records
+
+    @property
+    def lost_lines(self) -> bool:
+        """Whether it held lines that cannot be read, or may have: a torn end is none any more."""
+        return bool(self.torn_bytes) or any(one.lost for one in self.damage)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with it, for people: one line for what is lost, one for what could be mended."""
+        lost = [one for one in self.damage if one.lost]
+        whole = [one for one in self.damage if not one.lost]
+        found = [f"{len(lost)} damaged line(s), first at byte {lost[0].offset}"] if lost else []
+        return found + ([f"{len(whole)} line(s) with a wrong byte, read all the same"] if whole else [])
 
     @property
     def _offset(self) -> int:

@@ -94,6 +94,7 @@ __all__ = [
     "Verified",
     "decode_line",
     "encode_line",
+    "line_parts",
 ]
 
 Record: TypeAlias = (
@@ -163,6 +164,13 @@ def encode_line(record: Record) -> bytes:
     return body + _crc_tail(body) + b"\n"
 
 
+def line_parts(line: bytes) -> tuple[bytes, bytes, bytes]:
+    """What the CRC of a line covers, its end with that CRC, and the end that it should have."""
+    text = line.rstrip(b"\n")
+    body = text[:-_TAIL_LENGTH]
+    return body, text[-_TAIL_LENGTH:], _crc_tail(body)
+
+
 def decode_line(line: bytes) -> Record | Unknown:
     """The record of one complete line (newline optional).
 
@@ -170,9 +178,8 @@ def decode_line(line: bytes) -> Record | Unknown:
         DamagedLineError: the CRC is missing or wrong.
         LessonFormatError: the line is sound but does not hold what its type promises.
     """
-    text = line.rstrip(b"\n")
-    body, tail = text[:-_TAIL_LENGTH], text[-_TAIL_LENGTH:]
-    if tail != _crc_tail(body):
+    body, tail, wanted_tail = line_parts(line)
+    if tail != wanted_tail:
         raise DamagedLineError("journal line is torn or altered")
     return _known_record(body + b"}") or _any_record(body + b"}")
 

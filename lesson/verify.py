@@ -70,8 +70,7 @@ def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
     for path in observed:
         reader = JournalReader(path)
         reader.poll()
-        if reader.damage:
-            problems.append(f"{folder.relative(path)}: {len(reader.damage)} damaged line(s)")
+        problems += [f"{folder.relative(path)}: {problem}" for problem in reader.problems]
     return problems
 
 

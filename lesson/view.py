@@ -89,7 +89,7 @@ class LessonView:
         state, control, sources = self.state, self._journals.readers[0], self.state.sources.values()
         firsts = [source.epochs[0].at for source in sources if source.epochs]
         signs = Signs(begun, firsts, [source.finished_at for source in sources])
-        hurt = bool(self._lost or control.damage or control.torn_bytes)
+        hurt = bool(self._lost) or control.lost_lines
         found = presumed(state.header, state.start, state.stop, signs, hurt=hurt)
         state.start, state.stop = found.start, found.stop
         self._lost += found.lost
@@ -98,10 +98,9 @@ class LessonView:
     def damage(self) -> list[str]:
         """One line for every journal that cannot be read or lost lines, or about what is unknown here."""
         lost = [
-            f"{self.folder.relative(reader.path)}: {len(reader.damage)} damaged line(s), first at byte "
-            f"{reader.damage[0].offset}"
+            f"{self.folder.relative(reader.path)}: {problem}"
             for reader in self._journals.readers
-            if reader.damage
+            for problem in reader.problems
         ]
         lost += [f"{self.folder.relative(self.folder.control_journal)}: {one}" for one in self._lost]
         lost += [

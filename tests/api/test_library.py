@@ -98,6 +98,7 @@ def test_damaged_journal_lines_are_reported(client: httpx.Client, root: Path) ->
     journal = root / "20260101-080000-aaaa" / "raw" / "teacher" / "journal.jsonl"
     data = bytearray(journal.read_bytes())
     data[len(data) // 2] ^= 1
+    data[len(data) // 2 + 20] ^= 1
     journal.write_bytes(data)
     problems = client.get("/lessons/20260101-080000-aaaa").json()["problems"]
     assert len(problems) == 1

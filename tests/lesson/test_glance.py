@@ -245,6 +245,7 @@ def test_a_control_journal_that_lost_its_start_is_damaged(tmp_path: Path) -> Non
     stop(folder)
     data = bytearray(folder.control_journal.read_bytes())
     data[9] ^= 1
+    data[20] ^= 1
     folder.control_journal.write_bytes(data)
     entry = glance(folder)
     assert (entry.phase, entry.header) == (None, folder.header)

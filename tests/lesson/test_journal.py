@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lesson.errors import DiskFullError, JournalBusyError, JournalError, StorageError
 from lesson.journal import JournalReader, JournalWriter, append_records, read_journal
+from lesson.mending import mended
 from lesson.records import FrozenUntil, Record, encode_line
 from tests.kit.strategies import records
 from tests.lesson.test_records import line_of
@@ -25,6 +26,7 @@ from tests.lesson.test_records import line_of
 FIVE: list[Record] = [FrozenUntil(at=10**n) for n in range(5)]
 WHOLE = b"".join(encode_line(record) for record in FIVE)
 LINE_ENDS = [len(b"".join(encode_line(record) for record in FIVE[:n])) for n in range(6)]
+NEWLINE = 10
 NEXT = FrozenUntil(at=99)
 
 
@@ -79,13 +81,13 @@ def test_a_last_line_that_has_its_line_end_is_damage_and_is_never_cut(tmp_path: 
         assert path.read_bytes() == left + encode_line(NEXT)
 
 
-@given(at=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_costs_its_line_and_is_reported(
-    tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
+@given(at=st.integers(0, len(WHOLE) - 1), error=st.integers(1, 255))
+def test_a_wrong_byte_costs_nothing_but_where_lines_end_and_is_reported(
+    tmp_path_factory: pytest.TempPathFactory, at: int, error: int
 ) -> None:
     path = tmp_path_factory.mktemp("j") / "journal.jsonl"
     altered = bytearray(WHOLE)
-    altered[at] ^= 1 << bit
+    altered[at] ^= error
     path.write_bytes(altered)
     before = JournalReader(path)
     before.poll()
@@ -94,10 +96,28 @@ def test_a_flipped_bit_costs_its_line_and_is_reported(
     reader = JournalReader(path)
     found = reader.poll()
     hit = sum(end <= at for end in LINE_ENDS) - 1
-    lost = {hit, hit + 1} if at == LINE_ENDS[hit + 1] - 1 else {hit}  # without its newline a line runs into the next
+    lost: set[int] = set()
+    if at == LINE_ENDS[hit + 1] - 1:  # without its newline a line runs into the next
+        lost = {hit, hit + 1}
+    elif altered[at] == NEWLINE:  # a line became two halves
+        lost = {hit}
     kept = [record for n, record in enumerate(FIVE) if n not in lost]
     assert found == [*kept, NEXT]
     assert reader.damage or at == len(WHOLE) - 1
+    assert reader.lost_lines == bool(lost) or at == len(WHOLE) - 1
+
+
+@given(wrong=st.dictionaries(st.integers(0, len(encode_line(NEXT)) - 2), st.integers(1, 255), min_size=2, max_size=6))
+def test_more_wrong_bytes_cost_the_line_and_never_make_another_of_it(wrong: dict[int, int]) -> None:
+    altered = bytearray(encode_line(NEXT))
+    for at, error in wrong.items():
+        altered[at] ^= error
+    assert mended(bytes(altered)) in {None, NEXT}
+
+
+def test_what_is_no_line_at_all_is_not_mended() -> None:
+    for line in (b"\n", b"{}\n", bytes(200) + b"\n", b"x" * 100_000 + b"\n", encode_line(NEXT) * 2):
+        assert mended(line) is None
 
 
 def test_a_whole_line_of_a_later_version_is_reported_and_never_cut(tmp_path: Path) -> None:

@@ -319,6 +319,11 @@ def test_damage_names_journal_and_place(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[data.index(b"\n") + 30] ^= 1
     path.write_bytes(data)
+    assert load_state(folder).sources["teacher"].coverage(Kind.VIDEO)[0].span == span_s(0, 12), (
+        "its CRC tells what it was"
+    )
+    data[data.index(b"\n") + 50] ^= 1
+    path.write_bytes(data)
     view = LessonView(folder)
     view.poll()
     second_line = data.index(b"\n") + 1

@@ -56,9 +56,16 @@ DAMAGES: dict[str, tuple[Callable[[LessonFolder], object], str]] = {
     ),
     "a chunk gone": (lambda f: old_chunk(f, "high", 2).unlink(), "enc/high/000002.m4s: missing"),
     "a bit of an init": (lambda f: flip(old_init(f, "voice"), 1), "enc/voice/init.mp4: its bytes"),
-    "a line in the middle": (lambda f: flip(f.raw_journal("mic"), 30), "raw/mic/journal.jsonl: 1 damaged line"),
+    "a line in the middle": (
+        lambda f: flip(f.raw_journal("mic"), 30),
+        "raw/mic/journal.jsonl: 1 line(s) with a wrong byte",
+    ),
+    "two bytes of a line": (
+        lambda f: (flip(f.raw_journal("mic"), 30), flip(f.raw_journal("mic"), 50)),
+        "raw/mic/journal.jsonl: 1 damaged line",
+    ),
     "the last line": (
-        lambda f: flip(f.rendition_journal("low"), f.rendition_journal("low").stat().st_size - 40),
+        lambda f: [flip(f.rendition_journal("low"), f.rendition_journal("low").stat().st_size - at) for at in (40, 60)],
         "low: 1 of 4 chunks missing, first 3",
     ),
 }
