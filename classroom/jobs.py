@@ -56,8 +56,9 @@ def wanted_jobs(
         return []
     path = str(folder.path)
     jobs = capture_jobs(folder, state)
-    if state.stop is None and not state.header.imported:
-        jobs.append(_stage(SIGNAL, path, module="capture.monitor", niceness=0))
+    # its start costs as much as a camera's: it comes once there is something to look at
+    if state.stop is None and not state.header.imported and any(one.segments for one in state.sources.values()):
+        jobs.append(_stage(SIGNAL, path, module="capture.monitor", niceness=3))
     if not state.final:
         blind = ("--blind",) if tracking_crashes >= BLIND_AFTER else ()
         jobs.append(_stage("tracking", path, *blind, niceness=5))

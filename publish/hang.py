@@ -90,6 +90,8 @@ class HangWatch:
         self._answering: socket.socket | None = None
         self._heard: int | None = None
         self._lock = threading.Lock()
+        self.gave_up = False
+        """Whether the last request was ended here, because nothing came of it any more."""
 
     def talks(self, connection: HTTPConnection) -> None:
         """The request under way goes over this connection."""
@@ -116,6 +118,7 @@ class HangWatch:
         """While a request is under way."""
         ended = threading.Event()
         self._connection, self._answering, self._heard = None, None, None
+        self.gave_up = False
         threading.Thread(target=self._watch, args=(ended,), name="hang-watch", daemon=True).start()
         try:
             yield
@@ -158,6 +161,7 @@ class HangWatch:
             sock = self._sock
             if sock is None or ended.is_set():
                 return
+            self.gave_up = True
             try:
                 sock.shutdown(socket.SHUT_RDWR)  # whoever waits for it is woken
             except OSError:

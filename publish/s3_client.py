@@ -194,7 +194,7 @@ class S3Client:
             raise self._server_error(where, error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError) as error:
             fault = StoreFault.UNREACHED if isinstance(error, _UNREACHED) else tls_fault(error)
-            silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+            silent = self._watch.gave_up or isinstance(error, urllib3.exceptions.ReadTimeoutError)
             words = NO_ANSWER if silent else TLS_WORDS.get(fault)
             said = words or self._clean(str(error) or type(error).__name__)
             raise StoreError(f"{where}: {said}", fault) from error

@@ -190,7 +190,7 @@ def test_a_lesson_whose_stop_is_lost_does_not_answer_the_button(client: httpx.Cl
     folder = make_lesson(root)
     record_all(folder)
     data = folder.control_journal.read_bytes()
-    folder.control_journal.write_bytes(data[:-5] + b"?" + data[-4:])
+    folder.control_journal.write_bytes(data[:-9] + b"?" + data[-8:-5] + b"?" + data[-4:])
     assert client.get("/health").json()["lesson"] is None
     found = client.get(f"/lessons/{folder.id}").json()
     assert found["state"] == "processing"

@@ -362,7 +362,9 @@ def test_a_running_lesson_whose_start_is_lost_goes_on_and_ends_with_stop(tmp_pat
 
     def spoil() -> None:
         data = control.read_bytes()
-        control.write_bytes(data[:40] + bytes([data[40] ^ 0x10]) + data[41:] if damage == "flipped" else b"")
+        control.write_bytes(
+            data[:40] + bytes([data[40] ^ 0x10, data[41] ^ 0x10]) + data[42:] if damage == "flipped" else b""
+        )
 
     world.at(10, spoil)
     world.at(15, lambda: world.launcher.of("capture-teacher")[-1].signal(9))

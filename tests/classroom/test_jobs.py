@@ -6,9 +6,9 @@ from pathlib import Path
 from classroom.jobs import BLIND_AFTER, publish_job, wanted_jobs
 from classroom.settings import Settings
 from lesson.folder import LessonFolder
-from lesson.records import FrozenUntil, SourceFinished, Start, Stop, Verified
+from lesson.records import FrozenUntil, SegmentCommitted, SourceFinished, Start, Stop, Verified
 from lesson.state import LessonState, Phase
-from tests.kit.lessons import header, moment
+from tests.kit.lessons import header, moment, segment
 
 FOLDER = LessonFolder(Path("/lessons/lesson"))
 SETTINGS = Settings(root=Path("/lessons"))
@@ -22,7 +22,12 @@ def test_nothing_before_the_start_and_nothing_after_the_end() -> None:
     state = LessonState(header())
     assert names(state) == []
     state.apply(Start(at=moment(0)))
-    assert names(state) == ["capture-teacher", "capture-mic", "signal", "tracking", "encode"]
+    assert names(state) == ["capture-teacher", "capture-mic", "tracking", "encode"]
+    mic = state.sources["mic"].spec
+    state.apply(SegmentCommitted(segment=segment(mic, 0)))
+    assert names(state) == ["capture-teacher", "capture-mic", "signal", "tracking", "encode"], (
+        "there is what to look at"
+    )
     state.apply(SourceFinished(source="teacher", at=moment(9)))
     assert names(state) == ["capture-mic", "signal", "tracking", "encode"]
     state.apply(Stop(at=moment(9)))
