@@ -26,7 +26,13 @@ POLL_S = 0.2
 _FATAL = (ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError)
 
 
+_told_to_end = False
+"""SIGTERM came. What is raised for it in a callback of a library written in C is lost there; `repeat` asks again."""
+
+
 def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    global _told_to_end  # one a process, as the signal
+    _told_to_end = True
     raise SystemExit(EXIT_TERMINATED)
 
 
@@ -55,6 +61,8 @@ def run_stage(name: str, work: Callable[[], None]) -> int:
 def repeat(step: Callable[[], bool], done: Callable[[], bool], *, poll_s: float = POLL_S) -> None:
     """Call `step` until `done`, with a sign of life each time; rest a little whenever a step made no progress."""
     while not done():
+        if _told_to_end:
+            raise SystemExit(EXIT_TERMINATED)
         beat()
         if not step():
             time.sleep(poll_s)
