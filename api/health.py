@@ -14,7 +14,7 @@ from lesson.model import Kind, Role, SourceSpec
 from lesson.records import EpochStarted, FaultRaised
 from lesson.roles import voice_order
 from lesson.signal import FLAW_KINDS, USELESS, Flaw
-from lesson.source_state import SourceState
+from lesson.source_state import MEASURED_WITHIN, SourceState
 from lesson.state import LessonState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
 from process.logs import redacted
@@ -73,6 +73,11 @@ class SourceHealth:
     measured: bool = False
     peak_db: float | None = None
     rms_db: float | None = None
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether it has been recorded for a while and nobody knows what."""
+        return self.state is SourceStatus.RECORDING and not self.measured and self.segments > MEASURED_WITHIN
 
     @property
     def useless(self) -> bool:

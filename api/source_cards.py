@@ -40,6 +40,7 @@ class SourceCard:
     picture: str | None
     says: str
     flaws: tuple[str, ...]
+    unchecked: bool = False
 
 
 def idle_cards(sources: Iterable[SourceSpec]) -> list[SourceCard]:
@@ -78,13 +79,14 @@ def _card(lesson_id: str, source: SourceState, health: SourceHealth) -> SourceCa
         picture=address,
         says=_says(health),
         flaws=health.flaws,
+        unchecked=health.unchecked,
     )
 
 
 def _tone(health: SourceHealth) -> str:
     if health.useless:
         return "bad"
-    return "fair" if health.flaws else _TONE[health.state]
+    return "fair" if health.flaws or health.unchecked else _TONE[health.state]
 
 
 def _says(health: SourceHealth) -> str:

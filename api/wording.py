@@ -42,6 +42,7 @@ FLAWS: Mapping[str, str] = {
     Flaw.HUM: gettext_noop("Only humming is heard. Please look at the cable of the microphone."),
 }
 """What a teacher is told about what a source records, and what to do."""
+UNCHECKED = gettext_noop("It is not known yet whether this can be seen and heard.")
 KINDS: Mapping[str, str] = {Kind.VIDEO: gettext_noop("picture"), Kind.AUDIO: gettext_noop("sound")}
 SOURCE_STATUSES: Mapping[str, str] = {
     SourceStatus.STANDBY: gettext_noop("on standby"),

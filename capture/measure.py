@@ -26,6 +26,8 @@ from media.decode.pictures import Picture, pictures
 from media.decode.sound import sound
 from media.picture import Plane
 
+UNDECODED = "holds pictures or sound that nobody can decode"
+
 
 @dataclass(frozen=True, slots=True)
 class Levels:
@@ -46,9 +48,11 @@ class Measurer:
     def measure(self, path: Path, segment: SegmentRecord) -> SegmentMeasured:
         """What a segment shows and sounds like; a file that cannot be decoded gives a `problem`."""
         kinds = {kind for kind in Kind if segment.range(kind)}
-        levels, problem = Levels(), None
+        levels = Levels()
         try:
             levels = self.look(path, kinds, epoch=segment.epoch)
+            missing = (Kind.VIDEO in kinds and levels.picture is None) or (Kind.AUDIO in kinds and levels.sound is None)
+            problem = UNDECODED if missing else None
         except MediaError as error:
             problem = str(error)
         return SegmentMeasured(

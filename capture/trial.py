@@ -57,10 +57,13 @@ class StreamTrial:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a source gave, and what is wrong with it as far as can be told so soon: that a picture is frozen cannot."""
+    """What a source gave, and what is wrong with it as far as can be told so soon: that a picture is frozen cannot.
+
+    `flaws`: None where nobody could look.
+    """
 
     streams: list[StreamTrial]
-    flaws: tuple[Flaw, ...]
+    flaws: tuple[Flaw, ...] | None
 
 
 def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> Trial:
@@ -95,24 +98,30 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> Trial:
     return Trial(streams, _flaws(spec, feed, packets))
 
 
-def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Flaw, ...]:
-    """What is wrong with what came; nothing where it cannot be decoded yet, as before the first key frame."""
+def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Flaw, ...] | None:
+    """What is wrong with what came; None where it cannot be decoded yet, as before the first key frame, or stored."""
     kinds = {packet.kind for packet in packets if packet.key}
     measurer = Measurer(spec.role)
-    with TemporaryDirectory(prefix="classreel-trial-") as folder, (Path(folder) / "trial.mkv").open("wb") as file:
-        path = Path(folder) / "trial.mkv"
-        try:
-            writer = SegmentWriter(path, file, {kind: feed.streams[kind] for kind in kinds})
-            began: set[Kind] = set()
-            for packet in packets:
-                began |= {packet.kind} if packet.key else set()
-                if packet.kind in began:
-                    writer.write(packet)
-            writer.finish()
-            file.flush()
-            return measurer.flaws(measurer.look(path, kinds))
-        except (MediaError, StorageError):
-            return ()
+    try:
+        with TemporaryDirectory(prefix="classreel-trial-") as folder:
+            path = Path(folder) / "trial.mkv"
+            _store(path, {kind: feed.streams[kind] for kind in kinds}, packets)
+            levels = measurer.look(path, kinds)
+    except (MediaError, StorageError, OSError):
+        return None
+    return measurer.flaws(levels) if levels.picture or levels.sound else None
+
+
+def _store(path: Path, streams: Mapping[Kind, FeedStream], packets: list[FeedPacket]) -> None:
+    """Each stream from its first key frame on, as a file. Raises `MediaError`, `StorageError`, `OSError`."""
+    began: set[Kind] = set()
+    with path.open("wb") as file:
+        writer = SegmentWriter(path, file, streams)
+        for packet in packets:
+            began |= {packet.kind} if packet.key else set()
+            if packet.kind in began:
+                writer.write(packet)
+        writer.finish()
 
 
 def _trial(stream: FeedStream, times: list[int]) -> StreamTrial:

@@ -22,6 +22,9 @@ FEW_SEGMENTS: Ticks = 15 * TICKS_PER_SECOND
 """Flaws that need more patience than this say nothing in a few seconds: before class a good microphone is faint."""
 
 
+NOT_LOOKED_AT = "whether it is black or silent could not be seen"
+
+
 class FlawedFeedError(MediaError):
     """A feed that delivers, but nothing worth recording: `flaw`, a `lesson.signal.Flaw`."""
 
@@ -33,9 +36,9 @@ class FlawedFeedError(MediaError):
 def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, limit_s: float = TRIAL_LIMIT_S) -> str:
     """Open the feed for a few seconds; what its streams are, in words. `environ`: beside that of this process.
 
-    Raises `FlawedFeedError` when what it is there for has a flaw.
-
-    Raises `MediaError` with the reason and its fault when it does not deliver, or not within `limit_s`.
+    Raises:
+        FlawedFeedError: what it is there for has a flaw.
+        MediaError: it does not deliver, or not within `limit_s`; with the reason and its fault.
     """
     try:
         trial = subprocess.run(
@@ -56,6 +59,8 @@ def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, li
     if "error" in answer:
         raise MediaError(answer["error"], SourceFault(answer["fault"]))
     words = ", ".join(_words(stream) for stream in answer["streams"])
+    if answer["flaws"] is None:
+        return f"{words}; {NOT_LOOKED_AT}"
     kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
     told = (one for one in map(Flaw, answer["flaws"]) if FLAW_KINDS[one] is kind and PATIENCE[one] <= FEW_SEGMENTS)
     flaw = next(told, None)

@@ -60,7 +60,7 @@ def _crc(fields: dict[str, Any]) -> str:
 
 
 def read_header(path: Path) -> LessonHeader:
-    """The header in a file; one without a CRC is from before version 0.2. Raises `LessonFormatError`, `OSError`."""
+    """The header in a file; earlier versions wrote none with a CRC. Raises `LessonFormatError`, `OSError`."""
     try:
         data = json.loads(read_whole(path))
         schema = data.get("schema") if isinstance(data, dict) else None

@@ -23,7 +23,7 @@ class Flaw(StrEnum):
     HUM = "hum"  # the mains and nothing else
 
 
-FLAW_KINDS: Mapping[Flaw, Kind] = {
+FLAW_KINDS: Mapping[str, Kind] = {
     Flaw.BLACK: Kind.VIDEO,
     Flaw.COVERED: Kind.VIDEO,
     Flaw.FROZEN: Kind.VIDEO,
@@ -56,7 +56,7 @@ USELESS = frozenset({Flaw.BLACK, Flaw.COVERED, Flaw.FROZEN, Flaw.SILENT, Flaw.HU
 """What is recorded with one of these is as good as missing; with the others it is worse than it could be."""
 
 _S = TICKS_PER_SECOND
-PATIENCE: Mapping[Flaw, Ticks] = {
+PATIENCE: Mapping[str, Ticks] = {
     Flaw.BLACK: 7 * _S,
     Flaw.COVERED: 7 * _S,
     Flaw.FROZEN: 11 * _S,
@@ -92,6 +92,8 @@ class SignalState:
     """What the measured segments of one source amount to. `sound`: of the newest that has sound."""
 
     newest: SegmentMeasured | None = None
+    known: SegmentMeasured | None = None
+    """The newest that could be looked at."""
     sound: SoundLevels | None = None
     past: list[FlawStretch] = field(default_factory=list)
     """What was wrong and is over, in the order it ended."""
@@ -102,6 +104,7 @@ class SignalState:
         if self.newest is not None and (measured.epoch, measured.seq) <= (self.newest.epoch, self.newest.seq):
             return
         self.newest = measured
+        self.known = self.known if measured.problem else measured
         self.sound = measured.sound or self.sound
         for flaw in [*self._runs]:
             if flaw not in measured.flaws and _tells(measured, flaw):
@@ -133,12 +136,12 @@ class SignalState:
 
 def _patience(flaw: str) -> Ticks:
     """That of a flaw; one of a later version has waited already."""
-    return PATIENCE[Flaw(flaw)] if flaw in FLAW_KINDS else 0
+    return PATIENCE.get(flaw, 0)
 
 
 def _tells(measured: SegmentMeasured, flaw: str) -> bool:
     """Whether a measurement without a flaw says that it is gone: it must have looked at that kind of stream."""
-    kind = FLAW_KINDS.get(Flaw(flaw)) if flaw in FLAW_KINDS else None
+    kind = FLAW_KINDS.get(flaw)
     if kind is None:
         return measured.problem is None
     return (measured.picture if kind is Kind.VIDEO else measured.sound) is not None

@@ -98,10 +98,10 @@ class SourceState:
 
     @property
     def measured(self) -> bool:
-        """Whether somebody looked lately at what it records: of the newest segments, one of `MEASURED_WITHIN`."""
-        newest = self.signal.newest
+        """Whether it is known what it records: of the newest `MEASURED_WITHIN` segments, one could be looked at."""
+        known = self.signal.known
         recent = self._in_order[-MEASURED_WITHIN:]
-        return newest is not None and any((one.epoch, one.seq) == (newest.epoch, newest.seq) for one in recent)
+        return known is not None and any((one.epoch, one.seq) == (known.epoch, known.seq) for one in recent)
 
     def _lose(self, epoch: int, seq: int) -> None:
         segment, following = self.segment(epoch, seq), self.segment(epoch, seq + 1)

@@ -310,4 +310,17 @@ def test_what_was_found_long_ago_says_nothing_of_now() -> None:
     for seq in range(3, 8):
         deliver(state, TEACHER, until_s=4.0 * seq + 4, seq=seq)
     (found,) = room_health(state, moment(33)).sources
-    assert (found.measured, found.flaws) == (False, ())
+    assert (found.measured, found.flaws, found.unchecked) == (False, (), True)
+
+
+def test_what_nobody_could_look_at_is_not_known_to_be_well() -> None:
+    state = lesson(TEACHER)
+    for seq in range(6):
+        deliver(state, TEACHER, until_s=4.0 * seq + 4, seq=seq)
+        state.apply(SegmentMeasured(source="teacher", epoch=0, seq=seq, problem="holds what nobody can decode"))
+        (found,) = room_health(state, moment(4.0 * seq + 5)).sources
+        assert not found.measured
+        assert found.unchecked == (seq >= 3), "a lesson that begins has time"
+    deliver(state, TEACHER, until_s=28, seq=6)
+    measured(state, TEACHER, 6)
+    assert not room_health(state, moment(29)).sources[0].unchecked

@@ -13,9 +13,11 @@ from lesson.journal import append_records, read_journal
 from lesson.model import Kind, SourceSpec
 from lesson.records import SegmentMeasured
 from lesson.signal import FLAW_KINDS, Flaw
+from lesson.time import TICKS_PER_SECOND
 from lesson.view import load_state
 from tests.kit.capturing import Capture, live_lesson, stop_now
-from tests.kit.flawed import filmed, flawed_clip
+from tests.kit.films import cut, film, frame_of
+from tests.kit.flawed import PICTURES, SIZE, filmed, flawed_clip
 from tests.kit.lessons import source
 from tests.kit.room import began, committed
 from tests.kit.waiting import wait_until
@@ -126,7 +128,26 @@ def test_what_cannot_be_decoded_says_so_and_holds_up_nothing(tmp_path: Path, med
     assert by_source["teacher", 0].problem
     assert by_source["teacher", 1].problem
     assert by_source["mic", 0].sound
-    assert load_state(folder).sources["teacher"].signal.flaws == ()
+    state = load_state(folder)
+    assert state.sources["teacher"].signal.flaws == ()
+    assert (state.sources["teacher"].measured, state.sources["mic"].measured) == (False, True)
+
+
+@pytest.mark.parametrize("options", [{"crf": "30"}, {"b": "1500k"}], ids=str)
+def test_a_picture_that_is_coded_over_and_over_is_found_frozen(tmp_path: Path, options: dict[str, str]) -> None:
+    """A camera that hangs behind its sensor goes on coding: its pictures differ a little, and settle."""
+    still = PICTURES[None]()
+    whole = film(
+        tmp_path / "still.mkv", [n * 9_600 for n in range(160)], size=SIZE,
+        options={"preset": "veryfast", "g": "20", **options}, draw=lambda _at: frame_of(still),
+    )  # fmt: skip
+    folder = lesson(tmp_path, TEACHER)
+    monitor = Monitor(folder)
+    for seq, part in enumerate(cut(whole, tmp_path / "parts", every=4 * TICKS_PER_SECOND)):
+        commit(folder, TEACHER, seq, part)
+        look(monitor)
+    monitor.close()
+    assert load_state(folder).sources["teacher"].signal.flaws == ("frozen",)
 
 
 def test_a_real_recording_is_looked_at_while_it_runs(tmp_path: Path) -> None:

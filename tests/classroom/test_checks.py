@@ -14,6 +14,7 @@ import pytest
 
 from capture.kinds import remedy
 from capture.settings import SourceSettings
+from capture.trial import try_source
 from classroom.checks import checks_result, self_test
 from classroom.feed_check import check_feed
 from classroom.settings import Settings
@@ -183,3 +184,17 @@ def test_a_store_that_takes_the_question_and_says_nothing_is_named_soon(tmp_path
     assert "does not answer" in found.detail
     assert "Pool" not in found.detail
     assert took < 3 * ATTENDED_REPLY_S, "somebody waits for it"
+
+
+def test_a_feed_is_tried_where_there_is_no_room_to_look_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = flawed_clip(tmp_path / "clip.mkv", Flaw.BLACK, seconds=6)
+    spec = source("teacher", uri=f"file:{clip}?loop")
+    assert try_source(spec, {}).flaws == (Flaw.BLACK,)
+
+    def full(**_names: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("capture.trial.TemporaryDirectory", full)
+    found = try_source(spec, {})
+    assert found.flaws is None, "not known, and not called well"
+    assert [stream.kind for stream in found.streams] == [Kind.VIDEO]

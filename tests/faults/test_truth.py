@@ -48,8 +48,8 @@ def fed(folder: Path, name: str, role: str, *, required: bool = False) -> Source
     return Source(name, f"file:{folder / name}.mkv?loop", role=role, required=required)
 
 
-def flaws(box: Box) -> dict[str, list[str]]:
-    return {one["id"]: one["flaws"] for one in box.health().get("sources", []) if one["flaws"]}
+def flaws_of(health: dict[str, Any]) -> dict[str, list[str]]:
+    return {one["id"]: one["flaws"] for one in health.get("sources", []) if one["flaws"]}
 
 
 def page(box: Box) -> str:
@@ -67,7 +67,9 @@ def test_every_flaw_is_said_by_its_name_and_nothing_of_what_is_well(tmp_path: Pa
     with Box(tmp_path, sources) as box:
         box.press()
         box.until_recording()
-        wait_until(lambda: flaws(box) == wanted, max(map(known_s, LIVE)) + SOON_S + 20, what="each is named")
+        wait_until(
+            lambda: flaws_of(box.health()) == wanted, max(map(known_s, LIVE)) + SOON_S + 20, what="each is named"
+        )
         health = box.health()
         assert (health["status"], health["ok"]) == ("recording", False)
         assert all(one["measured"] for one in health["sources"])
@@ -104,10 +106,6 @@ def test_what_is_needed_and_useless_is_trouble_until_it_is_mended(tmp_path: Path
         assert time.monotonic() - pressed < 24 + SEGMENT_S + SOON_S + 5, "said good soon after it was"
         assert flaws_of(mended) == {}
         assert HINTS["recording"] in page(box)
-
-
-def flaws_of(health: dict[str, Any]) -> dict[str, list[str]]:
-    return {one["id"]: one["flaws"] for one in health["sources"] if one["flaws"]}
 
 
 def _until(box: Box, is_so: Callable[[dict[str, Any]], object], within_s: float) -> dict[str, Any]:
