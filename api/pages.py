@@ -26,6 +26,7 @@ from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.errors import ClassreelError, StorageError
 from lesson.records import FaultRaised
+from lesson.state import Phase
 
 router = APIRouter(tags=["pages"])
 PAGE_SIZE = 30
@@ -82,6 +83,7 @@ class _Room:
     last: SummaryOut | None
     disk_low: bool
     faults: list[FaultRaised]
+    afterwards: str | None = None
 
     @property
     def spoilt(self) -> bool:
@@ -102,6 +104,7 @@ def _room(box: Box) -> _Room:
         status = room_health(None, Moment.now(), faults=faults).status
         return _Room(status=status, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
                      cards=idle_cards(box.template.sources), last=last, disk_low=disk_low,
+                     afterwards=_afterwards(box, last),
                      faults=_shown(faults))  # fmt: skip
     try:
         return _live(box, running.id, disk_low=disk_low)
@@ -134,6 +137,17 @@ def _last(box: Box) -> SummaryOut | None:
         return next(map(SummaryOut.of, box.library.summaries(limit=1)), None)
     except StorageError:  # the button must stay; pressing it will say what is wrong
         return None
+
+
+def _afterwards(box: Box, last: SummaryOut | None) -> str | None:
+    """What the last lesson asks of whoever wants to go home: all is safe only where no other lesson waits."""
+    if last is None:
+        return None
+    try:
+        waits = last.state == Phase.PUBLISHED and bool(box.library.catalogue.unfinished())
+    except StorageError:
+        return None
+    return None if waits else wording.AFTERWARDS.get(last.state)
 
 
 def _shown(faults: list[FaultRaised]) -> list[FaultRaised]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.wording import AFTERWARDS
 from lesson.journal import append_records
-from lesson.records import FrozenUntil, SegmentMeasured
+from lesson.records import FrozenUntil, SegmentMeasured, Verified
 from lesson.signal import Flaw
+from lesson.state import Phase
 from tests.kit.lessons import encode_all, make_lesson, moment, plan_all, record_all, start, stop
 from tests.kit.room import encode_for_players
 
@@ -60,3 +62,25 @@ def test_an_empty_lesson_promises_nothing(client: httpx.Client, root: Path) -> N
     page = client.get(f"/lessons/{LESSON}", headers=PAGE).text
     assert "Nothing arrived from cameras and microphones while it ran." in page
     assert "first pictures" not in page
+
+
+def publish(root: Path, name: str) -> None:
+    folder = make_lesson(root, name)
+    record_all(folder)
+    plan_all(folder)
+    encode_all(folder)
+    append_records(folder.publish_journal, [Verified(objects=1, bytes=1, manifest_sha256="")])
+
+
+def test_the_recorder_may_be_switched_off_once_every_lesson_is_safe(client: httpx.Client, root: Path) -> None:
+    earlier = make_lesson(root, "20250101-080000-aaaa")
+    record_all(earlier)
+    assert AFTERWARDS[Phase.PROCESSING] in client.get("/", headers=PAGE).text
+    publish(root, "20260101-080000-aaaa")
+    page = client.get("/", headers=PAGE).text
+    assert "stored safely" in page
+    assert not any(said in page for said in AFTERWARDS.values()), "an earlier lesson waits"
+    plan_all(earlier)
+    encode_all(earlier)
+    append_records(earlier.publish_journal, [Verified(objects=1, bytes=1, manifest_sha256="")])
+    assert AFTERWARDS[Phase.PUBLISHED] in client.get("/", headers=PAGE).text
