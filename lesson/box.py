@@ -187,7 +187,7 @@ class BoxLog:
             self.close()
 
     def _open(self) -> JournalWriter:
-        writer = JournalWriter(self._path)
+        writer = JournalWriter(self._path, folders=0)
         reserve(self._path, RESERVED_BYTES)
         return writer
 

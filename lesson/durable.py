@@ -34,8 +34,11 @@ def sync_folder(path: Path) -> None:
             os.close(fd)
 
 
-def make_folder(path: Path) -> None:
-    """Create `path` and its parents durably; an existing folder is fine."""
+def make_folder(path: Path, *, most: int | None = None) -> None:
+    """Create `path` and its parents durably; an existing folder is fine.
+
+    `most`: folders that may be missing. Where more are, the disk they were on is gone. Raises `StorageError`.
+    """
     missing: list[Path] = []
     with storage_errors(path):
         while not path.is_dir():
@@ -43,6 +46,8 @@ def make_folder(path: Path) -> None:
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             missing.append(path)
             path = path.parent
+        if most is not None and len(missing) > most:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for folder in reversed(missing):
         with storage_errors(folder):
             folder.mkdir(exist_ok=True)

@@ -141,7 +141,8 @@ def read_journal(path: Path) -> list[Record]:
 class JournalWriter:
     """The one writer of a journal. Opening it cuts a torn tail.
 
-    A forked child does not keep the journal of its parent busy.
+    A forked child does not keep the journal of its parent busy. `folders`: how many it may make to lie in. Those of a
+    stage are two; a lesson, and the root of a box, are made by others: where they are not, their disk was pulled.
 
     Raises:
         JournalBusyError: another writer has it open.
@@ -149,10 +150,10 @@ class JournalWriter:
             (after a failed fsync the kernel may forget the data and report the next one as good).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, folders: int = 2) -> None:
         self.path = path
         self._broken = False
-        make_folder(path.parent)
+        make_folder(path.parent, most=folders)
         with storage_errors(path):
             self._fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:

@@ -130,3 +130,17 @@ def test_a_journal_that_cannot_be_opened_stops_nobody(tmp_path: Path) -> None:
     log.settle({STORE: "wrong key"})
     assert keys(log.state) == [STORE]
     log.close()
+
+
+def test_nothing_is_made_where_the_root_was(tmp_path: Path) -> None:
+    root = tmp_path / "disk" / "root"
+    root.mkdir(parents=True)
+    log = BoxLog(root)
+    root.rmdir()
+    log.write(FaultRaised(code="disk_refuses", about="disk", at=moment()))
+    assert not root.exists(), "its disk was pulled: this is the folder below it"
+    assert ("disk_refuses", "disk") in log.state.faults, "known all the same"
+    root.mkdir()
+    log.write(FaultRaised(code="disk_slow", about="disk", at=moment()))
+    assert {code for code, _ in BoxView(root).poll().faults} == {"disk_refuses", "disk_slow"}
+    log.close()

@@ -132,6 +132,18 @@ def test_a_whole_line_of_a_later_version_is_reported_and_never_cut(tmp_path: Pat
     assert path.read_bytes() == WHOLE + later + encode_line(NEXT)
 
 
+@pytest.mark.parametrize(("missing", "made"), [("raw/teacher", True), ("lesson/raw/teacher", False)])
+def test_a_stage_makes_its_own_folders_and_no_lesson(tmp_path: Path, missing: str, made: bool) -> None:
+    path = tmp_path / missing / "journal.jsonl"
+    if made:
+        append_records(path, FIVE)
+        assert read_journal(path) == FIVE
+        return
+    with pytest.raises(StorageError, match="No such file"):
+        append_records(path, FIVE)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with JournalWriter(path) as first:
