@@ -24,6 +24,7 @@ from benchmarks.file_watch import FileWatch
 from benchmarks.library import SOURCES, craft_interrupted, craft_library
 from benchmarks.measuring import machine, say
 from benchmarks.outside import (
+    Answer,
     Running,
     Source,
     ask,
@@ -36,7 +37,8 @@ from benchmarks.outside import (
 )
 
 SIZES = (0, 40, 400, 3000)
-PAGES = ("/", "/health", "/lessons", "/metrics")
+PAGES = ("/", "/health", "/lessons", "/lessons (page)", "/metrics")
+"""`/lessons` is the JSON of a hundred lessons, the page after it shows people thirty."""
 WITHIN_S = 120.0
 """Give up after this: a box that does not record two minutes after its start has failed the teacher."""
 _ANSWER_WITHIN_S = 60.0
@@ -59,7 +61,7 @@ def measure(work: Path, count: int, *, minutes: float) -> dict[str, Any]:
         opened = watch.opened(before_ns=seen_ns)
         listening = waited(lambda: _listens(port), WITHIN_S, poll_s=0.01)
         url = f"http://127.0.0.1:{port}"
-        answers = {page: ask(url + page, timeout_s=_ANSWER_WITHIN_S) for page in PAGES} if listening else {}
+        answers = {page: _answer(url, page) for page in PAGES} if listening else {}
     return {
         "lessons": count,
         "capture_s": round((seen_ns - running.started_ns) / 1e9, 3) if captures else None,
@@ -69,6 +71,11 @@ def measure(work: Path, count: int, *, minutes: float) -> dict[str, Any]:
         "pages_s": {page: round(answer.took_s, 3) for page, answer in answers.items()},
         "pages_ok": bool(answers) and all(answer.status == 200 for answer in answers.values()),
     }
+
+
+def _answer(url: str, page: str) -> Answer:
+    path, _, for_people = page.partition(" ")
+    return ask(url + path, headers={"Accept": "text/html"} if for_people else None, timeout_s=_ANSWER_WITHIN_S)
 
 
 def free_port() -> int:
@@ -100,7 +107,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     work.plot(counts, [size["files_opened"] for size in sizes], "o-", color="#2f6f9f", label="files opened until then")
     work.plot(counts, [size["folders_listed"] for size in sizes], "s--", color="#c9782b", label="folders listed")
     work.set_title("Work until then")
-    for page, mark in zip(PAGES, "os^v", strict=True):
+    for page, mark in zip(PAGES, "os^Dv", strict=True):
         pages.plot(counts, [size["pages_s"].get(page) for size in sizes], f"{mark}-", label=f"GET {page}")
     pages.set_title("First answers (s)")
     for axes in (again, work, pages):

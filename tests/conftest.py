@@ -53,10 +53,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if unwanted & {mark.name for mark in item.iter_markers()}]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+    if hasattr(config, "workerinput"):
+        for item in items:
+            if item.get_closest_marker("alone"):
+                item.add_marker(pytest.mark.skip("what it measures needs the machine for itself: -n 0"))
 
 
 def _asked_for(config: pytest.Config, name: str) -> bool:
-    return bool(config.getoption(f"--{name}")) or config.getoption("-m") == name
+    return bool(config.getoption(f"--{name}")) or name in (config.getoption("-m") or "").split()
 
 
 @pytest.fixture(scope="session")
