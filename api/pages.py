@@ -95,6 +95,12 @@ class _Room:
         """The sources with which something is wrong."""
         return [card for card in self.cards if card.tone in ("bad", "fair")]
 
+    @property
+    def partly(self) -> bool:
+        """Whether all that is needed is recorded, and something is wrong all the same."""
+        voiceless = any(fault.code == Fault.NO_VOICE for fault in self.faults)
+        return self.status is RoomStatus.RECORDING and (bool(self.wrong) or voiceless)
+
 
 def _room(box: Box) -> _Room:
     disk_low, running = box.disk().low, box.running()
@@ -164,7 +170,7 @@ def teacher(box: BoxDep, request: Request) -> Response:
 
 
 def _hint(room: _Room) -> str:
-    if room.status is RoomStatus.RECORDING and room.wrong:
+    if room.partly:
         return wording.HINT_PARTLY
     if room.status is RoomStatus.RECORDING and any(card.state == SourceStatus.WAITING for card in room.cards):
         return wording.HINTS[RoomStatus.STARTING]

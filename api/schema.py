@@ -180,7 +180,7 @@ class LessonOut(SummaryOut):
                 RenditionOut.of(rendition_summary(state, rung), state.renditions[rung.name].leading)
                 for rung in state.ladder
             ],
-            gaps=[gap_summary(gap) for gap in state.gaps()],
+            gaps=[gap_summary(gap) for gap in shown.gaps()],
             problems=[*damage, *([summary.problem] if summary.problem else []), *_problems(state)],
             hls=hls_path(header.id) if summary.playable else None,
         )

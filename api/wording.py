@@ -84,6 +84,7 @@ FAULTS: Mapping[str, str] = {
     Fault.DISK_REFUSES: gettext_noop("The disk takes nothing more. Please call the technician."),
     Fault.CONDUCTOR_HANGS: gettext_noop("The recorder does not answer the button. Please call the technician."),
     Fault.VOICE_LOST: gettext_noop("No sound is being recorded any more. Please call the technician."),
+    Fault.NO_VOICE: gettext_noop("This lesson has no sound so far. Please call the technician."),
     Fault.SIGNAL_UNCHECKED: gettext_noop(
         "Recording goes on, but pictures and sound are not being checked. The technician should look."
     ),

@@ -60,8 +60,12 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a user without CLASSREEL_ settings; `extra` wins, its PYTHONPATH comes first."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("CLASSREEL_")}
+    """The environment of a user without CLASSREEL_ settings; `extra` wins, its PYTHONPATH comes first.
+
+    Python may keep what it compiled, as it does of an installed box.
+    """
+    dropped = ("CLASSREEL_", "PYTHONDONTWRITEBYTECODE")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     extra = dict(extra or {})
     extra["PYTHONPATH"] = os.pathsep.join(filter(None, [extra.get("PYTHONPATH", ""), str(ROOT)]))
     return {**clean, **extra}

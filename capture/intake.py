@@ -129,7 +129,7 @@ class LiveIntake:
         self._placing = Placing()
         self._keys = KeyWait(live=True)
         self._paces = Paces()
-        self._presence = Presence(feed.streams.keys(), feed.stall_s, time.monotonic_ns())
+        self._presence = Presence(feed.expected, feed.stall_s, time.monotonic_ns())
         self._ledger = Ledger(spec.id, feed.announced)
         self._held: list[FeedPacket] = []
         self._epoch: int | None = None
@@ -147,6 +147,9 @@ class LiveIntake:
         return bool(self._feed.late)
 
     def take(self, packet: FeedPacket) -> None:
+        if packet.kind not in self._feed.streams:
+            self._ledger.dropped(packet, Loss.UNDECODABLE)
+            return
         placed = self._placing.place(packet)
         self._broken = placed.broken or self._broken
         self._note_pause(placed.packet)

@@ -32,25 +32,42 @@ STRAGGLE: Ticks = TICKS_PER_SECOND
 """How long after a break of a file's timeline packets of the one before may still follow."""
 HOLE: Ticks = TICKS_PER_SECOND // 2
 """A pause of a stream from here on is a gap that records must show: no segment reaches over it."""
+NEW_PACE = 8
+"""So many pauses one after another are a new pace: a camera that shows a picture each two seconds at night. Fewer come
+of a line that loses nearly everything for a while."""
 
 
 @dataclass(slots=True)
 class _Pace:
-    """One stream: its latest time stamp, the usual step between two (unknown before the second), how far it reaches."""
+    """One stream: its latest time stamp, the usual step between two (unknown before the second), how far it reaches.
+
+    `pauses`: how many steps in a row were none of its pace.
+    """
 
     last: Ticks
     usual: Ticks | None
     reach: Ticks | None
+    pauses: int = 0
+
+    def learn(self, step: Ticks, *, pause: bool) -> None:
+        self.pauses = self.pauses + 1 if pause else 0
+        if self.usual is None or self.pauses >= NEW_PACE:
+            self.usual, self.pauses = step, 0
+        elif not pause:
+            self.usual += (step - self.usual) // 4
 
 
 class Paces:
-    """How far each stream has come and how long its steps usually are, to tell a pause from a slow pace."""
+    """How far each stream has come and how long its steps usually are, to tell a pause from a slow pace.
+
+    A pause teaches nothing of the pace; only many in a row do.
+    """
 
     def __init__(self) -> None:
         self._paces: dict[Kind, _Pace] = {}
 
     def add(self, packet: FeedPacket) -> None:
-        """Take a packet into account. A new pace is learnt within a few packets."""
+        """Take a packet into account."""
         pts, end = packet.pts, packet.end
         pace = self._paces.get(packet.kind)
         if pace is None:
@@ -58,7 +75,7 @@ class Paces:
             return
         step = pts - pace.last
         if step > 0:
-            pace.usual = step if pace.usual is None else pace.usual + (step - pace.usual) // 4
+            pace.learn(step, pause=bool(_pause(pace, pts)))
             pace.last = pts
         if pace.reach is None or end > pace.reach:
             pace.reach = end

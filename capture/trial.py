@@ -34,6 +34,8 @@ from process.logs import configure_logging
 
 WATCH_S = 2.5
 """Long enough to measure a frame rate, and for a key frame of most cameras."""
+KEY_WATCH_S = 10.0
+"""Longer, for a camera that says what its pictures are like in its rare key frames alone."""
 OPEN_S = 10.0
 """RTSP gives up by itself after its network time-outs."""
 TRIAL_LIMIT_S = 20.0
@@ -78,7 +80,7 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> Trial:
     packets: list[FeedPacket] = []
     deadline = time.monotonic() + OPEN_S
     over = False
-    while not over and time.monotonic() < deadline:
+    while not over and time.monotonic() < deadline + (KEY_WATCH_S - WATCH_S if feed and _waits(feed) else 0.0):
         for event in reader.next_events(_POLL_S):
             match event:
                 case Opened(feed=opened):
@@ -98,9 +100,13 @@ def try_source(spec: SourceSpec, environ: Mapping[str, str]) -> Trial:
     return Trial(streams, _flaws(spec, feed, packets))
 
 
+def _waits(feed: Feed) -> bool:
+    return not feed.expected <= feed.streams.keys()
+
+
 def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Flaw, ...] | None:
     """What is wrong with what came; None where it cannot be decoded yet, as before the first key frame, or stored."""
-    kinds = {packet.kind for packet in packets if packet.key}
+    kinds = {packet.kind for packet in packets if packet.key} & feed.streams.keys()
     measurer = Measurer(spec.role)
     try:
         with TemporaryDirectory(prefix="classreel-trial-") as folder:

@@ -217,7 +217,7 @@ class Conductor:
         if reason:  # asked first: a lesson that is over when it is taken up must not record another second
             stop_lesson(self._settings.root, run.folder, reason=reason)
         asked = _asked_for(run.folder)  # before the look: what comes after it is asked for anew
-        run.step()
+        run.step(rests=lesson_id in self._waiting())
         if run.done:
             self._stuck.pop(lesson_id, None)
             self._made[lesson_id] = asked
@@ -232,6 +232,10 @@ class Conductor:
             return
         run.close()
         del self._runs[lesson_id]
+
+    def _waiting(self) -> list[str]:
+        """Recorded lessons but for the first: where they come faster than they are made, they wait for one another."""
+        return [lesson_id for lesson_id, run in self._runs.items() if run.view.state.captured][1:]
 
     def _faults(self) -> Faults:
         """Everything that is wrong now."""

@@ -16,6 +16,7 @@ from lesson.elapsed import EARLIEST
 from lesson.model import Kind
 from lesson.state import LessonState
 from lesson.store_fault import StoreFault
+from lesson.time import TICKS_PER_SECOND, Ticks
 from process.disk import TRIAL, TRIAL_BYTES, DiskProbe, Findings, demand_same, space_for
 from process.logs import redacted
 from process.supervisor import Trouble
@@ -28,6 +29,8 @@ SLOW_DISK_S = 1.0
 PROBE_EVERY_S = 20.0
 PROBE_AGAIN_S = 3.0
 """While something was found: a disk that has space again is to be believed soon."""
+NO_VOICE: Ticks = 10 * TICKS_PER_SECOND
+"""When so much picture is recorded without any sound, there is none: sources are there within seconds."""
 CLOCK_SLACK_S = 60.0
 """A time server corrects by less once the clock is right."""
 
@@ -58,10 +61,14 @@ def _code(trouble: Trouble) -> Fault:
 
 
 def voice_faults(state: LessonState) -> Faults:
-    """Whether a lesson that is being recorded had sound, and no source delivers any now."""
+    """Whether a lesson that is being recorded has had no sound so far, or has none any more."""
     heard = [source.spec.id for source in state.sources.values() if source.delivered(Kind.AUDIO)]
-    if state.stop or not heard or any(source.delivers(Kind.AUDIO) for source in state.sources.values()):
+    if state.stop or any(source.delivers(Kind.AUDIO) for source in state.sources.values()):
         return {}
+    if not heard:
+        shown = [stretch.span.duration for source in state.sources.values() for stretch in source.coverage(Kind.VIDEO)]
+        late = any(length >= NO_VOICE for length in shown)
+        return {(Fault.NO_VOICE, state.header.id): "no source has given any sound so far"} if late else {}
     return {(Fault.VOICE_LOST, state.header.id): f"no sound any more from {', '.join(heard)}"}
 
 

@@ -132,14 +132,17 @@ class LessonRun:
         publishing = self._publishes and state.start is not None and not (state.verified or state.empty)
         return [*jobs, publish_job(self._settings, folder)] if publishing else jobs
 
-    def step(self) -> bool:
-        """Look at the journals, start and stop processes accordingly; whether anything new was committed."""
+    def step(self, *, rests: bool = False) -> bool:
+        """Look at the journals, start and stop processes accordingly; whether anything new was committed.
+
+        `rests`: for now it needs none.
+        """
         if self._clock() >= self._orphans_until:
             self._end_orphans()
         changed = self.view.poll()
         if changed:
             self._changed = self._clock()
-        self._supervisor.reconcile(self._rule(self.folder, self.view.state))
+        self._supervisor.reconcile([] if rests else self._rule(self.folder, self.view.state))
         self._crashes = max(self._crashes, self._supervisor.failures("tracking"))
         return changed
 

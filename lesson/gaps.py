@@ -100,6 +100,8 @@ class _History:
             loss = next((loss for loss in self._source.losses if loss.epoch <= 0), None)
         if loss is not None:
             return loss.code, loss.reason
+        if beside and (said := self._accounted(hole)) is not None:
+            return said, loss_words(said)
         if beside or (goes_on and self._source.spec.imported):
             code = Loss.ABSENT
         elif epoch < 0:
@@ -107,6 +109,13 @@ class _History:
         else:
             code = Loss.STALLED if goes_on else Loss.INTERRUPTED
         return code.value, loss_words(code)
+
+    def _accounted(self, hole: Span) -> str | None:
+        """What the ledger says of the epochs that had the other kind meanwhile and not this one, if it says why."""
+        epochs = {stretch.epoch for stretch in self._source.stretches(self._other, hole)}
+        accounts = self._source.accounts.values()
+        found = [a.code for a in accounts if a.epoch in epochs and a.kind is self._kind and not a.used and a.code]
+        return found[0] if found else None
 
     def _other_beside(self, hole: Span) -> bool:
         """Whether the source delivered its other kind while this one was missing."""

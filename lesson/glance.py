@@ -99,8 +99,9 @@ def glance(folder: LessonFolder) -> LessonEntry:
 
 
 def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> LessonEntry:
-    duration_s, gap_count = _sealed_length(folder) if verified else (None, None)
-    planned = None if verified and duration_s is not None else _planned(folder.plan_journal())
+    played = verified is not None or window.edition > 0  # while an edition is made, the one before is played
+    duration_s, gap_count = _sealed_length(folder) if played else (None, None)
+    planned = None if duration_s is not None else _planned(folder.plan_journal())
     empty = planned is not None and planned.final and planned.at == 0
     lost = f"{folder.control_journal}: {'; '.join(window.lost)}" if window.lost else None
     return LessonEntry(

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lesson.loss import Loss, loss_words
-from lesson.model import ChunkRecord, Kind, SegmentRecord
+from lesson.model import ChunkRecord, Kind, Layout, SegmentRecord
+from lesson.overrides import OverrideShot
 from lesson.records import StreamAccount
 from lesson.roles import voice_order
 from lesson.signal import FLAW_WORDS
 from lesson.source_state import SourceState
 from lesson.state import LessonState
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks
+from lesson.stretches import MIN_GAP
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks, uncovered
 
 SHORT: Ticks = TICKS_PER_SECOND
 """What ends this much before its stated length was broken off; below, headers are rounded."""
@@ -91,10 +93,19 @@ def ledger_problems(state: LessonState) -> list[str]:
         for source in state.sources.values()
         for account in source.accounts.values()
         for problem in _account_problems(source, account)
-    ] + [*_never_heard_of(state), *_damages(state), *flaw_problems(state), *_silences(state)]
+    ] + [
+        *_never_heard_of(state),
+        *_damages(state),
+        *_nothing_to_show(state),
+        *flaw_problems(state),
+        *_silences(state),
+        *_no_sound(state),
+    ]
 
 
 def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[str]:
+    if _is_a_gap(source, account):
+        return
     name = f"{source.spec.id}: {_WORDS[account.kind]}"
     track = f"{name} track {account.stream + 1}" + (f" ({account.codec})" if account.codec else "")
     if not account.used:
@@ -109,6 +120,11 @@ def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[s
         why = loss_words(account.code or Loss.UNKNOWN)
         where = _where(source, account)
         yield f"{name}: {_s(account.dropped)} s in {account.dropped_packets} packets were dropped{where}: {why}"
+
+
+def _is_a_gap(source: SourceState, account: StreamAccount) -> bool:
+    """Whether it says no more than that a live source's stream was away for a while: gaps tell when."""
+    return not source.spec.imported and not account.used and source.delivered(account.kind)
 
 
 def _part(source: SourceState, epoch: int) -> str:
@@ -177,6 +193,17 @@ def _damages(state: LessonState) -> Iterator[str]:
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
 
+def _nothing_to_show(state: LessonState) -> Iterator[str]:
+    """Where no imported file has a picture, and a card stands instead; what is missing of a live source is a gap."""
+    if not state.header.imported or not any(source.delivered(Kind.VIDEO) for source in state.sources.values()):
+        return
+    asked = [override.span for override in state.edition.overrides if isinstance(override, OverrideShot)]
+    for shot in state.shots:
+        for span in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
+            if span.duration >= MIN_GAP:
+                yield f"no picture from {_s(span.start)} to {_s(span.end)} s: none of the files has one there"
+
+
 def flaw_problems(state: LessonState) -> Iterator[str]:
     """What was wrong with what was recorded, as it was measured meanwhile."""
     for source in state.sources.values():
@@ -206,6 +233,13 @@ def _silences(state: LessonState) -> Iterator[str]:
         if source is not None and (span.duration >= LONG_SILENCE or len(run) == len(heard)):
             loudest = max(chunk.peak_db for chunk in run if chunk.peak_db is not None)
             yield f"{source}: no voice from {_s(span.start)} to {_s(span.end)} s, nothing above {loudest:.0f} dB"
+
+
+def _no_sound(state: LessonState) -> Iterator[str]:
+    """A lesson recorded here is a lesson with a voice."""
+    sources = state.sources.values()
+    if not state.header.imported and state.captured and not any(source.delivered(Kind.AUDIO) for source in sources):
+        yield "the lesson has no sound: no source gave any"
 
 
 def _silent_source(state: LessonState, chunk: ChunkRecord) -> str | None:

@@ -39,7 +39,8 @@ class LessonSummary:
 
 
 def lesson_summary(state: LessonState) -> LessonSummary:
-    """The line of a lesson that is folded."""
+    """The line of a lesson that is folded: of the edition that is played, while another one is being made."""
+    shown = state.seen_as(state.shown)
     return LessonSummary(
         lesson_id=state.header.id,
         title=state.header.title,
@@ -48,9 +49,9 @@ def lesson_summary(state: LessonState) -> LessonSummary:
         timezone=state.header.timezone,
         started=state.start.at.wall if state.start else state.header.created_wall,
         stopped=state.stop.at.wall if state.stop else None,
-        duration_s=rounded_s(state.duration),
-        gap_count=len(state.gaps()),
-        playable=any(rendition.leading for rendition in state.editions[state.shown].renditions.values()),
+        duration_s=rounded_s(shown.duration),
+        gap_count=len(shown.gaps()),
+        playable=any(rendition.leading for rendition in shown.renditions.values()),
         verified=state.verified is not None,
         published_url=published_url(state),
         left_out=state.edition.left_out,

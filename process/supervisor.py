@@ -41,8 +41,9 @@ DONE_PAUSE_S = 1.0
 """Between a process ending well and the journals saying so to the conductor."""
 RETIRE_GRACE_S = 5.0
 TERM_GRACE_S = 10.0
-START_PATIENCE_S = 30.0
-"""To the first sign of life: imports on a starved machine."""
+START_PATIENCE_S, LONGEST_START_S = 30.0, 240.0
+"""To the first sign of life: imports on a starved machine. Doubled after each failure in a row, up to the longest: who
+is killed half-way through them each time would never be there."""
 LISTEN_S = 1.0
 """After so long without a sign of life a process is looked at: signs come twice a second."""
 STALLED_S = 2.0
@@ -198,7 +199,8 @@ class Supervisor:
         """Seconds without a sign of life, and how many are allowed."""
         allowed = kept.job.silence_s
         if kept.stirred is None:
-            return now - kept.started, None if allowed is None else max(START_PATIENCE_S, allowed)
+            patience = min(START_PATIENCE_S * 2**kept.failures, LONGEST_START_S)
+            return now - kept.started, None if allowed is None else max(patience, allowed)
         return now - kept.stirred, allowed
 
     def _retire(self, wanted: set[str], now: float) -> None:
@@ -232,7 +234,7 @@ class Supervisor:
         if kept.unwanted_since is not None:
             return
         done = code == EXIT_DONE
-        worked_until = now if kept.hung is None or kept.stirred is None else kept.stirred
+        worked_until = now if kept.hung is None else kept.stirred or kept.started
         pause = max(DONE_PAUSE_S if done else 0.0, kept.pause_s(worked_until - kept.started))
         if done and kept.failures < 2 * GIVE_UP_AFTER:
             kept.next_start = now + pause

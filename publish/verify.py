@@ -49,6 +49,8 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
         return [f"{folder.header.id}: {NOTHING}, so nothing is published"]
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
+    if not state.encoded:
+        return [f"{folder.header.id}: its journals lost lines since it was published: what it needs is not known here"]
     return [problem for _, problem in differing(folder, store, published(state), deep=deep)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tests.kit.places import FOOTAGE, ROOT
 
 # the one way to find the rooms: pytest itself is told by pyproject.toml, whatever tests start by this
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+# an installed box has its code compiled: hundreds of processes, and each worker, need not do so anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SPREAD = {
     *(f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk", "files")),

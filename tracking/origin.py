@@ -23,7 +23,7 @@ def choose_origin(state: LessonState, clock: LessonClock, now: Moment) -> Origin
     """The origin, once it is known; None while there is something to wait for (or nothing was recorded).
 
     Imported files say where they lie. Live, tick 0 is the instant from which the primary picture and the master
-    voice both deliver; what is slower than 5 s is not waited for.
+    voice both deliver, if that is within 5 s of the first sample of all; else it is that sample, and nothing is cut.
     """
     if not any(source.segments for source in state.sources.values()):
         return None
@@ -60,8 +60,9 @@ def _live_origin(state: LessonState, clock: LessonClock) -> Origin | None:
         return None
     voices = _delivering(clock, voice_order(state), Kind.AUDIO, first.boot)
     pictures = _delivering(clock, picture_order(state), Kind.VIDEO, first.boot)
-    starts = [at for _, at in (*pictures[:1], *voices[:1])]
-    begin = min(max(starts), min(starts) + round(SLOWEST_S * TICKS_PER_SECOND))
+    earliest = min(at for _, at in (*pictures, *voices))
+    together = max(at for _, at in (*pictures[:1], *voices[:1]))
+    begin = together if together - earliest <= SLOWEST_S * TICKS_PER_SECOND else earliest
     return Origin(at=_moment(begin, first), master=voices[0][0] if voices else None)
 
 

@@ -16,7 +16,8 @@ from lesson.records import CropPath, FrozenUntil, Mapped, Record, Shot
 from lesson.roles import picture_order
 from lesson.source_state import SourceState
 from lesson.state import LessonState
-from lesson.time import Span, Ticks
+from lesson.stretches import MIN_GAP
+from lesson.time import Span, Ticks, merged
 from tracking.clocks import LessonClock
 from tracking.crops import crop_path
 from tracking.director import direct
@@ -110,7 +111,8 @@ class Planner:
         candidates: list[Candidate] = []
         for source_id in picture_order(self.state):
             source = self.state.sources[source_id]
-            covered = tuple(stretch.span for stretch in source.stretches(Kind.VIDEO, window))
+            spans = (stretch.span for stretch in source.stretches(Kind.VIDEO, window))
+            covered = tuple(merged(spans, slack=MIN_GAP - 1))  # over a shorter hole the last picture stands
             candidate = Candidate(id=source_id, role=source.spec.role, covered=covered)
             if not self.blind:
                 observed = tuple(self.evidence.observed_spans(source, window))

@@ -187,6 +187,7 @@ class FileFeed:
         self._shift = max(headroom_shift(self._found.start), needed)
         self.origin: Ticks = self._found.start + self._shift
         self.streams = self._first_pass.streams
+        self.expected = frozenset(self.streams)
         self.announced = self._found.announced
         self._closed = False
 

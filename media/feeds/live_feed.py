@@ -23,6 +23,7 @@ from lesson.time import Ticks
 from media.decode.streams import best_stream
 from media.errors import media_errors
 from media.feeds.container_feed import coded_packets
+from media.feeds.in_band import described_by, may_describe_itself
 from media.feeds.packets import Announced, FeedPacket, FeedStream
 from media.feeds.segment import stream_info
 from media.feeds.stamping import Stamper
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 
 STALL_S = 4.5
 """Silence after which a live stream counts as lost: longer than a network needs to send a lost packet again."""
-UNKNOWN_S = 2.0
+UNKNOWN_S, UNKNOWN_AGAIN_S = 2.0, 30.0
 """What a stream is like is found out while the feed is opened. One that delivers right after that has been looked at in
-vain; one that comes later is worth another look."""
+vain, and is worth another look only after a while; one that comes later is worth one at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +90,18 @@ class LiveFeed:
         self._opened = time.monotonic()
         chosen = [stream for kind in Kind if (stream := best_stream(self._container, kind))]
         self._streams = [stream for stream in chosen if _described(stream)]
-        self._unknown = {stream.index for stream in chosen if not _described(stream)}
-        self._hopeless: set[int] = set()
+        unknown = [stream for stream in chosen if not _described(stream)]
+        self._in_band = [stream for stream in unknown if not device.timeless and may_describe_itself(stream)]
+        self._unknown = {stream.index for stream in unknown if stream not in self._in_band}
+        self._seen_in_vain: set[int] = set()
         self.late: frozenset[Kind] = frozenset()
         self.reopens = device.timeout_us is not None
-        if not self._streams:
+        if not self._streams and not self._in_band:
             self._container.close()
             raise SourceLostError(f"{device.name}: delivers neither video nor audio", fault=SourceFault.SILENT)
         self._transcoders = {s.index: _transcoder(s) for s in self._streams if device.timeless or not _storable(s)}
         self.streams: Mapping[Kind, FeedStream] = {Kind(s.type): self._stored(s) for s in self._streams}
+        self.expected = frozenset(Kind(stream.type) for stream in [*self._streams, *self._in_band])
         self.announced: Sequence[Announced] = tuple(self._announced())
 
     def _stored(self, stream: Stream) -> FeedStream:
@@ -105,7 +109,7 @@ class LiveFeed:
         return encoded.stream if encoded else FeedStream(stream_info(stream), stream)
 
     def _announced(self) -> Iterator[Announced]:
-        used = {stream.index for stream in self._streams} | self._unknown
+        used = {stream.index for stream in [*self._streams, *self._in_band]} | self._unknown
         for stream in [*self._container.streams.video, *self._container.streams.audio]:
             context = stream.codec_context
             codec = context.codec.canonical_name if context is not None else ""
@@ -117,9 +121,8 @@ class LiveFeed:
             yield from self._arriving() if self._device.timeless else self._stamped()
 
     def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
-        wanted = [
-            stream for stream in self._container.streams if stream in self._streams or stream.index in self._unknown
-        ]
+        used = {stream.index for stream in [*self._streams, *self._in_band]} | self._unknown
+        wanted = [stream for stream in self._container.streams if stream.index in used]
         before_ns = time.monotonic_ns()
         for packet in coded_packets(self._container, wanted):
             arrival_ns = time.monotonic_ns()
@@ -134,18 +137,27 @@ class LiveFeed:
 
     def _look_again(self, stream: Stream) -> None:
         """Note a stream that came after the feed was opened, which so knows nothing of it."""
-        if time.monotonic() - self._opened < UNKNOWN_S:
-            self._hopeless.add(stream.index)
-        elif stream.index not in self._hopeless:
+        open_s = time.monotonic() - self._opened
+        if open_s < UNKNOWN_S:
+            self._seen_in_vain.add(stream.index)
+        elif stream.index not in self._seen_in_vain or open_s > UNKNOWN_AGAIN_S:
             self.late |= {Kind(stream.type)}
+
+    def _describe(self, key_frame: av.Packet[Stream]) -> None:
+        """Take up the stream of this key frame, whose packets could not be stored before."""
+        if (found := described_by(key_frame)) is not None:
+            self._in_band.remove(key_frame.stream)
+            self.streams = {**self.streams, Kind.VIDEO: FeedStream(stream_info(found), found)}
 
     def _arriving(self) -> Iterator[FeedPacket]:
         for packet, arrival_ns in self._received():
             yield from self._transcoders[packet.stream.index].arrived(packet, arrival_ns)
 
     def _stamped(self) -> Iterator[FeedPacket]:
-        stampers = {stream.index: Stamper(stream) for stream in self._streams}
+        stampers = {stream.index: Stamper(stream) for stream in [*self._streams, *self._in_band]}
         for received, arrival_ns in self._received():
+            if received.stream in self._in_band and received.is_keyframe:
+                self._describe(received)
             encoded = self._transcoders.get(received.stream.index)
             for packet in stampers[received.stream.index].stamp(received, arrival_ns):
                 yield from encoded.placed(packet) if encoded else (packet,)

@@ -78,11 +78,15 @@ class Feed(Protocol):
     `origin`: tick of the first sample, for files. `stall_s`: silence after which a stream counts as gone, and the feed
     as lost with all its streams; None where silence is normal (a file of slides). `announced`: the streams it says that
     it has. `reopens`: whether it can be opened once more beside this one, to have again what went away; `late`: its
-    streams that came too late to be known, and would be there then.
+    streams that came too late to be known, and would be there then. `expected`: the kinds of its `streams`, and of
+    those that will be among them once a packet has told what they are like: before it, theirs cannot be stored.
     """
 
     @property
     def streams(self) -> Mapping[Kind, FeedStream]: ...
+
+    @property
+    def expected(self) -> frozenset[Kind]: ...
 
     @property
     def origin(self) -> Ticks: ...

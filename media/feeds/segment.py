@@ -133,7 +133,8 @@ class RangeCounter:
         first, last = found
         end = last + (self._known_duration or self._step or 1)
         key = last if self._key is None else self._key  # no packet to start at: a decoder learns that at the end
-        usual = (last - first) / max(1, self._packets - 1)
+        timed = self._kind is Kind.AUDIO and self._known_duration  # of such sound all that is not there is missing
+        usual = 0.0 if timed else (last - first) / max(1, self._packets - 1)
         holes = tuple(hole for hole in self._holes if hole[1] - hole[0] >= RARE * usual)
         return PtsRange(first=first, last=last, end=end, key=key, packets=self._packets, holes=holes or None)
 

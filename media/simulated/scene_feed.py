@@ -56,6 +56,7 @@ class SceneVideoFeed(_SceneFeed):
         self._scene = scene
         self._encoder = RawVideoEncoder(*scene.size, fps)
         self.streams = {Kind.VIDEO: self._encoder.stream}
+        self.expected = frozenset(self.streams)
         self.announced = announced(self.streams)
 
     def packets(self) -> Iterator[FeedPacket]:
@@ -76,6 +77,7 @@ class SceneToneFeed(_SceneFeed):
         super().__init__(AUDIO_BLOCK, origin)
         self._encoder = RawAudioEncoder()
         self.streams = {Kind.AUDIO: self._encoder.stream}
+        self.expected = frozenset(self.streams)
         self.announced = announced(self.streams)
 
     def packets(self) -> Iterator[FeedPacket]:

@@ -17,7 +17,7 @@ from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.loss import Loss
 from lesson.model import Kind, SegmentRecord
-from lesson.records import SourceLost, StreamAccount
+from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.time import TICKS_PER_SECOND, Ticks, merged
 from media.decode.sound import AudioBlock, sound
 from media.feeds.live_feed import STALL_S
@@ -50,8 +50,10 @@ SECOND_OF_MEDIA = 4_000  # bytes of the camera's pictures and sound
 
 
 @contextmanager
-def running_camera(shown: Content | None = None, joined_at: Ticks = 0) -> Iterator[RtspCamera]:
-    camera = RtspCamera(shown=shown, joined_at=joined_at).start()
+def running_camera(
+    shown: Content | None = None, joined_at: Ticks = 0, *, taciturn: bool = False, terse: bool = False
+) -> Iterator[RtspCamera]:
+    camera = RtspCamera(shown=shown, joined_at=joined_at, taciturn=taciturn, terse=terse).start()
     try:
         yield camera
     finally:
@@ -157,6 +159,33 @@ def test_silence_of_all_streams_is_seen_and_mended(tmp_path: Path, camera: RtspC
         assert_no_picture_missing_or_double(folder, found)
 
 
+@pytest.mark.parametrize("says", ["taciturn", "terse", "both"])
+def test_a_camera_that_was_silent_while_it_was_opened_is_recorded_when_it_speaks(tmp_path: Path, says: str) -> None:
+    """It stalls for longer than the first connection lives, and the next one joins it half-way between key frames."""
+    wording = {"taciturn": says == "taciturn", "terse": says == "terse"}
+    with running_camera(content(24, gop_s=4.0), joined_at=TICKS_PER_SECOND, **wording) as camera:
+        folder = lesson_of(tmp_path, camera)
+        with Capture(folder, "teacher") as capture:
+            wait_until(lambda: any(Kind.VIDEO in kinds_of(epoch) for epoch in epochs(folder, "teacher")), 20)
+            camera.faults.stalled = True
+            wait_until(lambda: camera.plays == 2, 15, what="it is connected to anew")
+            again, before = time.monotonic(), len(epochs(folder, "teacher"))
+            wait_until(lambda: time.monotonic() >= again + 7, 8)
+            camera.faults.stalled, came = False, Moment.now()
+            wait_until(lambda: any(Kind.VIDEO in kinds_of(e) for e in epochs(folder, "teacher")[before:]), 20)
+            stop_now(folder)
+            assert capture.wait() == 0, capture.log
+    first = next(epoch for epoch in epochs(folder, "teacher")[before:] if Kind.VIDEO in kinds_of(epoch))
+    assert first.at.seconds_since(came) < 4 + 5, "a key frame comes each 4 s"
+    assert camera.plays == 2
+    for found in by_epoch(segments(folder, "teacher")).values():
+        assert_no_picture_missing_or_double(folder, [segment for segment in found if segment.video])
+
+
+def kinds_of(epoch: EpochStarted) -> set[Kind]:
+    return {info.kind for info in epoch.streams}
+
+
 def spans(found: list[SegmentRecord], kind: Kind) -> list[tuple[float, float]]:
     """(start, end) in seconds of what the ranges of a kind say, holes of less than half a second closed."""
     spans = merged([span for segment in found if (span := segment.span(kind))], slack=TICKS_PER_SECOND // 2)
@@ -234,10 +263,11 @@ def arrival_span(found: list[SegmentRecord], kind: Kind) -> tuple[float, float]:
     return (offset + times[0].start / TICKS_PER_SECOND, offset + times[-1].end / TICKS_PER_SECOND)
 
 
-def test_a_camera_with_rare_key_frames_is_joined_half_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("taciturn", [False, True], ids=["described_at_once", "described_by_key_frames"])
+def test_a_camera_with_rare_key_frames_is_joined_half_way(tmp_path: Path, taciturn: bool) -> None:
     """Sound from the first packet on, pictures from the first key frame on, 6 s later."""
     shown = content(24, gop_s=12.0)
-    with running_camera(shown, joined_at=6 * TICKS_PER_SECOND) as camera:
+    with running_camera(shown, joined_at=6 * TICKS_PER_SECOND, taciturn=taciturn) as camera:
         folder = lesson_of(tmp_path, camera)
         with Capture(folder, "teacher") as capture:
             wait_until(lambda: running(folder, 2), 25, what="an epoch with pictures")

@@ -9,7 +9,7 @@ import pytest
 from av.stream import Stream
 
 from capture.presence import KEY_PATIENCE, LIVE_KEY_PATIENCE, KeyWait
-from capture.rules import Continuity, Cutter
+from capture.rules import NEW_PACE, Continuity, Cutter, Paces
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND
 from media.feeds.packets import FeedPacket
@@ -67,6 +67,25 @@ def test_a_pause_of_a_stream_ends_the_segment_at_the_next_key_frame() -> None:
 def test_a_slow_pace_is_no_pause(period_s: float) -> None:
     slides = [packet(n * period_s, key=n % 12 == 0) for n in range(60)]
     assert cuts(Cutter({Kind.VIDEO}), slides) == [n * period_s for n in range(0, 60, 12)]
+
+
+@pytest.mark.parametrize("every_s", [0.9, 1.13, 2.0, 7.0])
+@pytest.mark.parametrize("kind", Kind)
+def test_a_line_that_loses_nearly_everything_is_no_slow_pace_before_long(kind: Kind, every_s: float) -> None:
+    paces = Paces()
+    for n in range(100):
+        paces.add(packet(n / 25, kind=kind, key=True))
+    at = 3.96
+    for _ in range(NEW_PACE):
+        at += every_s
+        late = packet(at, kind=kind, key=True)
+        assert paces.pause_before(late) == late.pts - round((at - every_s + 0.04) * TICKS_PER_SECOND)
+        paces.add(late)
+    assert not paces.pause_before(packet(at + every_s, kind=kind, key=True)), "by now it is one"
+    back = [packet(at + every_s + n / 25, kind=kind, key=True) for n in range(40)]
+    for each in back:
+        paces.add(each)
+    assert paces.pause_before(packet(at + every_s + 1.6 + every_s, kind=kind, key=True)), "and it is over soon"
 
 
 @pytest.mark.parametrize(("live", "patience"), [(False, KEY_PATIENCE), (True, LIVE_KEY_PATIENCE)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,20 @@ from classroom.settings import Settings
 from lesson.box import BoxView, Fault
 from lesson.folder import LessonFolder
 from lesson.journal import append_records
-from lesson.records import FrozenUntil, Verified
+from lesson.records import FrozenUntil, SourceFinished, Verified
 from tests.kit.fake_classroom import moment_on
 from tests.kit.fake_processes import FakeChild, FakeClock, FakeLauncher
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.lessons import (
+    encode_all,
+    epoch_started,
+    make_lesson,
+    moment,
+    plan_all,
+    record_all,
+    start,
+    stop,
+    write_segment,
+)
 
 SETTINGS = {"store": {"url": "s3+http://127.0.0.1:1/lessons"}}
 
@@ -27,6 +38,7 @@ class Box:
         self.clock = FakeClock()
         self.launcher = FakeLauncher(self.clock)
         self.running_at_the_end: set[str] = set()
+        self.each_step: list[Callable[[], object]] = []
         self.conductor = Conductor(
             Settings.model_validate({"root": root, **SETTINGS}),
             launcher=self.launcher,
@@ -35,6 +47,8 @@ class Box:
 
     def _sleep(self, _seconds: float) -> None:
         self.clock.now += 0.5
+        for deed in self.each_step:
+            deed()
 
     def run(self, seconds: float) -> None:
         end = self.clock.now + seconds
@@ -74,6 +88,47 @@ def test_lessons_that_are_made_wait_for_the_store_without_keeping_others_from_be
     (publisher,) = box.launcher.of("publish")
     assert publisher.job.arguments[:2] == ("--all", str(tmp_path))
     assert not publisher.signals or publisher.signals == [15], "it is ended with the box, not before"
+
+
+def test_lessons_that_come_faster_than_they_are_made_wait_for_one_another(tmp_path: Path) -> None:
+    """Each begins while the ones before are still being made: of those only one keeps the cores busy."""
+    box = Box(tmp_path)
+    lessons: list[LessonFolder] = []
+
+    def taught() -> None:
+        """A lesson of ten seconds every ten seconds, four times."""
+        begun, age = len(lessons), box.clock.now - 1000
+        if begun < 4 and age >= 10 * begun:
+            if lessons:
+                over(lessons[-1])
+            lessons.append(make_lesson(tmp_path, f"20261102-08{begun:02d}00-{begun:04x}"))
+            start(lessons[-1], at=moment_on(box.clock))
+        elif begun == 4 and age == 40:
+            over(lessons[-1])
+
+    def over(folder: LessonFolder) -> None:
+        for spec in folder.header.sources:
+            records = [epoch_started(spec), write_segment(folder, spec, 0), SourceFinished(source=spec.id, at=moment())]
+            append_records(folder.raw_journal(spec.id), records)
+        stop(folder, at=moment_on(box.clock))
+
+    makes: list[list[str]] = []
+
+    def look() -> None:
+        stopped = {folder.id for folder in lessons if len(folder.control_journal.read_bytes().splitlines()) > 1}
+        busy = {Path(c.job.arguments[0]).name for c in box.launcher.alive if c.job.stage == "encode"}
+        makes.append(sorted(busy & stopped))
+
+    box.each_step = [taught, look]
+    box.run(100)
+    settled = makes[-80:]  # processes are let go of within seconds
+    assert settled == [[lessons[0].id]] * len(settled)
+    box.each_step = []
+    plan_all(lessons[0], end=4 * 48_000)
+    encode_all(lessons[0])
+    again = Box(tmp_path)
+    again.run(12)
+    assert again.lessons_of("encode") == [lessons[1].id]
 
 
 def test_nothing_unpublished_no_publisher(tmp_path: Path) -> None:

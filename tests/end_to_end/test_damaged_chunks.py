@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,23 @@ def test_of_a_chunk_that_an_edition_keeps(place: Path, damage: str, index: int |
 def finish_anew(folder: LessonFolder, store: FolderStore) -> None:
     plan(folder, blind=True)
     finish(folder, store)
+
+
+@pytest.mark.parametrize("rendition", [VOICE.name, LOW.name])
+@pytest.mark.parametrize("line", [1, -2], ids=["first chunk", "a later one"])
+def test_a_published_lesson_whose_journal_lost_a_line_is_told_of(place: Path, rendition: str, line: int) -> None:
+    home = restored(place)
+    folder, store = LessonFolder(home / "root" / "lesson"), FolderStore(home / "store")
+    journal = folder.rendition_journal(rendition)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert b"ChunkEncoded" in lines[line]
+    lines[line] = lines[line].replace(b"s", b"X").replace(b"e", b"Y")  # more than its CRC can tell
+    journal.write_bytes(b"".join(lines))
+    (said,) = verify_remote(folder, store)
+    assert said == "lesson: its journals lost lines since it was published: what it needs is not known here"
+    done = classreel("verify", folder.path, "--remote", "--config", config(home), "--json")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert any("damaged line" in problem for problem in json.loads(done.stdout)["problems"])
 
 
 def test_a_disk_that_damages_it_again_and_again_is_said_and_all_else_is_stored(place: Path) -> None:

@@ -10,18 +10,22 @@ from typing import Any, cast
 
 import pytest
 
+from api.schema import LessonOut
 from encode.stage import EncodeStage
 from lesson.catalogue import Catalogue
 from lesson.durable import write_atomic
 from lesson.edition_state import trim_step
 from lesson.editions import EditionError, skip_rung, start_edition
 from lesson.folder import LessonFolder
+from lesson.glance import glance
 from lesson.hls import INDEX
 from lesson.journal import JournalWriter
+from lesson.listing import lesson_summary, listed_lesson
 from lesson.model import Layout
 from lesson.overrides import OverrideShot, Trim
 from lesson.records import Planning, Record, encode_line
 from lesson.state import Phase
+from lesson.summary import GapSummary
 from lesson.time import Grid, Span
 from lesson.verify import verify_local
 from lesson.view import load_state
@@ -250,6 +254,28 @@ def test_the_box_notices_an_edition_of_a_lesson_it_looks_at_no_more(
     work(folder, store)
     assert catalogue.unfinished() == []
     assert catalogue.page()[0].phase is Phase.PUBLISHED
+
+
+def test_until_an_edition_is_made_everything_that_is_said_is_about_the_one_that_plays(tmp_path: Path) -> None:
+    folder, store = recorded(tmp_path, 40), MemoryStore()
+    work(folder, store)
+
+    def said() -> list[tuple[float, int | None, list[GapSummary]]]:
+        state = load_state(folder)
+        page, line = LessonOut.of_state(state, []), lesson_summary(state)
+        listed = listed_lesson(glance(folder))
+        assert (line.duration_s, line.gap_count) == (listed.duration_s, listed.gap_count) == (
+            page.duration_s, page.gap_count,
+        )  # fmt: skip
+        return [(page.duration_s, page.gap_count, page.gaps)]
+
+    before = said()
+    start_edition(tmp_path, folder, [Trim(span=Span(10 * S, 30 * S))])
+    assert said() == before
+    plan(folder, blind=True)
+    assert said() == before
+    work(folder, store)
+    assert said()[0][0] == pytest.approx(20, abs=0.35), "to the step of a trim"
 
 
 def test_what_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:

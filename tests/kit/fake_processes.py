@@ -25,7 +25,8 @@ class FakeClock:
 
 @dataclass
 class FakeChild:
-    """`lives_s`: ends with `code` after so long; None: never by itself. `beats_s`: gives signs of life for so long.
+    """`lives_s`: ends with `code` after so long; None: never by itself. `beats_s`: gives signs of life for so long,
+    the first after `silent_s`.
 
     `works`: from the last sign of life on, what the kernel says of it at each instant.
     """
@@ -37,6 +38,7 @@ class FakeChild:
     lives_s: float | None = None
     code: int = 0
     beats_s: float | None = None
+    silent_s: float = 0.0
     works: Callable[[float], Activity | None] = lambda _at: Activity(ticks=7, waits=False)
     complaints: dict[str, str] = field(default_factory=dict)
     signals: list[int] = field(default_factory=list)
@@ -53,7 +55,8 @@ class FakeChild:
             self._ended = -number
 
     def stirred(self) -> bool:
-        return self._ended is None and (self.beats_s is None or self.clock.now < self.born + self.beats_s)
+        age = self.clock.now - self.born
+        return self._ended is None and age >= self.silent_s and (self.beats_s is None or age < self.beats_s)
 
     def activity(self) -> Activity | None:
         return self.works(self.clock.now - self.born)

@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
@@ -24,6 +24,8 @@ _MAX_PAYLOAD = 1_400
 _VIDEO_TYPE, _AUDIO_TYPE = 96, 97
 _VIDEO_RATE = 90_000
 _NTP_EPOCH = 2_208_988_800
+_PARAMETER_SETS = {7, 8}
+"""NAL unit types of H.264."""
 _REPORT_EVERY: Ticks = 2 * TICKS_PER_SECOND
 
 
@@ -56,10 +58,17 @@ class RtspCamera:
     """A camera in a thread of its own. `port` stays the same over `stop` and `start`; `plays` counts PLAY requests.
 
     `joined_at`: who connects gets the content from there on, as from most cameras, not from its first key frame.
+    `taciturn`: what its pictures are like is said nowhere but in its key frames; `terse`: nowhere but at first.
     """
 
     def __init__(
-        self, *, credentials: tuple[str, str] | None = None, shown: Content | None = None, joined_at: Ticks = 0
+        self,
+        *,
+        credentials: tuple[str, str] | None = None,
+        shown: Content | None = None,
+        joined_at: Ticks = 0,
+        taciturn: bool = False,
+        terse: bool = False,
     ) -> None:
         self.faults = Faults()
         self.plays = 0
@@ -67,6 +76,7 @@ class RtspCamera:
         self._credentials = credentials
         self._content = shown or content()
         self._joined_at = joined_at
+        self._taciturn, self._terse = taciturn, terse
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._halt: asyncio.Event | None = None
@@ -182,12 +192,12 @@ class RtspCamera:
     def _description(self) -> str:
         shown = self._content
         sets = ",".join(base64.b64encode(nal).decode() for nal in (shown.sps, shown.pps))
+        described = f";profile-level-id={shown.sps[1:4].hex()};sprop-parameter-sets={sets}"
         return "\r\n".join(
             [
                 "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "c=IN IP4 0.0.0.0", "t=0 0", "a=control:*",
                 f"m=video 0 RTP/AVP {_VIDEO_TYPE}", f"a=rtpmap:{_VIDEO_TYPE} H264/{_VIDEO_RATE}",
-                f"a=fmtp:{_VIDEO_TYPE} packetization-mode=1;profile-level-id={shown.sps[1:4].hex()};"
-                f"sprop-parameter-sets={sets}",
+                f"a=fmtp:{_VIDEO_TYPE} packetization-mode=1{'' if self._taciturn else described}",
                 "a=framerate:25", "a=control:trackID=0",
                 f"m=audio 0 RTP/AVP {_AUDIO_TYPE}", f"a=rtpmap:{_AUDIO_TYPE} MPEG4-GENERIC/{TICKS_PER_SECOND}/1",
                 f"a=fmtp:{_AUDIO_TYPE} streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;"
@@ -210,9 +220,16 @@ class RtspCamera:
                 channel.next_report = unit.at + _REPORT_EVERY
                 filmed = time.time() - (time.monotonic() - due)  # a busy machine sends late what was filmed in time
                 writer.write(_sender_report(channel, unit.kind, at + _complete(unit) - unit.at, filmed))
-            for packet in _rtp_packets(channel, unit, at):
+            for packet in _rtp_packets(channel, self._worded(unit), at):
                 writer.write(packet)
             await writer.drain()
+
+    def _worded(self, unit: AccessUnit) -> AccessUnit:
+        """The unit as this camera sends it."""
+        if not self._terse or unit.kind is Kind.AUDIO:
+            return unit
+        kept = [nal for nal in nal_units(unit.data) if nal[0] & 31 not in _PARAMETER_SETS]
+        return replace(unit, data=b"".join(b"\0\0\0\1" + nal for nal in kept))
 
     def _from_now_on(self) -> Iterator[AccessUnit]:
         """The content round after round; times go on."""

@@ -23,6 +23,7 @@ from lesson.records import (
     SourceFinished,
     SourceLost,
     Start,
+    StreamAccount,
 )
 from lesson.source_state import SourceState
 from lesson.spans import SpanIndex
@@ -302,6 +303,22 @@ def test_a_camera_that_never_had_sound_lacks_none() -> None:
 
 def test_a_camera_that_gives_nothing_but_sound_lacks_pictures() -> None:
     assert gaps_of(live(stored(0, audio=packets(0, 4)), end_s=4)) == [gap(Kind.VIDEO, 0, 4, Loss.ABSENT)]
+
+
+def test_a_stream_that_came_and_could_not_be_stored_is_not_called_absent() -> None:
+    """Pictures without a key frame yet, of a camera that is heard."""
+    state = folded(
+        began(),
+        placed(),
+        stored(0, audio=packets(0, 4)),
+        StreamAccount(source="teacher", epoch=0, stream=0, kind=Kind.VIDEO, codec="h264", used=False,
+                      code=Loss.UNDECODABLE.value, dropped=4 * S, dropped_packets=100),
+        began(1),
+        placed(epoch=1),
+        stored(1, epoch=1, video=packets(4, 8), audio=packets(4, 8)),
+        FrozenUntil(at=8 * S, final=True),
+    )  # fmt: skip
+    assert gaps_of(state) == [gap(Kind.VIDEO, 0, 4, Loss.UNDECODABLE)]
 
 
 def test_a_loss_explains_the_gap_it_made_and_no_earlier_one() -> None:

@@ -6,8 +6,21 @@ import pytest
 
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
-from lesson.model import ChunkRecord, Kind
-from lesson.records import ChunkEncoded, FrozenUntil, Mapped, Record, SegmentCommitted, SourceFinished, StreamAccount
+from lesson.model import ChunkRecord, Kind, Layout
+from lesson.overrides import OverrideShot
+from lesson.records import (
+    ChunkEncoded,
+    EditionStarted,
+    FrozenUntil,
+    Mapped,
+    Record,
+    SegmentCommitted,
+    Shot,
+    SourceFinished,
+    Start,
+    Stop,
+    StreamAccount,
+)
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span
 from tests.kit.lessons import epoch_started, header, moment, segment, source
@@ -98,6 +111,35 @@ def test_a_part_is_named() -> None:
     assert ledger_problems(state) == ["mic: sound ends after 5.5 of 12 s (of the part from 14 s on)"]
     (summary,) = stream_summaries(state)
     assert (summary.stated, summary.reason) == (24 * SECOND, Loss.TRUNCATED)
+
+
+def test_where_no_file_has_a_picture_is_said() -> None:
+    film = source("teacher", imported=True, uri="file:/a.mp4")
+    shots = [
+        Shot(span=Span(0, 4 * SECOND), layout=Layout.FULL, sources=("teacher",), reason="x"),
+        Shot(span=Span(4 * SECOND, 8 * SECOND), layout=Layout.SLATE, sources=(), reason="x"),
+        Shot(span=Span(8 * SECOND, 12 * SECOND), layout=Layout.FULL, sources=("teacher",), reason="x"),
+        Shot(span=Span(12 * SECOND, 12 * SECOND + 1920), layout=Layout.SLATE, sources=(), reason="x"),
+    ]
+    pictures = [epoch_started(film, start=0), SegmentCommitted(segment=segment(film, 0)), *shots]
+    assert ledger_problems(state_of(*pictures, specs=(film,))) == [
+        "no picture from 4 to 8 s: none of the files has one there"
+    ]
+    assert ledger_problems(state_of(*recorded(), *shots)) == [], "a lesson of sound alone has nothing to show"
+    board = OverrideShot(span=Span(5 * SECOND, 8 * SECOND), layout=Layout.SLATE, sources=())
+    asked = EditionStarted(number=1, at=moment(), overrides=(board,))
+    state = state_of(asked, *pictures[:2], specs=(film,))
+    for planned in shots:
+        state.apply(planned, edition=1)
+    assert ledger_problems(state) == ["no picture from 4 to 5 s: none of the files has one there"]
+
+
+def test_a_lesson_recorded_here_without_any_sound_says_so() -> None:
+    camera = source("teacher")
+    seen = [Start(at=moment()), epoch_started(camera), SegmentCommitted(segment=segment(camera, 0))]
+    assert ledger_problems(state_of(*seen, specs=(camera,))) == [], "it may still come"
+    over = [SourceFinished(source="teacher", at=moment(4)), Stop(at=moment(4))]
+    assert ledger_problems(state_of(*seen, *over, specs=(camera,))) == ["the lesson has no sound: no source gave any"]
 
 
 def heard(*peaks: float | None) -> list[Record]:

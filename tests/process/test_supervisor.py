@@ -107,6 +107,18 @@ def test_what_gives_no_sign_of_life_is_replaced(tmp_path: Path, beats_s: float) 
     assert bench.supervisor.troubles == {}
 
 
+def test_who_needs_long_to_begin_is_given_longer_each_time(tmp_path: Path) -> None:
+    """A machine that is busy for a while must not be made busier for ever by starting a process anew and anew."""
+    needs_s = 200.0
+    bench = Bench(tmp_path, lambda _job, _nth: {"silent_s": needs_s})
+    bench.run(30 + 60 + 120 + needs_s + 30, CAPTURE)
+    assert len(bench.launcher.started) == 4
+    assert bench.launcher.started[-1].signals == []
+    assert [sum(child.signals) for child in bench.launcher.started[:3]] == [signal.SIGKILL] * 3
+    bench.run(60, CAPTURE)
+    assert bench.supervisor.troubles == {}
+
+
 def test_a_supervisor_that_slept_itself_has_heard_nobody_and_kills_nobody(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.run(20, CAPTURE)

@@ -64,6 +64,33 @@ def test_a_source_that_never_delivers_is_not_waited_for() -> None:
     assert {shot.sources for shot in run.shots} == {("teacher",)}
 
 
+@pytest.mark.parametrize("late_s", [0.5, 4.0, 4.9, 5.3, 12.0, 28.0])
+@pytest.mark.parametrize("first", ["board", "mic"])
+@pytest.mark.parametrize("afterwards", [False, True], ids=["live", "from the folder"])
+def test_what_was_recorded_before_the_late_ones_came_is_in_the_lesson(
+    late_s: float, first: str, afterwards: bool
+) -> None:
+    """Of a start that draws out over less than 5 s the whole room begins together; else nothing is cut off."""
+    delivered = {
+        "teacher": late_s,
+        "board": 0.0 if first == "board" else late_s,
+        "mic": 0.0 if first == "mic" else late_s,
+    }
+    epochs = [
+        SimulatedEpoch(TEACHER, delivered["teacher"], 60.0, finished=True),
+        SimulatedEpoch(BOARD, delivered["board"], 60.0, finished=True),
+        SimulatedEpoch(MIC, delivered["mic"], 60.0, kinds=AUDIO, finished=True),
+    ]
+    entries = sorted([*observed(in_order(epochs)), stop(60.0)], key=lambda entry: entry[0])
+    run = lesson(TEACHER, BOARD, MIC)
+    run.go([(0.0, record) for _, record in entries], 1) if afterwards else run.go(entries, 70)
+    origin = next(record for record in run.plan if isinstance(record, Origin))
+    began = (origin.at.monotonic_ns - FIRST_BOOT.moment(0.0).monotonic_ns) / 1e9
+    assert began == pytest.approx(late_s if late_s <= 5 else 0.0, abs=0.3)
+    assert run.state.final
+    assert run.state.frozen_until == pytest.approx((60 - began) * S, abs=3 * 1_920)
+
+
 def test_an_opened_source_without_pictures_is_not_waited_for() -> None:
     mute = EpochStarted(source="board", epoch=0, at=FIRST_BOOT.moment(0.2), streams=())
     never = SimulatedEpoch(BOARD, 0.2, 0.2).records()
@@ -172,6 +199,23 @@ def test_imported_files_lie_exactly_where_the_header_says() -> None:
     assert run.state.frozen_until == 60 * S
     assert_tiles(run.shots, 60 * S)
     assert isinstance(run.plan[0], Origin)
+
+
+@pytest.mark.parametrize(("hole_s", "stands"), [(0.011, True), (0.3, True), (0.499, True), (0.5, False), (3.0, False)])
+def test_the_last_picture_of_a_part_stands_until_the_next_part(hole_s: float, stands: bool) -> None:
+    """The sound of a camera's files is some milliseconds longer than their pictures: no card for a frame or two."""
+    run, records = _imported(("teacher", 12.0))
+    (spec,) = run.state.header.sources
+    over = records.pop()
+    following = round((12.0 + hole_s) * S)
+    records.append(EpochStarted(source=spec.id, epoch=1, at=moment(), streams=_streams(), start=following))
+    records += [SegmentCommitted(segment=segment(spec, 3, epoch=1, start_s=0.0, seconds=4.0)), over]
+    run.go(observed([(0.0, record) for record in records]), 3)
+    assert run.state.final
+    assert run.state.frozen_until == pytest.approx(following + 4 * S, abs=1_920)
+    assert [shot.layout for shot in joined(run.shots)] == (
+        [Layout.FULL] if stands else [Layout.FULL, Layout.SLATE, Layout.FULL]
+    )
 
 
 def test_imported_files_are_waited_for_however_long_it_takes() -> None:

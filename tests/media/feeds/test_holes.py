@@ -53,6 +53,13 @@ def test_pictures_that_come_rarely_leave_no_holes_between_them(lasts: int) -> No
     assert holes(film(0, 30_000, 1000, lasts=lasts)) == ()
 
 
+@pytest.mark.parametrize("every", [600, 1130, 2000])
+def test_sound_that_trickles_is_full_of_holes(every: int) -> None:
+    """A line that loses nearly all: the few packets that come say how little they hold, and are no slow pace."""
+    found = holes([(at, 21) for at in range(0, 12_000, every)], Kind.AUDIO)
+    assert found == tuple((at + 21, at + every) for at in range(0, 12_000 - every, every))
+
+
 def test_sound_does_not_last_as_long_as_a_file_states_that_cannot_express_a_hole() -> None:
     stretched = [*film(0, 2000)[:-1], (1960, 20_040), *film(22_000, 24_000)]
     assert holes(stretched, Kind.AUDIO) == ((2000, 22_000),)
