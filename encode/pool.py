@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import structlog
@@ -18,7 +19,7 @@ from encode.chunk import EncodedChunk, run
 from encode.farm import open_farm, worker_was_lost
 from encode.jobs import ChunkJob, Slot
 from encode.programme import SLATE, Piece
-from lesson.errors import MediaError
+from lesson.errors import MediaError, storage_errors
 from lesson.time import seconds_from_ticks
 from process.logs import configure_logging
 from process.parentage import die_with_parent
@@ -28,6 +29,9 @@ MAX_DEATHS = 3
 HANG_S = 120.0
 HANG_PER_S = 60.0
 """A job hangs after `HANG_S` and `HANG_PER_S` for each second of its programme; the slowest box seen takes 2."""
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - nothing is written there by name
+"""Where Linux keeps a pool's semaphores: its errors do not say so, and mean no disk."""
 
 _log = structlog.get_logger()
 
@@ -83,9 +87,10 @@ class Pool:
             self.workers = farm.slots
             return farm.executor
         context = multiprocessing.get_context("spawn")  # a fork would copy threads in the middle of their work
-        return ProcessPoolExecutor(
-            self.workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
-        )
+        with storage_errors(SHARED_MEMORY):
+            return ProcessPoolExecutor(
+                self.workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
+            )
 
     def finished(self) -> Iterator[EncodedChunk]:
         """What has been made since the last call. Raises what a job raised; `MediaError` when workers keep dying."""

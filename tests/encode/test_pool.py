@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from encode.jobs import ChunkJob
-from encode.pool import MAX_DEATHS, Pool
+from encode.pool import MAX_DEATHS, SHARED_MEMORY, Pool
 from encode.programme import SLATE, Piece
 from lesson.errors import MediaError
 from lesson.model import Kind, Rendition
@@ -121,6 +124,21 @@ def test_when_workers_die_of_anything_the_stage_gives_up(pool: Pool, error_logs:
     with pytest.raises(MediaError, match="keep dying"):
         made(pool)
     assert len(error_logs) == MAX_DEATHS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_shared_memory_that_is_full_is_named(tmp_path: Path) -> None:
+    script = (
+        "from encode.pool import Pool\n"
+        "from lesson.errors import StorageError\n"
+        "try:\n    Pool(1)._open()\n"
+        "except StorageError as error:\n    print(error)\n"
+    )
+    (tmp_path / "try.py").write_text(script)
+    full = "mount -t tmpfs -o size=16k tmpfs /dev/shm && (head -c 16k /dev/zero > /dev/shm/fill || true)"
+    argv = ["unshare", "--mount", "sh", "-c", f'{full} && exec "$0" "$1"', sys.executable, str(tmp_path / "try.py")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == f"{SHARED_MEMORY}: no space left on the disk; free some and start again\n", done.stderr
 
 
 def test_closing_ends_workers_in_the_middle(pool: Pool) -> None:
