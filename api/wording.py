@@ -35,6 +35,7 @@ HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please cal
 FLAWS: Mapping[str, str] = {
     Flaw.BLACK: gettext_noop("The picture is black. Take the cap off the lens, or switch the light on."),
     Flaw.COVERED: gettext_noop("Something covers the lens. Please look at the camera."),
+    Flaw.UNDECODABLE: gettext_noop("The picture is broken. Unplug the camera and plug it in again."),
     Flaw.FROZEN: gettext_noop("The picture stands still. Unplug the camera and plug it in again."),
     Flaw.SILENT: gettext_noop("No sound is heard. Please switch the microphone on."),
     Flaw.FAINT: gettext_noop("Hardly any sound is heard. Is this the right microphone?"),

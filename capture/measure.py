@@ -36,6 +36,9 @@ class Levels:
     picture: PictureLevels | None = None
     sound: SoundLevels | None = None
 
+    def of(self, kind: Kind) -> PictureLevels | SoundLevels | None:
+        return self.picture if kind is Kind.VIDEO else self.sound
+
 
 @dataclass(slots=True)
 class Measurer:
@@ -49,15 +52,16 @@ class Measurer:
         """What a segment shows and sounds like; a file that cannot be decoded gives a `problem`."""
         kinds = {kind for kind in Kind if segment.range(kind)}
         levels = Levels()
+        flaws: tuple[Flaw, ...] = ()
         try:
             levels = self.look(path, kinds, epoch=segment.epoch)
-            missing = (Kind.VIDEO in kinds and levels.picture is None) or (Kind.AUDIO in kinds and levels.sound is None)
-            problem = UNDECODED if missing else None
+            problem = UNDECODED if any(levels.of(kind) is None for kind in kinds) else None
+            flaws = self.flaws(levels, kinds)
         except MediaError as error:
             problem = str(error)
         return SegmentMeasured(
             source=segment.source, epoch=segment.epoch, seq=segment.seq, picture=levels.picture, sound=levels.sound,
-            flaws=tuple(flaw.value for flaw in self.flaws(levels)), problem=problem,
+            flaws=tuple(flaw.value for flaw in flaws), problem=problem,
         )  # fmt: skip
 
     def look(self, path: Path, kinds: Collection[Kind], *, epoch: int = 0) -> Levels:
@@ -67,9 +71,10 @@ class Measurer:
             sound=_sound(path) if Kind.AUDIO in kinds else None,
         )
 
-    def flaws(self, levels: Levels) -> tuple[Flaw, ...]:
-        """What is wrong with what has these levels."""
-        seen = picture_flaws(levels.picture, self.role) if levels.picture else ()
+    def flaws(self, levels: Levels, kinds: Collection[Kind]) -> tuple[Flaw, ...]:
+        """What is wrong with a file of these levels that holds these kinds."""
+        broken = (Flaw.UNDECODABLE,) if Kind.VIDEO in kinds and not levels.picture else ()
+        seen = picture_flaws(levels.picture, self.role) if levels.picture else broken
         return seen + (sound_flaws(levels.sound) if levels.sound else ())
 
     def _picture(self, path: Path, epoch: int) -> PictureLevels | None:

@@ -115,7 +115,7 @@ def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Fla
             levels = measurer.look(path, kinds)
     except (MediaError, StorageError, OSError):
         return None
-    return measurer.flaws(levels) if levels.picture or levels.sound else None
+    return measurer.flaws(levels, kinds) if kinds else None
 
 
 def _store(path: Path, streams: Mapping[Kind, FeedStream], packets: list[FeedPacket]) -> None:

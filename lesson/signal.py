@@ -16,6 +16,7 @@ class Flaw(StrEnum):
 
     BLACK = "black"
     COVERED = "covered"  # one colour all over, though a camera looks into a room
+    UNDECODABLE = "undecodable"  # packets come, and no decoder makes a picture of them
     FROZEN = "frozen"  # the same picture to the last grain, though a camera looks into a room
     SILENT = "silent"  # nothing at all, not even the noise of a room
     FAINT = "faint"  # so little for so long that it may be the wrong microphone
@@ -26,6 +27,7 @@ class Flaw(StrEnum):
 FLAW_KINDS: Mapping[str, Kind] = {
     Flaw.BLACK: Kind.VIDEO,
     Flaw.COVERED: Kind.VIDEO,
+    Flaw.UNDECODABLE: Kind.VIDEO,
     Flaw.FROZEN: Kind.VIDEO,
     Flaw.SILENT: Kind.AUDIO,
     Flaw.FAINT: Kind.AUDIO,
@@ -35,6 +37,7 @@ FLAW_KINDS: Mapping[str, Kind] = {
 FLAW_WORDS: Mapping[str, str] = {
     Flaw.BLACK: "the picture is black",
     Flaw.COVERED: "something covers the lens",
+    Flaw.UNDECODABLE: "the picture cannot be decoded",
     Flaw.FROZEN: "the picture stands still",
     Flaw.SILENT: "the sound is silent",
     Flaw.FAINT: "hardly any sound is heard",
@@ -45,6 +48,7 @@ FLAW_WORDS: Mapping[str, str] = {
 FLAW_REMEDIES: Mapping[str, str] = {
     Flaw.BLACK: "take the cap off the lens, or switch the light on; of a screen, wake its computer",
     Flaw.COVERED: "look at the camera: something covers it",
+    Flaw.UNDECODABLE: "unplug the camera and plug it in again; if that does not help, choose another codec in it",
     Flaw.FROZEN: "unplug the camera and plug it in again",
     Flaw.SILENT: "switch the microphone on, plug it in, and look whether this is the right one",
     Flaw.FAINT: "say something during the test; if somebody did, look whether this is the right microphone",
@@ -52,13 +56,14 @@ FLAW_REMEDIES: Mapping[str, str] = {
     Flaw.HUM: "look at the cable of the microphone and where it is plugged in",
 }
 """What to do about it, for whoever sets the box up."""
-USELESS = frozenset({Flaw.BLACK, Flaw.COVERED, Flaw.FROZEN, Flaw.SILENT, Flaw.HUM})
+USELESS = frozenset({Flaw.BLACK, Flaw.COVERED, Flaw.UNDECODABLE, Flaw.FROZEN, Flaw.SILENT, Flaw.HUM})
 """What is recorded with one of these is as good as missing; with the others it is worse than it could be."""
 
 _S = TICKS_PER_SECOND
 PATIENCE: Mapping[str, Ticks] = {
     Flaw.BLACK: 7 * _S,
     Flaw.COVERED: 7 * _S,
+    Flaw.UNDECODABLE: 7 * _S,
     Flaw.FROZEN: 11 * _S,
     Flaw.SILENT: 7 * _S,
     Flaw.FAINT: 60 * _S,

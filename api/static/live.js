@@ -67,7 +67,10 @@
   function showConnection(works) {
     failures = works ? 0 : failures + 1;
     var warning = document.getElementById('offline');
-    if (warning) { warning.hidden = failures < TRIES_BEFORE_ALARM; }
+    var unknown = failures >= TRIES_BEFORE_ALARM;
+    if (warning) { warning.hidden = !unknown; }
+    document.documentElement.className = unknown ? 'unknown' : '';
+    if (unknown) { base = null; }
   }
 
   function refresh() {

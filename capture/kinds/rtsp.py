@@ -31,6 +31,9 @@ class NetworkCamera:
             "rtsp_transport": "tcp",
             "timeout": str(_TIMEOUT_US),
             "fpsprobesize": "0",  # the frame rate is not worth a second of the lesson
+            # µs: what libav looks at while it opens is given out in one burst, as if it had arrived only then; whatever
+            # a second does not tell, a key frame does
+            "analyzeduration": "1000000",
             "allowed_media_types": "video+audio",
         }
         url = _with_login(self.url, login.user(), login.password())

@@ -160,6 +160,19 @@ def test_a_recorder_that_went_away_is_said(root: Path, browser: Browser) -> None
     browser.wait_for(lambda: "No connection" in browser.text("#offline"), SOON)
 
 
+def test_without_a_connection_nothing_is_called_recorded(root: Path, browser: Browser) -> None:
+    """The box may have lost its power: what the page knew before is not shown as if it were true now."""
+    seen = "getComputedStyle(document.querySelector('{}')).visibility"
+    with serving(create_app(root, template())) as url:
+        browser.open(url)
+        browser.click("#button")
+        browser.wait_for(lambda: browser.text("#button") == "Stop recording", SOON)
+        assert browser.evaluate(seen.format("#status h1")) == "visible"
+    browser.wait_for(lambda: "No connection" in browser.text("#offline"), SOON)
+    for part in ("#status h1", "#elapsed", ".feeds"):
+        assert browser.evaluate(seen.format(part)) == "hidden"
+
+
 # contrast as WCAG 2 defines it, between an element's text colour and the nearest opaque background above it
 _LOWEST_CONTRAST = """(() => {
   const parts = colour => colour.match(/[\\d.]+/g).map(Number);

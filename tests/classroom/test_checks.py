@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from capture.kinds import remedy
 from capture.settings import SourceSettings
 from capture.trial import try_source
 from classroom.checks import checks_result, self_test
-from classroom.feed_check import check_feed
+from classroom.feed_check import FlawedFeedError, check_feed
 from classroom.settings import Settings
 from lesson.errors import MediaError
 from lesson.model import Kind, Role
@@ -24,6 +25,7 @@ from lesson.signal import FLAW_KINDS, FLAW_REMEDIES, FLAW_WORDS, Flaw
 from lesson.source_fault import SourceFault
 from publish.settings import StoreSettings
 from publish.store import ATTENDED_REPLY_S
+from tests.kit.camera_content import content, nal_units
 from tests.kit.devices import usb_camera
 from tests.kit.flawed import flawed_clip
 from tests.kit.lessons import source
@@ -154,7 +156,25 @@ def test_a_store_without_tls_and_a_missing_player_have_their_remedies(tmp_path: 
     assert "hls_js" in found["hls_js"]["remedy"]
 
 
-@pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw not in {Flaw.FROZEN, Flaw.FAINT}])
+def test_a_camera_whose_pictures_no_decoder_makes_anything_of_fails() -> None:
+    whole = content()
+    units = tuple(replace(unit, data=garbled(unit.data)) if unit.kind is Kind.VIDEO else unit for unit in whole.units)
+    camera = RtspCamera(shown=replace(whole, units=units)).start()
+    try:
+        with pytest.raises(FlawedFeedError) as raised:
+            check_feed(source("teacher", uri=camera.url))
+    finally:
+        camera.stop()
+    assert raised.value.flaw is Flaw.UNDECODABLE
+
+
+def garbled(annex_b: bytes) -> bytes:
+    """A coded picture with its parameter sets, and nothing in its slices."""
+    nals = (nal if nal[0] & 31 in {7, 8} else nal[:1] + b"\xff" * len(nal[1:]) for nal in nal_units(annex_b))
+    return b"".join(b"\0\0\0\1" + nal for nal in nals)
+
+
+@pytest.mark.parametrize("flaw", [f for f in Flaw if f not in {Flaw.FROZEN, Flaw.FAINT, Flaw.UNDECODABLE}])
 def test_a_feed_that_delivers_nothing_worth_recording_fails_with_what_to_do(tmp_path: Path, flaw: Flaw) -> None:
     clip = flawed_clip(tmp_path / "clip.mkv", flaw, seconds=6)
     role = Role.MIC if FLAW_KINDS[flaw] is Kind.AUDIO else Role.TEACHER

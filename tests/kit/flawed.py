@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,7 +66,24 @@ def flawed_clip(path: Path, flaw: Flaw | None, *, seconds: int = 8, kind: Kind |
     """A Matroska file of pictures or sound with this flaw; without one, `kind` says of what."""
     if (FLAW_KINDS[flaw] if flaw else kind) is Kind.AUDIO:
         return tape(path, SOUNDS[flaw](seconds))
+    if flaw is Flaw.UNDECODABLE:
+        return _garbled(filmed(path, [None] * seconds))
     return filmed(path, [flaw] * seconds)
+
+
+def _garbled(path: Path) -> Path:
+    """The packets of a film, each of its coded pictures overwritten."""
+    whole = path.with_suffix(".whole.mkv")
+    path.rename(whole)
+    with av.open(str(whole)) as film_of, av.open(str(path), "w", format="matroska") as out:
+        stream = out.add_stream_from_template(film_of.streams.video[0], opaque=True)
+        for packet in film_of.demux(video=0):
+            if packet.size:
+                coded = av.Packet(bytes(packet)[:4] + b"\x65" + b"\0" * (packet.size - 5))
+                coded.pts, coded.dts, coded.time_base = packet.pts, packet.dts, packet.time_base
+                coded.is_keyframe, coded.stream = packet.is_keyframe, stream
+                out.mux(coded)
+    return path
 
 
 def filmed(path: Path, flaws: list[Flaw | None]) -> Path:
