@@ -81,9 +81,7 @@ _REMEDIES: dict[str, str] = {
         "what is being recorded goes on, Start and Stop wait; restart the recorder if this stays"
     ),
     Fault.VOICE_LOST: gettext_noop("pictures are recorded without sound; look at the microphone and its cable"),
-    Fault.NO_VOICE: gettext_noop(
-        "no source gives any sound: add a microphone to [[sources]], or switch on that of a camera"
-    ),
+    Fault.NO_VOICE: gettext_noop("no source gives any sound: add a microphone, or switch on that of a camera"),
     Fault.SIGNAL_UNCHECKED: gettext_noop(
         "recording goes on; whether pictures are black or sound is silent is not known, the log says why"
     ),

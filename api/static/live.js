@@ -94,7 +94,26 @@
     form.setAttribute('data-sent', 'yes');
     form.className = 'sent';
     setTimeout(function () { release(form); }, 8000);
+    if (window.fetch) { event.preventDefault(); send(form); }
   });
+
+  /* not by leaving the page: while the recorder does not answer, a press would be lost with it */
+  function send(form) {
+    var fields = [], kept = document.getElementById('kept');
+    for (var i = 0; i < form.elements.length; i++) {
+      var field = form.elements[i];
+      if (field.name) { fields.push(encodeURIComponent(field.name) + '=' + encodeURIComponent(field.value)); }
+    }
+    var type = 'application/x-www-form-urlencoded';
+    fetch(form.action, { method: 'POST', headers: { 'Content-Type': type, Accept: 'text/html' }, body: fields.join('&') })
+      .then(function (answer) {
+        if (answer.ok) { location.href = answer.url; } else { form.submit(); }
+      })
+      .catch(function () {
+        kept.hidden = false;
+        setTimeout(function () { send(form); }, PERIOD_MS);
+      });
+  }
 
   function release(form) { form.removeAttribute('data-sent'); form.className = ''; }
 

@@ -160,6 +160,19 @@ def test_a_recorder_that_went_away_is_said(root: Path, browser: Browser) -> None
     browser.wait_for(lambda: "No connection" in browser.text("#offline"), SOON)
 
 
+def test_a_press_while_the_recorder_is_away_is_sent_when_it_is_back(root: Path, browser: Browser) -> None:
+    with serving(create_app(root, template())) as url:
+        browser.open(url)
+        browser.click("#button")
+        browser.wait_for(lambda: browser.text("#button") == "Stop recording", SOON)
+    browser.click("#button")
+    browser.wait_for(lambda: not browser.evaluate("document.getElementById('kept').hidden"), SOON)
+    assert running(root), "nobody has heard of it yet"
+    with serving(create_app(root, template()), port=int(url.rpartition(":")[2])):
+        browser.wait_for(lambda: browser.text("#button") == "Start recording", SOON)
+        assert Catalogue(root).running() is None
+
+
 def test_without_a_connection_nothing_is_called_recorded(root: Path, browser: Browser) -> None:
     """The box may have lost its power: what the page knew before is not shown as if it were true now."""
     seen = "getComputedStyle(document.querySelector('{}')).visibility"

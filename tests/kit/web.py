@@ -14,11 +14,11 @@ from tests.kit.waiting import wait_until
 
 
 @contextmanager
-def serving(app: FastAPI, patience: Patience | None = None) -> Iterator[str]:
-    """Serve `app` from a thread, as the box does, and give its base URL, without a slash at the end."""
+def serving(app: FastAPI, patience: Patience | None = None, *, port: int = 0) -> Iterator[str]:
+    """Serve `app` from a thread, as the box does, and give its base URL, without a slash at the end; `port` 0: any."""
     patience = patience or Patience()
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, http=patient_protocol(patience),
+        app, host="127.0.0.1", port=port, log_config=None, access_log=False, http=patient_protocol(patience),
         timeout_keep_alive=round(patience.idle_s),
     )  # fmt: skip
     server = uvicorn.Server(config)
