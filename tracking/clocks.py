@@ -1,18 +1,10 @@
 """The lesson clock: where each epoch of each source lies in lesson time. Pure rules over the folded journals.
 
-Every arrival of a packet says `monotonic - pts`: the offset between two clocks plus a delay that is never negative.
-The line that touches the arrivals from below is therefore the clock (the least-delay envelope; the edge of the lower
-convex hull over the middle of the window is the linear program of Moon, Skelly and Towsley, INFOCOM 1999). The
-lesson clock is the master microphone's sample count: its epoch keeps one offset for ever, and all other sources are
-placed through the monotonic clock onto it. Numbers: docs/adr/0005-lesson-clock.md.
+The lesson clock is the master microphone's sample count: its epoch keeps one offset for ever, and all other sources are
+placed through the monotonic clock onto it (`tracking/epoch_clock.py`). Numbers: docs/adr/0005-lesson-clock.md.
 """
 
 from __future__ import annotations
-
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 
 from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
@@ -20,116 +12,13 @@ from lesson.model import Kind, SegmentRecord
 from lesson.records import EpochStarted
 from lesson.source_state import SourceState
 from lesson.state import LessonState
-from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, ticks_from_ns, ticks_from_pts, ticks_from_seconds
+from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, ticks_from_ns, ticks_from_seconds
+from tracking.epoch_clock import EpochClock
 
-FIT_WINDOW: Ticks = 120 * TICKS_PER_SECOND
-MIN_BASE: Ticks = 30 * TICKS_PER_SECOND
-"""Arrivals over less time than this say nothing about drift."""
-MAX_SLOPE = 300e-6
-"""Crystals stay within 100 ppm; what looks steeper is jitter."""
 MAP_STEP: Ticks = TICKS_PER_SECOND // 200
 """An epoch gets a new map when its offset has moved by 5 ms: an eighth of a frame, a fifth of what eyes notice."""
 LONGEST_OUTAGE: Ticks = 3_600 * TICKS_PER_SECOND
 """How long a reboot may have taken at most when the wall clock is the only witness."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A packet: its PTS in source ticks, and monotonic clock minus PTS when it had arrived."""
-
-    pts: Ticks
-    delay: Ticks
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Monotonic clock minus PTS at the newest arrival; `residual`: how far a typical arrival lies above the line."""
-
-    offset: Ticks
-    residual: Ticks
-
-
-def fit_clock(arrivals: Sequence[Arrival]) -> Fit:
-    """The least-delay line through the newest `FIT_WINDOW` of arrivals, read at the newest. Needs at least one."""
-    newest = max(arrival.pts for arrival in arrivals)
-    points = sorted((a.pts - newest, a.delay) for a in arrivals if a.pts > newest - FIT_WINDOW)
-    slope = _envelope_slope(points) if points[-1][0] - points[0][0] >= MIN_BASE else 0.0
-    slope = max(-MAX_SLOPE, min(MAX_SLOPE, slope))
-    heights = sorted(delay - slope * pts for pts, delay in points)
-    return Fit(round(heights[0]), round(heights[len(heights) // 2] - heights[0]))
-
-
-def _envelope_slope(points: Sequence[tuple[Ticks, Ticks]]) -> float:
-    """Slope of the lower convex hull of sorted points where it passes their mean time."""
-    hull: list[tuple[Ticks, Ticks]] = []
-    for x, y in points:
-        while len(hull) > 1 and _above(hull[-2], hull[-1], (x, y)):
-            hull.pop()
-        if hull and hull[-1][0] == x:  # sorted: the lower of two arrivals of one PTS came first
-            continue
-        hull.append((x, y))
-    mean = sum(x for x, _ in points) / len(points)
-    for (x0, y0), (x1, y1) in pairwise(hull):
-        if x0 <= mean <= x1:
-            return (y1 - y0) / (x1 - x0)
-    return 0.0
-
-
-def _above(a: tuple[Ticks, Ticks], b: tuple[Ticks, Ticks], c: tuple[Ticks, Ticks]) -> bool:
-    """Whether `b` lies on or above the line from `a` to `c`."""
-    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
-
-
-def segment_arrivals(segment: SegmentRecord) -> list[Arrival]:
-    """The arrivals a segment's record holds; none for imported and salvaged segments."""
-    return [
-        Arrival(pts := ticks_from_pts(anchor.pts, segment.time_base), ticks_from_ns(anchor.monotonic_ns) - pts)
-        for anchor in segment.anchors
-    ]
-
-
-@dataclass(slots=True)
-class _EpochClock:
-    """Arrivals of one live epoch, segment by segment, and the fits made of them so far.
-
-    `spans`: source ticks of each segment, all its streams together. `made_at`: monotonic time (ticks) at which each fit
-    could be made. `first_key`: monotonic time of the first decodable sample of each kind.
-    """
-
-    epoch: EpochStarted
-    spans: list[Span] = field(default_factory=list)
-    arrivals: list[Arrival] = field(default_factory=list)
-    fits: list[Fit] = field(default_factory=list)
-    made_at: list[Ticks] = field(default_factory=list)
-    first_key: dict[Kind, Ticks] = field(default_factory=dict)
-    checked: int = 0
-
-    def add(self, segment: SegmentRecord) -> None:
-        found = [span for kind in Kind if (span := segment.span(kind)) is not None]
-        if not found:
-            return
-        span = Span(min(one.start for one in found), max(one.end for one in found))
-        fit = self._fit(segment, span)
-        made_at = span.end + fit.offset
-        self.spans.append(span)
-        self.fits.append(fit)
-        self.made_at.append(max(made_at, self.made_at[-1]) if self.made_at else made_at)
-        for kind in Kind:
-            packets = segment.range(kind)
-            if packets is not None and kind not in self.first_key:
-                self.first_key[kind] = ticks_from_pts(packets.key, segment.time_base) + fit.offset
-
-    def _fit(self, segment: SegmentRecord, span: Span) -> Fit:
-        self.arrivals += segment_arrivals(segment)
-        if not self.arrivals:  # salvaged: its arrivals are lost, the moment the epoch started is what is left
-            return Fit(ticks_from_ns(self.epoch.at.monotonic_ns) - span.start, 0)
-        newest = self.arrivals[-1].pts
-        self.arrivals = [arrival for arrival in self.arrivals if arrival.pts > newest - 2 * FIT_WINDOW]
-        return fit_clock(self.arrivals)
-
-    def fit_at(self, monotonic: Ticks) -> Fit:
-        """The fit as it was when the monotonic clock showed this; the first one rules everything before."""
-        return self.fits[max(0, bisect_right(self.made_at, monotonic) - 1)]
 
 
 class LessonClock:
@@ -137,9 +26,9 @@ class LessonClock:
 
     def __init__(self, state: LessonState) -> None:
         self._state = state
-        self._clocks: dict[tuple[str, int], _EpochClock] = {}
+        self._clocks: dict[tuple[str, int], EpochClock] = {}
         self._read: dict[str, tuple[SourceState, int]] = {}
-        self._boots: dict[str, list[tuple[SourceState, _EpochClock]]] = {}
+        self._boots: dict[str, list[tuple[SourceState, EpochClock]]] = {}
 
     def _refresh(self) -> None:
         """Take in what is newly committed."""
@@ -160,14 +49,14 @@ class LessonClock:
         key = (source.spec.id, segment.epoch)
         clock = self._clocks.get(key)
         if clock is None:
-            clock = self._clocks[key] = _EpochClock(epoch)
+            clock = self._clocks[key] = EpochClock(epoch)
         clock.add(segment)
         if len(clock.spans) == 1:
             boot = self._boots.setdefault(epoch.at.boot, [])
             boot.append((source, clock))
             boot.sort(key=lambda pair: (pair[1].epoch.at.monotonic_ns, pair[0].spec.id))
 
-    def _live(self, boot: str) -> list[tuple[SourceState, _EpochClock]]:
+    def _live(self, boot: str) -> list[tuple[SourceState, EpochClock]]:
         """Live epochs of one boot that have a segment, in the order they started."""
         return self._boots.get(boot, [])
 
@@ -185,8 +74,18 @@ class LessonClock:
         self._refresh()
         for source, clock in self._live(boot):
             if source.spec.id == source_id and kind in clock.first_key:
-                return clock.first_key[kind]
+                return clock.first_key[kind] + clock.first.offset
         return None
+
+    def settling(self, source: SourceState) -> bool:
+        """Whether it is not known yet where the newest epoch of a source lies, though something of it is recorded."""
+        self._refresh()
+        clock = self._clocks.get((source.spec.id, source.last_epoch))
+        return clock is not None and self._settling(source, clock)
+
+    def _settling(self, source: SourceState, clock: EpochClock) -> bool:
+        over = clock.epoch.epoch != source.last_epoch or source.lost is not None or source.finished
+        return clock.settled is None and not over and not self._state.captured
 
     def _tie(self, boot: str, monotonic: Ticks) -> Ticks | None:
         """What to add to a monotonic time (ticks) to get lesson ticks; None while nothing ties that boot.
@@ -210,7 +109,7 @@ class LessonClock:
         # 3. a later boot: the epoch that the wall clock placed (`_tie_by_elapsed`). By its first fit, for the place was
         # found by that one; a later fit knows its drift too, and would move everything else by it
         for source, clock in tied:
-            return source.maps[clock.epoch.epoch][0].offset - clock.fits[0].offset
+            return source.maps[clock.epoch.epoch][0].offset - clock.first.offset
         return None
 
     def lesson_time(self, moment: Moment) -> Ticks | None:
@@ -252,23 +151,24 @@ class LessonClock:
     def _boot_maps(self, boot: str) -> list[ClockMap]:
         live = self._live(boot)
         for source, clock in live:
-            if not source.maps.get(clock.epoch.epoch):  # one at a time: what is mapped ties what follows
-                return [self._first_map(source, clock, live[0][1].epoch)]
-        return [m for source, clock in live if source.spec.id != self._master for m in self._drift(source, clock)]
+            if not source.maps.get(clock.epoch.epoch) and not self._settling(source, clock):
+                return [self._first_map(source, clock, live[0][1].epoch)]  # one at a time: it ties what follows
+        placed = [(s, c) for s, c in live if s.spec.id != self._master and s.maps.get(c.epoch.epoch)]
+        return [m for source, clock in placed for m in self._drift(source, clock)]
 
     @property
     def _master(self) -> str | None:
         return self._state.origin.master if self._state.origin else None
 
-    def _first_map(self, source: SourceState, clock: _EpochClock, first: EpochStarted) -> ClockMap:
-        fit = clock.fits[0]
-        tie = self._tie(clock.epoch.at.boot, clock.spans[0].end + fit.offset)
+    def _first_map(self, source: SourceState, clock: EpochClock, first: EpochStarted) -> ClockMap:
+        fit, known = clock.first, clock.settled or 0
+        tie = self._tie(clock.epoch.at.boot, clock.spans[known].end + fit.offset)
         offset = fit.offset + (self._tie_by_elapsed(first) if tie is None else tie)
-        clock.checked = 1
-        span = clock.spans[0].shifted(offset)
+        clock.checked = known + 1
+        span = Span(clock.spans[0].start, clock.spans[known].end).shifted(offset)
         return ClockMap(source.spec.id, clock.epoch.epoch, span, offset, residual=fit.residual)
 
-    def _drift(self, source: SourceState, clock: _EpochClock) -> list[ClockMap]:
+    def _drift(self, source: SourceState, clock: EpochClock) -> list[ClockMap]:
         """New maps where the clock of an epoch has moved away from the map that rules it by more than `MAP_STEP`.
 
         Segment by segment, each once and by the fit that was made with it, so that a plan made live and one made

@@ -45,9 +45,8 @@ def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
     found: list[Reach] = []
     for kind in sorted({stream.kind for stream in epoch.streams}):
         newest = [span for span, _ in source.segments_of(kind, epoch.epoch).newest(RECENT_SEGMENTS)]
-        if newest:
-            until = source.to_lesson(epoch.epoch, newest[-1].end)
-        else:
+        until = source.to_lesson(epoch.epoch, newest[-1].end) if newest else None
+        if until is None:
             until = epoch.start if epoch.start is not None else clock.lesson_time(epoch.at)
         longest = max((span.duration for span in newest), default=0)
         if until is not None:

@@ -29,6 +29,8 @@ def choose_origin(state: LessonState, clock: LessonClock, now: Moment) -> Origin
         return None
     if not state.captured and any(_may_still_matter(state, source, now) for source in state.sources.values()):
         return None
+    if not state.captured and any(clock.settling(source) for source in state.sources.values()):
+        return None
     delivering = [source for source in state.sources.values() if source.segments]
     if all(source.epochs[0].start is not None for source in delivering):
         moment = state.start.at if state.start else delivering[0].epochs[0].at

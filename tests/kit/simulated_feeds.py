@@ -67,6 +67,8 @@ class SimulatedEpoch:
     lost: str | None = None
     finished: bool = False
     with_anchors: bool = True
+    held_s: float = 0.0
+    """For so long after the beginning nothing arrives, and then all of it at once."""
     seed: int = 0
     seqs: list[int] = field(default_factory=list)
 
@@ -84,14 +86,19 @@ class SimulatedEpoch:
         began = EpochStarted(
             source=self.spec.id,
             epoch=self.epoch,
-            at=self.boot.moment(self.begin_s),
+            at=self.boot.moment(self.begin_s + self.held_s),
             streams=tuple(info[kind] for kind in self.kinds),
         )
-        out: list[tuple[float, Record]] = [(self.begin_s + 0.05, began)]
+        out: list[tuple[float, Record]] = [(self.begin_s + self.held_s + 0.05, began)]
         at, seq = self.begin_s, self.first_seq
         while at < self.end_s - 1e-6:
             until = min(at + self.segment_s, self.end_s)
-            out.append((until + 0.1, SegmentCommitted(segment=self._segment(rng, seq, at, until))))
+            out.append(
+                (
+                    max(until, self.begin_s + self.held_s) + 0.1,
+                    SegmentCommitted(segment=self._segment(rng, seq, at, until)),
+                )
+            )
             self.seqs.append(seq)
             at, seq = until, seq + 1
         if self.lost is not None:
@@ -119,7 +126,11 @@ class SimulatedEpoch:
 
     def _promptest(self, rng: random.Random, start: float, end: float) -> Anchor:
         instants = [start + index * 0.04 for index in range(max(1, round((end - start) / 0.04)))]
-        arrivals = [(self._pts(at), self.boot.moment(at + self.jitter(rng, at)).monotonic_ns) for at in instants]
+        held_until = self.begin_s + self.held_s
+        arrivals = [
+            (self._pts(at), self.boot.moment(max(at + self.jitter(rng, at), held_until)).monotonic_ns)
+            for at in instants
+        ]
         pts, monotonic = min(arrivals, key=lambda pair: pair[1] * 48_000 // 1_000_000_000 - pair[0])
         return Anchor(pts=pts, monotonic_ns=monotonic)
 

@@ -14,7 +14,8 @@ from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND
 from tests.kit.lessons import header, source
 from tests.kit.simulated_feeds import FIRST_BOOT, Boot, SimulatedEpoch, bursts, exponential, in_order, no_jitter
-from tracking.clocks import Arrival, LessonClock, fit_clock
+from tracking.clocks import LessonClock
+from tracking.epoch_clock import Arrival, fit_clock
 from tracking.evidence import Evidence
 from tracking.planner import Planner
 

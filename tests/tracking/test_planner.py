@@ -91,6 +91,34 @@ def test_what_was_recorded_before_the_late_ones_came_is_in_the_lesson(
     assert run.state.frozen_until == pytest.approx((60 - began) * S, abs=3 * 1_920)
 
 
+@pytest.mark.parametrize("held_s", [0.0, 0.9, 3.0, 7.0, 10.0])
+@pytest.mark.parametrize("late", ["teacher", "mic", "both"])
+@pytest.mark.parametrize("afterwards", [False, True], ids=["live", "from the folder"])
+def test_what_arrives_in_a_burst_lies_where_it_was_taken(held_s: float, late: str, afterwards: bool) -> None:
+    """A process that got no core at first, a line that held everything up, a camera that sends some of its past."""
+    held = {name: held_s if late in {name, "both"} else 0.0 for name in ("teacher", "mic")}
+    epochs = [
+        SimulatedEpoch(TEACHER, 0.0, 30.0, held_s=held["teacher"], jitter=exponential(0.01), lost="gone"),
+        SimulatedEpoch(TEACHER, 33.0, 90.0, epoch=1, first_seq=8, held_s=held["teacher"], jitter=exponential(0.01),
+                       ppm=-80, finished=True),
+        SimulatedEpoch(BOARD, 0.0, 90.0, jitter=exponential(0.01), ppm=90, finished=True),
+        SimulatedEpoch(MIC, 0.0, 90.0, kinds=AUDIO, held_s=held["mic"], jitter=exponential(0.01), finished=True),
+    ]  # fmt: skip
+    entries = sorted([*observed(in_order(epochs)), stop(90.0)], key=lambda entry: entry[0])
+    run = lesson(TEACHER, BOARD, MIC)
+    run.go([(0.0, record) for _, record in entries], 1) if afterwards else run.go(entries, 100)
+    assert run.state.final
+    for epoch in epochs:
+        source = run.state.sources[epoch.spec.id]
+        for map_ in source.maps[epoch.epoch]:
+            true = epoch.begin_s + (map_.span.start - map_.offset) / S
+            assert map_.span.start / S == pytest.approx(true, abs=0.1)
+    assert {gap.source for gap in run.state.gaps()} <= {"teacher"}
+    for gap in run.state.gaps():
+        assert (gap.span.start / S, gap.span.end / S) == pytest.approx((30.0, 33.0), abs=0.1)
+    assert not any(shot.layout is Layout.SLATE for shot in run.shots)
+
+
 def test_an_opened_source_without_pictures_is_not_waited_for() -> None:
     mute = EpochStarted(source="board", epoch=0, at=FIRST_BOOT.moment(0.2), streams=())
     never = SimulatedEpoch(BOARD, 0.2, 0.2).records()
