@@ -93,6 +93,7 @@ class LiveFeed:
         unknown = [stream for stream in chosen if not _described(stream)]
         self._in_band = [stream for stream in unknown if not device.timeless and may_describe_itself(stream)]
         self._unknown = {stream.index for stream in unknown if stream not in self._in_band}
+        self._used = {stream.index for stream in chosen}
         self._seen_in_vain: set[int] = set()
         self.late: frozenset[Kind] = frozenset()
         self.reopens = device.timeout_us is not None
@@ -109,11 +110,10 @@ class LiveFeed:
         return encoded.stream if encoded else FeedStream(stream_info(stream), stream)
 
     def _announced(self) -> Iterator[Announced]:
-        used = {stream.index for stream in [*self._streams, *self._in_band]} | self._unknown
         for stream in [*self._container.streams.video, *self._container.streams.audio]:
             context = stream.codec_context
             codec = context.codec.canonical_name if context is not None else ""
-            code = None if stream.index in used else Loss.LEFT_OUT
+            code = None if stream.index in self._used else Loss.LEFT_OUT
             yield Announced(stream=stream.index, kind=Kind(stream.type), codec=codec, used=code is None, code=code)
 
     def packets(self) -> Iterator[FeedPacket]:
@@ -121,8 +121,7 @@ class LiveFeed:
             yield from self._arriving() if self._device.timeless else self._stamped()
 
     def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
-        used = {stream.index for stream in [*self._streams, *self._in_band]} | self._unknown
-        wanted = [stream for stream in self._container.streams if stream.index in used]
+        wanted = [stream for stream in self._container.streams if stream.index in self._used]
         before_ns = time.monotonic_ns()
         for packet in coded_packets(self._container, wanted):
             arrival_ns = time.monotonic_ns()
