@@ -92,7 +92,7 @@ def test_the_microphone_is_the_clock(state: LessonState) -> None:
 def test_pictures_of_every_epoch_meet_the_sound(folder: LessonFolder, state: LessonState, source_id: str) -> None:
     offsets = scene_to_lesson(folder, state, source_id)
     clicks = click_times(folder, state)
-    assert len(offsets) > 80
+    assert len(offsets) > 60, "at least four seconds of the slowest camera, whenever it was killed"
     assert len(clicks) >= 3
     for offset in (min(offsets), max(offsets)):
         misses = [(at - offset + MARK_PERIOD // 2) % MARK_PERIOD - MARK_PERIOD // 2 for at in clicks]
