@@ -115,7 +115,8 @@ def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Fla
             levels = measurer.look(path, kinds)
     except (MediaError, StorageError, OSError):
         return None
-    return measurer.flaws(levels, kinds) if kinds else None
+    known = levels.picture or levels.sound or Kind.VIDEO in kinds  # of pictures it is known that nobody can decode them
+    return measurer.flaws(levels, kinds) if known else None
 
 
 def _store(path: Path, streams: Mapping[Kind, FeedStream], packets: list[FeedPacket]) -> None:

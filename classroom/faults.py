@@ -14,6 +14,7 @@ from lesson.clock import Moment
 from lesson.durable import write_atomic
 from lesson.elapsed import EARLIEST
 from lesson.model import Kind
+from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.store_fault import StoreFault
 from lesson.time import TICKS_PER_SECOND, Ticks
@@ -66,10 +67,14 @@ def voice_faults(state: LessonState) -> Faults:
     if state.stop or any(source.delivers(Kind.AUDIO) for source in state.sources.values()):
         return {}
     if not heard:
-        shown = [stretch.span.duration for source in state.sources.values() for stretch in source.coverage(Kind.VIDEO)]
-        late = any(length >= NO_VOICE for length in shown)
+        late = any(_shown(source) >= NO_VOICE for source in state.sources.values())
         return {(Fault.NO_VOICE, state.header.id): "no source has given any sound so far"} if late else {}
     return {(Fault.VOICE_LOST, state.header.id): f"no sound any more from {', '.join(heard)}"}
+
+
+def _shown(source: SourceState) -> Ticks:
+    """How much picture there is of a source."""
+    return sum(stretch.span.duration for stretch in source.coverage(Kind.VIDEO))
 
 
 def clock_faults(now: Moment, began: Moment) -> Faults:

@@ -114,8 +114,8 @@ class _History:
         """What the ledger says of the epochs that had the other kind meanwhile and not this one, if it says why."""
         epochs = {stretch.epoch for stretch in self._source.stretches(self._other, hole)}
         accounts = self._source.accounts.values()
-        found = [a.code for a in accounts if a.epoch in epochs and a.kind is self._kind and not a.used and a.code]
-        return found[0] if found else None
+        away = [a for a in accounts if a.epoch in epochs and a.kind is self._kind and not a.used]
+        return next((a.code for a in away if a.code and a.code != Loss.LEFT_OUT), None)
 
     def _other_beside(self, hole: Span) -> bool:
         """Whether the source delivered its other kind while this one was missing."""

@@ -124,7 +124,8 @@ def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[s
 
 def _is_a_gap(source: SourceState, account: StreamAccount) -> bool:
     """Whether it says no more than that a live source's stream was away for a while: gaps tell when."""
-    return not source.spec.imported and not account.used and source.delivered(account.kind)
+    away = not account.used and account.code != Loss.LEFT_OUT
+    return away and not source.spec.imported and source.delivered(account.kind)
 
 
 def _part(source: SourceState, epoch: int) -> str:

@@ -50,7 +50,8 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
     if not state.encoded:
-        return [f"{folder.header.id}: its journals lost lines since it was published: what it needs is not known here"]
+        said = "published, but this disk does not know all of it any more"
+        return [f"{folder.header.id}: {said}; `classreel verify {folder.path.name}` says what is damaged"]
     return [problem for _, problem in differing(folder, store, published(state), deep=deep)]
 
 

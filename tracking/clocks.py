@@ -161,7 +161,7 @@ class LessonClock:
         return self._state.origin.master if self._state.origin else None
 
     def _first_map(self, source: SourceState, clock: EpochClock, first: EpochStarted) -> ClockMap:
-        fit, known = clock.first, clock.settled or 0
+        fit, known = clock.first, clock.placed_by
         tie = self._tie(clock.epoch.at.boot, clock.spans[known].end + fit.offset)
         offset = fit.offset + (self._tie_by_elapsed(first) if tie is None else tie)
         clock.checked = known + 1

@@ -110,7 +110,7 @@ class EpochClock:
         if not found:
             return
         span = Span(min(one.start for one in found), max(one.end for one in found))
-        before = self._delay(span)
+        before = self.arrivals[-1].delay if self.arrivals else None
         fit = self._fit(segment, span)
         if self.settled is None and (len(self.fits) + 1 >= MOST_UNSETTLED or not self._catches_up(span, before)):
             self.settled = len(self.fits)
@@ -123,23 +123,27 @@ class EpochClock:
             if packets is not None and kind not in self.first_key:
                 self.first_key[kind] = ticks_from_pts(packets.key, segment.time_base)
 
-    def _delay(self, span: Span) -> Ticks:
-        """How late the newest arrival is, or the first packet of all when the epoch was begun with it."""
-        if self.arrivals:
-            return self.arrivals[-1].delay
-        return ticks_from_ns(self.epoch.at.monotonic_ns) - span.start - (LATE_START - CATCHING_UP)
+    def _catches_up(self, span: Span, before: Ticks | None) -> bool:
+        """Whether a segment ends in the midst of a burst of what had been held up.
 
-    def _catches_up(self, span: Span, before: Ticks) -> bool:
-        """Whether a segment ends in the midst of a burst of what had been held up; `before`: how late it was before."""
+        `before`: how late the segment before it was; None for the first, which has the moment the epoch was begun.
+        """
         if not self.arrivals:  # salvaged: nothing will ever tell
             return False
-        newest = self.arrivals[-1]
-        return before - newest.delay > CATCHING_UP and newest.pts >= span.end - LAST_MOMENT
+        newest, allowed = self.arrivals[-1], CATCHING_UP
+        if before is None:
+            before, allowed = ticks_from_ns(self.epoch.at.monotonic_ns) - span.start, LATE_START
+        return before - newest.delay > allowed and newest.pts >= span.end - LAST_MOMENT
+
+    @property
+    def placed_by(self) -> int:
+        """Position of the fit that places the epoch: the first that is believed, failing that the newest."""
+        return len(self.fits) - 1 if self.settled is None else self.settled
 
     @property
     def first(self) -> Fit:
-        """The fit by which the epoch is placed."""
-        return self.fits[-1 if self.settled is None else self.settled]
+        """The fit that places the epoch."""
+        return self.fits[self.placed_by]
 
     def _fit(self, segment: SegmentRecord, span: Span) -> Fit:
         self.arrivals += segment_arrivals(segment)
@@ -151,4 +155,4 @@ class EpochClock:
 
     def fit_at(self, monotonic: Ticks) -> Fit:
         """The fit as it was when the monotonic clock showed this; the first that is believed rules all before."""
-        return self.fits[max(self.settled or 0, bisect_right(self.made_at, monotonic) - 1)]
+        return self.fits[max(self.placed_by, bisect_right(self.made_at, monotonic) - 1)]

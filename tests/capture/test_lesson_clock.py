@@ -29,7 +29,7 @@ PICTURES = ("teacher", "students")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> LessonFolder:
-    """8 s of two cameras and a microphone whose clocks start anywhere; one camera process is killed on the way."""
+    """12 s of two cameras and a microphone whose clocks start anywhere; one camera process is killed on the way."""
     folder = live_lesson(
         tmp_path_factory.mktemp("clock"),
         source("teacher", uri="test:teacher?size=320x180"),
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> LessonFolder:
             killed.kill()
         captures.append(processes.enter_context(Capture(folder, "students")))
         wait_for_media(folder, "students", epoch=1, size=8_000)
-        mic.wait_for_segments(2)
+        mic.wait_for_segments(3)
         stop_now(folder)
         assert [capture.wait() for capture in captures] == [0, 0, 0]
     return folder
@@ -92,7 +92,7 @@ def test_the_microphone_is_the_clock(state: LessonState) -> None:
 def test_pictures_of_every_epoch_meet_the_sound(folder: LessonFolder, state: LessonState, source_id: str) -> None:
     offsets = scene_to_lesson(folder, state, source_id)
     clicks = click_times(folder, state)
-    assert len(offsets) > 60, "at least four seconds of the slowest camera, whenever it was killed"
+    assert len(offsets) > 80
     assert len(clicks) >= 3
     for offset in (min(offsets), max(offsets)):
         misses = [(at - offset + MARK_PERIOD // 2) % MARK_PERIOD - MARK_PERIOD // 2 for at in clicks]

@@ -113,6 +113,19 @@ def test_a_part_is_named() -> None:
     assert (summary.stated, summary.reason) == (24 * SECOND, Loss.TRUNCATED)
 
 
+@pytest.mark.parametrize(("code", "said"), [(Loss.ABSENT, False), (Loss.UNDECODABLE, False), (Loss.LEFT_OUT, True)])
+def test_what_a_live_source_lacked_for_a_while_is_a_gap_and_a_track_left_out_a_problem(code: Loss, said: bool) -> None:
+    camera = source("teacher")
+    records = [
+        epoch_started(camera),
+        StreamAccount(source="teacher", epoch=0, stream=0, kind=Kind.VIDEO, codec="h264", used=False, code=code.value),
+        epoch_started(camera, 1),
+        SegmentCommitted(segment=segment(camera, 0, epoch=1)),
+    ]
+    problems = ledger_problems(state_of(*records, specs=(camera,)))
+    assert any("picture track 1 (h264) is not in the lesson" in problem for problem in problems) is said
+
+
 def test_where_no_file_has_a_picture_is_said() -> None:
     film = source("teacher", imported=True, uri="file:/a.mp4")
     shots = [

@@ -119,6 +119,24 @@ def test_what_arrives_in_a_burst_lies_where_it_was_taken(held_s: float, late: st
     assert not any(shot.layout is Layout.SLATE for shot in run.shots)
 
 
+@pytest.mark.parametrize("lasts_s", [3.0, 6.0, 9.0, 11.0])
+@pytest.mark.parametrize("afterwards", [False, True], ids=["live", "from the folder"])
+def test_an_epoch_that_ends_in_its_burst_is_placed_once_by_what_came_last(lasts_s: float, afterwards: bool) -> None:
+    """All of it came at once, when it was over: its last packet is the promptest, and nothing contradicts it later."""
+    burst = SimulatedEpoch(TEACHER, 20.0, 20.0 + lasts_s, epoch=1, first_seq=4, held_s=lasts_s, lost="gone")
+    epochs = [
+        SimulatedEpoch(TEACHER, 0.0, 16.0, lost="gone"),
+        burst,
+        SimulatedEpoch(BOARD, 0.0, 60.0, finished=True),
+        SimulatedEpoch(MIC, 0.0, 60.0, kinds=AUDIO, finished=True),
+    ]
+    entries = sorted([*observed(in_order(epochs)), stop(60.0)], key=lambda entry: entry[0])
+    run = lesson(TEACHER, BOARD, MIC)
+    run.go([(0.0, record) for _, record in entries], 1) if afterwards else run.go(entries, 70)
+    (placed,) = run.state.sources["teacher"].maps[1]
+    assert placed.offset / S == pytest.approx(20.0, abs=0.1)
+
+
 def test_an_opened_source_without_pictures_is_not_waited_for() -> None:
     mute = EpochStarted(source="board", epoch=0, at=FIRST_BOOT.moment(0.2), streams=())
     never = SimulatedEpoch(BOARD, 0.2, 0.2).records()
