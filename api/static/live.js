@@ -4,6 +4,7 @@
   'use strict';
   var PERIOD_MS = 1000 * Number(document.querySelector('main').getAttribute('data-period'));
   var TRIES_BEFORE_ALARM = 3;
+  var KEEP_START_MS = 300000; /* who pressed Start and went away must not be recorded when the recorder wakes up */
   var failures = 0;
   var base = null;
 
@@ -70,7 +71,10 @@
     var unknown = failures >= TRIES_BEFORE_ALARM;
     if (warning) { warning.hidden = !unknown; }
     document.documentElement.className = unknown ? 'unknown' : '';
-    if (unknown) { base = null; }
+    if (unknown) {
+      base = null;
+      document.title = document.querySelector('.room').textContent;
+    }
   }
 
   function refresh() {
@@ -94,11 +98,11 @@
     form.setAttribute('data-sent', 'yes');
     form.className = 'sent';
     setTimeout(function () { release(form); }, 8000);
-    if (window.fetch) { event.preventDefault(); send(form); }
+    if (window.fetch) { event.preventDefault(); send(form, now()); }
   });
 
   /* not by leaving the page: while the recorder does not answer, a press would be lost with it */
-  function send(form) {
+  function send(form, pressed) {
     var fields = [], kept = document.getElementById('kept');
     for (var i = 0; i < form.elements.length; i++) {
       var field = form.elements[i];
@@ -110,8 +114,8 @@
         if (answer.ok) { location.href = answer.url; } else { form.submit(); }
       })
       .catch(function () {
-        kept.hidden = false;
-        setTimeout(function () { send(form); }, PERIOD_MS);
+        kept.hidden = form.getAttribute('data-once') !== 'stop' && now() - pressed > KEEP_START_MS;
+        if (kept.hidden) { release(form); } else { setTimeout(function () { send(form, pressed); }, PERIOD_MS); }
       });
   }
 

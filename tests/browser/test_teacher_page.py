@@ -184,6 +184,31 @@ def test_without_a_connection_nothing_is_called_recorded(root: Path, browser: Br
     browser.wait_for(lambda: "No connection" in browser.text("#offline"), SOON)
     for part in ("#status h1", "#elapsed", ".feeds"):
         assert browser.evaluate(seen.format(part)) == "hidden"
+    assert browser.title == "Room 3"
+
+
+def test_a_start_that_nobody_heard_is_forgotten_and_a_stop_is_not(root: Path, browser: Browser) -> None:
+    """Whoever pressed Start and went away must not find a recording of an empty room."""
+    minutes = "window.later = 0, performance.now = (was => () => was.call(performance) + later)(performance.now)"
+    with serving(create_app(root, template())) as url:
+        browser.open(url)
+        browser.evaluate(minutes)
+    browser.click("#button")
+    browser.wait_for(lambda: not browser.evaluate("document.getElementById('kept').hidden"), SOON)
+    browser.evaluate("window.later = 301000")
+    browser.wait_for(lambda: browser.evaluate("document.getElementById('kept').hidden"), SOON)
+    with serving(create_app(root, template()), port=int(url.rpartition(":")[2])):
+        browser.wait_for(lambda: browser.evaluate("document.getElementById('offline').hidden"), SOON)
+        assert Catalogue(root).running() is None
+        browser.click("#button")
+        browser.wait_for(lambda: browser.text("#button") == "Stop recording", SOON)
+        browser.evaluate(minutes)
+    browser.click("#button")
+    browser.wait_for(lambda: not browser.evaluate("document.getElementById('kept').hidden"), SOON)
+    browser.evaluate("window.later = 3600000")
+    with serving(create_app(root, template()), port=int(url.rpartition(":")[2])):
+        browser.wait_for(lambda: browser.text("#button") == "Start recording", SOON)
+    assert Catalogue(root).running() is None
 
 
 # contrast as WCAG 2 defines it, between an element's text colour and the nearest opaque background above it
