@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_ns
 from lesson.view import load_state
 from media.decode.sound import sound
+from tests.kit.camera_content import content
 from tests.kit.capturing import Capture, by_epoch, files, live_lesson, marks, segments, stop_now, wait_for_media
 from tests.kit.clicks import find_clicks
 from tests.kit.lessons import source
 from tests.kit.marks import MARK_PERIOD
+from tests.kit.rtsp_camera import RtspCamera
+from tests.kit.waiting import wait_until
 from tracking.clocks import LessonClock
 from tracking.evidence import Evidence
 from tracking.planner import Planner
@@ -53,6 +58,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> LessonFolder:
 @pytest.fixture(scope="module")
 def state(folder: LessonFolder) -> LessonState:
     """The lesson with the clock maps that the planner makes of it."""
+    return planned(folder)
+
+
+def planned(folder: LessonFolder) -> LessonState:
     state = load_state(folder)
     planner = Planner(state=state, clock=LessonClock(state), evidence=Evidence(), blind=True)
     while due := planner.due(Moment.now()):
@@ -97,3 +106,35 @@ def test_pictures_of_every_epoch_meet_the_sound(folder: LessonFolder, state: Les
     for offset in (min(offsets), max(offsets)):
         misses = [(at - offset + MARK_PERIOD // 2) % MARK_PERIOD - MARK_PERIOD // 2 for at in clicks]
         assert all(abs(miss) <= MAX_OFFSET for miss in misses), [miss / 48 for miss in misses]
+
+
+@pytest.mark.parametrize("stopped_s", [3.0, 7.0])
+def test_what_a_process_that_got_no_core_at_first_was_sent_lies_where_it_was_taken(
+    tmp_path: Path, stopped_s: float
+) -> None:
+    camera = RtspCamera(shown=content(24)).start()
+    try:
+        folder = live_lesson(tmp_path, source("teacher", uri=camera.url), source("mic", uri="test:tone"))
+        with Capture(folder, "mic") as mic, Capture(folder, "teacher") as held:
+            wait_until(lambda: camera.plays == 1, 15)
+            held.process.send_signal(signal.SIGSTOP)
+            until = time.monotonic() + stopped_s
+            wait_until(lambda: time.monotonic() >= until, stopped_s + 1)
+            held.process.send_signal(signal.SIGCONT)
+            held.wait_for_segments(3)
+            stop_now(folder)
+            assert (mic.wait(), held.wait()) == (0, 0)
+    finally:
+        camera.stop()
+    state = planned(folder)
+    assert state.origin is not None
+    off = []
+    for epoch, found in by_epoch(segments(folder, "teacher")).items():
+        for at, mark in marks(folder, found):
+            placed = state.sources["teacher"].to_lesson(epoch, at)
+            assert mark is not None
+            assert placed is not None
+            taken = camera.began + mark.at / TICKS_PER_SECOND
+            off.append(state.origin.at.monotonic_ns / 1e9 + placed / TICKS_PER_SECOND - taken)
+    assert len(off) > 25 * 10
+    assert max(map(abs, off)) < 0.25

@@ -55,7 +55,8 @@ class _Channel:
 
 
 class RtspCamera:
-    """A camera in a thread of its own. `port` stays the same over `stop` and `start`; `plays` counts PLAY requests.
+    """A camera in a thread of its own. `port` stays the same over `stop` and `start`; `plays` counts PLAY requests,
+    and `began` says when its content began for the newest of them (CLOCK_MONOTONIC, seconds).
 
     `joined_at`: who connects gets the content from there on, as from most cameras, not from its first key frame.
     `taciturn`: what its pictures are like is said nowhere but in its key frames; `terse`: nowhere but at first.
@@ -72,6 +73,7 @@ class RtspCamera:
     ) -> None:
         self.faults = Faults()
         self.plays = 0
+        self.began = 0.0
         self.port = 0
         self._credentials = credentials
         self._content = shown or content()
@@ -208,6 +210,7 @@ class RtspCamera:
 
     async def _send(self, writer: asyncio.StreamWriter, channels: dict[Kind, _Channel], *, first: bool) -> None:
         start = time.monotonic()
+        self.began = start - self._joined_at / TICKS_PER_SECOND
         for unit in self._from_now_on():
             due = start + (_complete(unit) - self._joined_at) / TICKS_PER_SECOND / self.faults.clock_rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
