@@ -92,10 +92,20 @@ class Box:
         return lessons(self.root)[0]
 
     def delivering(self) -> bool:
-        """Whether every source has committed media in its newest epoch."""
+        """Whether every source has committed media in its newest epoch, and that epoch goes on."""
         if not lessons(self.root):
             return False
         return all(_delivers(self.lesson, source.id) for source in SOURCES)
+
+    def settled(self, kill: Kill) -> None:
+        """Wait until nothing is owed to an earlier kill any more, and note which sources one of a helper had hit.
+
+        Captures end with the process that all others are forked from, a moment after it: a kill in that moment would
+        be charged with what the earlier one cost.
+        """
+        waited(self.delivering, BACK_WITHIN_S)
+        if kill.what == "other":
+            kill.epochs = {source: n for source, n in kill.epochs.items() if len(epochs(self.lesson, source)) > n}
 
     def kill(self, what: str) -> Kill | None:
         """Kill something of this kind, and start the box again if that ended it; None when there is none."""
@@ -105,7 +115,7 @@ class Box:
             return self._one(what, f"capture-{source}", pid, {source: before[source]}) if pid else None
         if what == "other":
             process, pid = self._rng.choice(self._others() or [("", 0)])
-            return self._one(what, process, pid, {}) if pid else None
+            return self._one(what, process, pid, before) if pid else None
         kill = Kill(what=what, process=what, at_ns=time.monotonic_ns(), epochs=before)
         if what == "group":
             self.running.kill_group()
@@ -133,12 +143,16 @@ class Box:
 
     def back(self, kill: Kill) -> bool:
         """Wait until every source that was hit records again; whether all did."""
-        return bool(waited(lambda: _is_back(self.lesson, kill) and self.delivering(), BACK_WITHIN_S))
+        hit = kill.what != "other"  # of a helper it is known only later
+        return bool(waited(lambda: (not hit or _is_back(self.lesson, kill)) and self.delivering(), BACK_WITHIN_S))
 
 
 def _delivers(lesson: Path, source: str) -> bool:
     begun = epochs(lesson, source)
-    return bool(begun) and any(segment["epoch"] == begun[-1]["epoch"] for segment in segments(lesson, source))
+    if not begun:
+        return False
+    kept = [segment for segment in segments(lesson, source) if segment["epoch"] == begun[-1]["epoch"]]
+    return bool(kept) and kept[-1]["closed_by"] == "cut"
 
 
 def _is_back(lesson: Path, kill: Kill) -> bool:
@@ -163,6 +177,8 @@ def killed_again_and_again(box: Box, kills: int, rng: random.Random) -> list[Kil
     owed = rng.sample(list(KINDS), len(KINDS))  # one of each kind, and then by chance
     while len(done) < kills:
         time.sleep(rng.uniform(*PAUSE_S))
+        if done:
+            box.settled(done[-1])
         kill = box.kill(owed[-1] if owed else rng.choices(list(KINDS), list(KINDS.values()))[0])
         if kill is None:
             continue
@@ -202,6 +218,7 @@ def run(work: Path, *, kills: int, busy: bool, seed: int) -> dict[str, Any]:
                 raise RuntimeError(f"not recording within {START_WITHIN_S:.0f} s; see {box.running.err.read_text()}")
             done = killed_again_and_again(box, kills, rng)
             time.sleep(PAUSE_S[0])
+            box.settled(done[-1])
             box.running.interrupt()
             recorded_s = time.monotonic() - began
         say(f"recorded {recorded_s:.0f} s; waiting for the lesson to be published")
