@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from lesson.hls import INDEX, playable_until
-from lesson.ledger import flaw_problems, ledger_problems
+from lesson.ledger import flaw_problems, interruption_problems, ledger_problems
 from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
@@ -188,7 +188,7 @@ class LessonOut(SummaryOut):
 
 def _problems(state: LessonState) -> list[str]:
     """What the ledger says once all is recorded; before that what is wrong with what is recorded, at no great cost."""
-    return ledger_problems(state) if state.captured else [*flaw_problems(state)]
+    return ledger_problems(state) if state.captured else [*interruption_problems(state), *flaw_problems(state)]
 
 
 def hls_path(lesson_id: str) -> str:

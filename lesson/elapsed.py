@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from lesson.clock import Moment
 from lesson.model import Kind, SegmentRecord
@@ -79,6 +80,11 @@ def off_s(state: LessonState, now: Moment) -> float | None:
         return None
     known = [off for stay in stays if (off := _off_s(stay.last, now)) is not None]
     return None if _off_s(stays[-1].last, now) is None else min(known)
+
+
+def boots_after_unknown_time(state: LessonState) -> list[str]:
+    """Boots before which the box was off for a time that nobody knows: the lesson goes on there as if it were none."""
+    return [after.first.boot for before, after in pairwise(_stays(state)) if _off_s(before.last, after.first) is None]
 
 
 def seconds_between(earlier: Moment, later: Moment) -> float | None:

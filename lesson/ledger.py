@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from lesson.elapsed import boots_after_unknown_time
 from lesson.loss import Loss, loss_words
 from lesson.model import ChunkRecord, Kind, Layout, SegmentRecord
 from lesson.overrides import OverrideShot
@@ -94,6 +95,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         for account in source.accounts.values()
         for problem in _account_problems(source, account)
     ] + [
+        *interruption_problems(state),
         *_never_heard_of(state),
         *_damages(state),
         *_nothing_to_show(state),
@@ -203,6 +205,20 @@ def _nothing_to_show(state: LessonState) -> Iterator[str]:
         for span in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
             if span.duration >= MIN_GAP:
                 yield f"no picture from {_s(span.start)} to {_s(span.end)} s: none of the files has one there"
+
+
+def interruption_problems(state: LessonState) -> Iterator[str]:
+    """Power cuts that are no gap, as nobody knows their length."""
+    window = Span(state.edition.start, state.edition.start + state.duration)
+    for boot in boots_after_unknown_time(state):
+        places = [
+            maps[0].span.start
+            for source in state.sources.values()
+            for epoch in source.epochs
+            if epoch.start is None and epoch.at.boot == boot and (maps := source.maps.get(epoch.epoch))
+        ]
+        if places and window.start < min(places) < window.end:
+            yield f"at {_s(min(places))} s the box had been off, nobody knows for how long: its clock was wrong"
 
 
 def flaw_problems(state: LessonState) -> Iterator[str]:

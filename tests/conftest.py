@@ -36,7 +36,7 @@ settings.load_profile("house")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exhaustive", action="store_true", help="also run what takes long: every real file imported")
-    parser.addoption("--faults", action="store_true", help="also run what breaks a whole box: some ten minutes more")
+    parser.addoption("--faults", action="store_true", help="also run what breaks a whole box: 15 minutes more")
 
 
 class _ByFile(LoadFileScheduling):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lesson.clock import Moment
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
 from lesson.model import ChunkRecord, Kind, Layout
@@ -190,3 +191,33 @@ def test_chunks_of_older_versions_say_nothing() -> None:
 
 def test_what_may_still_come_is_not_missing() -> None:
     assert ledger_problems(state_of(epoch_started(MIC))) == []
+
+
+def cut(before: str, after: str, *, imported: bool = False) -> LessonState:
+    """A lesson of 12 s whose box was off after 4 s; what the wall clock showed at its start and at the next one."""
+    mic = source("mic", imported=imported)
+    at = [Moment("boot-1", 10**12, before), Moment("boot-2", 10**9, after)]
+    state = LessonState(header(sources=(mic,)))
+    state.apply(Start(at=at[0]))
+    for epoch, places in enumerate([Span(0, 4 * SECOND), Span(4 * SECOND, 12 * SECOND)]):
+        state.apply(epoch_started(mic, epoch, at=at[epoch], start=places.start if imported else None))
+        length_s = places.duration / SECOND
+        state.apply(SegmentCommitted(segment=segment(mic, epoch, epoch=epoch, start_s=0, seconds=length_s)))
+        state.apply(Mapped(map=ClockMap("mic", epoch, places, places.start)))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "known"),
+    [
+        ("2026-11-26T08:00:00+00:00", "2026-11-26T08:05:00+00:00", True),
+        ("2026-11-26T08:00:00+00:00", "2026-11-26T07:00:00+00:00", False),
+        ("1970-01-01T00:00:10+00:00", "2026-11-26T08:05:00+00:00", False),
+        ("2026-11-26T08:00:00+00:00", "1970-01-01T00:00:10+00:00", False),
+        ("1970-01-01T00:00:10+00:00", "1970-01-01T00:00:10+00:00", False),
+    ],
+)
+def test_a_power_cut_that_no_clock_can_measure_is_said(before: str, after: str, known: bool) -> None:
+    says = "at 4 s the box had been off, nobody knows for how long: its clock was wrong"
+    assert ledger_problems(cut(before, after)) == ([] if known else [says])
+    assert ledger_problems(cut(before, after, imported=True)) == []
