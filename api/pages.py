@@ -25,8 +25,8 @@ from api.translation import translation
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.errors import ClassreelError, StorageError
+from lesson.phase import Phase
 from lesson.records import FaultRaised
-from lesson.state import Phase
 
 router = APIRouter(tags=["pages"])
 PAGE_SIZE = 30

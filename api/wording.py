@@ -8,8 +8,8 @@ from api.health import RoomStatus, SourceStatus
 from lesson.box import Fault
 from lesson.listing import DAMAGED
 from lesson.model import Kind, Role
+from lesson.phase import Phase
 from lesson.signal import Flaw
-from lesson.state import Phase
 from lesson.translatable import gettext_noop
 
 ROOM_STATUSES: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from api.settings import Conducted
-from classroom.faults import Faults, clock_faults, disk_probe, job_faults, voice_faults
+from classroom.faults import ClockWatch, Faults, disk_probe, job_faults, voice_faults
 from classroom.jobs import publish_job, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
@@ -29,8 +29,8 @@ from lesson.errors import ClassreelError, StorageError, storage_errors
 from lesson.folder import LessonFolder
 from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
+from lesson.phase import Phase
 from lesson.records import JobEnded, JobStarted, encode_line
-from lesson.state import Phase
 from process.bulletin import BulletinWriter
 from process.fork_launcher import best_launcher
 from process.job import Job
@@ -84,6 +84,7 @@ class Conductor:
         self._unpublished = False
         self._damaged: list[LessonEntry] = []
         self._began = self._clock.now()
+        self._clock_watch = ClockWatch(self._began)
         self._box.wait(self._root_trouble is not None)
         notify(READY)
 
@@ -240,7 +241,7 @@ class Conductor:
     def _faults(self) -> Faults:
         """Everything that is wrong now."""
         found = {(code, "disk"): line for code, line in self._disk.faults().items()}
-        found |= clock_faults(self._clock.now(), self._began)
+        found |= self._clock_watch.faults(self._clock.now())
         if self._root_trouble is not None:
             found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
         found |= job_faults("", self._own.troubles.values())

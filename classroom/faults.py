@@ -34,6 +34,8 @@ NO_VOICE: Ticks = 10 * TICKS_PER_SECOND
 """When so much picture is recorded without any sound, there is none: sources are there within seconds."""
 CLOCK_SLACK_S = 60.0
 """A time server corrects by less once the clock is right."""
+STEP_SAID_S = 600.0
+"""Which of the two times was the right one nobody knows; somebody should look. Then it is over."""
 
 
 def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
@@ -77,14 +79,25 @@ def _shown(source: SourceState) -> Ticks:
     return sum(stretch.span.duration for stretch in source.coverage(Kind.VIDEO))
 
 
-def clock_faults(now: Moment, began: Moment) -> Faults:
-    """Whether the wall clock is plainly wrong, or has moved against the monotonic one since `began`."""
-    ran, showed = now.ns_since(began), (now.wall_time - began.wall_time).total_seconds()
-    if now.wall_time < EARLIEST:
-        return {(Fault.CLOCK_UNTRUSTED, "clock"): f"the clock shows {now.wall_time:%Y-%m-%d}"}
-    if ran is not None and abs(showed - ran * 1e-9) > CLOCK_SLACK_S:
-        return {(Fault.CLOCK_UNTRUSTED, "clock"): f"the clock was set by {showed - ran * 1e-9:+.0f} s while running"}
-    return {}
+class ClockWatch:
+    """Whether the wall clock is plainly wrong now, or was set lately, which is said for `STEP_SAID_S`."""
+
+    def __init__(self, began: Moment) -> None:
+        self._before = began
+        self._step: tuple[Moment, str] | None = None
+
+    def faults(self, now: Moment) -> Faults:
+        """As of now; to be asked at least once a minute."""
+        ran, showed = now.ns_since(self._before), (now.wall_time - self._before.wall_time).total_seconds()
+        step_s = 0.0 if ran is None else showed - ran * 1e-9
+        if abs(step_s) > CLOCK_SLACK_S and self._before.wall_time >= EARLIEST:  # else it was set right
+            self._step = now, f"the clock was set by {step_s:+.0f} s while running"
+        self._before = now
+        if now.wall_time < EARLIEST:
+            return {(Fault.CLOCK_UNTRUSTED, "clock"): f"the clock shows {now.wall_time:%Y-%m-%d}"}
+        if self._step is not None and now.seconds_since(self._step[0]) < STEP_SAID_S:
+            return {(Fault.CLOCK_UNTRUSTED, "clock"): self._step[1]}
+        return {}
 
 
 def disk_probe(root: Path, lock: RootLock) -> DiskProbe:

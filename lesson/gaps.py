@@ -49,7 +49,8 @@ def source_gaps(source: SourceState, window: Span, *, recording: bool = False) -
         if holes and holes[-1].end == window.end and holes[-1].duration < on_its_way:
             holes.pop()
         gaps = [Gap(source.spec.id, kind, hole, *history.why(hole)) for hole in holes]
-        gaps += [Gap(source.spec.id, kind, part, Loss.DAMAGED.value, loss_words(Loss.DAMAGED)) for part in lost]
+        why = ((part, source.why_damaged(kind, part)) for part in lost)
+        gaps += [Gap(source.spec.id, kind, part, code.value, loss_words(code)) for part, code in why]
         found += sorted(gaps, key=lambda gap: gap.span)
     return found
 

@@ -20,6 +20,7 @@ from lesson.journal import JournalReader, read_journal
 from lesson.left_out import LeftOut, left_out
 from lesson.manifest import read_sealed
 from lesson.model import LessonHeader
+from lesson.phase import Phase, phase_of
 from lesson.presumed import Signs, presumed
 from lesson.records import (
     ChunkEncoded,
@@ -36,7 +37,6 @@ from lesson.records import (
     Unknown,
     Verified,
 )
-from lesson.state import Phase, phase_of
 from lesson.time import NANOSECONDS_PER_SECOND, seconds_from_ticks
 
 

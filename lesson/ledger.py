@@ -15,7 +15,7 @@ from lesson.model import ChunkRecord, Kind, Layout, SegmentRecord
 from lesson.overrides import OverrideShot
 from lesson.records import StreamAccount
 from lesson.roles import voice_order
-from lesson.signal import FLAW_WORDS
+from lesson.signal import FLAW_WORDS, Flaw
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
@@ -73,7 +73,7 @@ def _used(source: SourceState, kind: Kind, accounts: list[StreamAccount]) -> Str
     stated = _stated_length(source, accounts)
     short = any(_missing_end(source, account) for account in accounts)
     codes = [account.code for account in accounts if account.code]
-    codes += [Loss.DAMAGED.value] if source.damaged(kind) else []
+    codes += [source.why_damaged(kind, span).value for span in source.damaged(kind)[:1]]
     return StreamSummary(
         source=source.spec.id,
         kind=kind,
@@ -185,14 +185,14 @@ def _never_heard_of(state: LessonState) -> Iterator[str]:
 
 
 def _damages(state: LessonState) -> Iterator[str]:
-    """What was recorded, lies in the lesson's time, and is damaged on the disk."""
+    """What was recorded, lies in the lesson's time, and is damaged on the disk or cannot be decoded."""
     window = Span(state.edition.start, state.edition.start + state.duration)
     for source in state.sources.values():
         for kind in Kind:
             lost = (part for span in source.damaged(kind) if (part := span.intersection(window)))
             for part in lost:
                 where = f"from {_s(part.start)} to {_s(part.end)} s"
-                why = loss_words(Loss.DAMAGED)
+                why = loss_words(source.why_damaged(kind, part))
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
 
@@ -225,6 +225,8 @@ def flaw_problems(state: LessonState) -> Iterator[str]:
     """What was wrong with what was recorded, as it was measured meanwhile."""
     for source in state.sources.values():
         for stretch in source.signal.stretches:
+            if stretch.flaw == Flaw.UNDECODABLE and not source.seen(stretch.first.epoch, stretch.first.seq):
+                continue  # it is missing in the lesson, which is said
             ends = [*_lesson_ends(source, stretch.first), *_lesson_ends(source, stretch.last)]
             where = f" from {_s(min(ends))} to {_s(max(ends))} s" if ends else ""
             yield f"{source.spec.id}: {FLAW_WORDS.get(stretch.flaw, stretch.flaw)}{where}"

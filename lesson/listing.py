@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from lesson.glance import NOTHING, LessonEntry
 from lesson.hls import published_url
 from lesson.left_out import LeftOut
-from lesson.state import LessonState, Phase
+from lesson.phase import Phase
+from lesson.state import LessonState
 from lesson.summary import rounded_s
 
 DAMAGED = "damaged"

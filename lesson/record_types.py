@@ -227,6 +227,15 @@ class SegmentDamaged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentUnseen:
+    """The pictures of a segment cannot be decoded, though it is what was committed: none of them is shown."""
+
+    source: str
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkEncoded:
     """The chunk file is durable and whole, and belongs to an edition."""
 

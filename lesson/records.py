@@ -42,6 +42,7 @@ from lesson.record_types import (
     SegmentCommitted,
     SegmentDamaged,
     SegmentObserved,
+    SegmentUnseen,
     Shot,
     SourceFinished,
     SourceLost,
@@ -83,6 +84,7 @@ __all__ = [
     "SegmentDamaged",
     "SegmentMeasured",
     "SegmentObserved",
+    "SegmentUnseen",
     "Shot",
     "SourceFinished",
     "SourceLost",
@@ -109,6 +111,7 @@ Record: TypeAlias = (
     | SourceFinished
     | SegmentMeasured
     | SegmentObserved
+    | SegmentUnseen
     | Origin
     | Mapped
     | Shot

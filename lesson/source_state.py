@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lesson.clock import Moment
+from lesson.loss import Loss
 from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import EpochStarted, SegmentMeasured, SourceLost, StreamAccount
 from lesson.signal import SignalState
@@ -46,6 +47,7 @@ class SourceState:
     signal: SignalState = field(default_factory=SignalState)
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
+    _unseen: set[tuple[int, int]] = field(default_factory=set)
     _in_order: list[SegmentRecord] = field(default_factory=list)
     _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
     _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
@@ -82,14 +84,20 @@ class SourceState:
                 if kind is Kind.VIDEO:
                     self._stand_until(segment.epoch, span)
                 self._stretches[kind].add(segment.epoch, span)
-        for damaged in (key, (segment.epoch, segment.seq - 1)):  # a picture stands until the next segment
-            if damaged in self._damaged:
-                self._lose(*damaged)
+        for lost in (key, (segment.epoch, segment.seq - 1)):  # a picture stands until the next segment
+            if lost in self._damaged or lost in self._unseen:
+                self._lose(*lost)
 
     def add_damage(self, epoch: int, seq: int) -> None:
         """A segment is not any more what was committed: nothing of it is in the lesson."""
         if (epoch, seq) not in self._damaged:
             self._damaged.add((epoch, seq))
+            self._lose(epoch, seq)
+
+    def add_unseen(self, epoch: int, seq: int) -> None:
+        """No picture of a segment can be decoded: none is in the lesson, its sound is."""
+        if (epoch, seq) not in self._unseen:
+            self._unseen.add((epoch, seq))
             self._lose(epoch, seq)
 
     def add_measured(self, measured: SegmentMeasured) -> None:
@@ -105,7 +113,7 @@ class SourceState:
 
     def _lose(self, epoch: int, seq: int) -> None:
         segment, following = self.segment(epoch, seq), self.segment(epoch, seq + 1)
-        for kind in _KINDS:
+        for kind in _KINDS if (epoch, seq) in self._damaged else (Kind.VIDEO,):
             span = segment.span(kind) if segment else None
             if span is not None:
                 after = following.span(kind) if following else None
@@ -166,6 +174,10 @@ class SourceState:
         """Whether a segment is what was committed, as far as anybody looked."""
         return (segment.epoch, segment.seq) not in self._damaged
 
+    def seen(self, epoch: int, seq: int) -> bool:
+        """Whether pictures of a segment can be decoded, as far as anybody looked."""
+        return (epoch, seq) not in self._unseen
+
     def epoch(self, number: int) -> EpochStarted | None:
         return self._epochs.get(number)
 
@@ -214,8 +226,8 @@ class SourceState:
         return [Stretch(epoch, span) for span, epoch in found]
 
     def damaged(self, kind: Kind) -> list[Span]:
-        """Where on the lesson clock this kind was recorded and is damaged."""
-        if not self._damaged:
+        """Where on the lesson clock this kind was recorded and is damaged, or cannot be decoded."""
+        if not self._damaged and not self._unseen:
             return []
         found: list[Span] = []
         for lost in self._stretches[kind].lost():
@@ -223,6 +235,16 @@ class SourceState:
             if start is not None and end is not None and start < end:
                 found.append(Span(start, end))
         return merged(found)
+
+    def why_damaged(self, kind: Kind, span: Span) -> Loss:
+        """Of a part (lesson ticks) of what is damaged: whether the file is, or no decoder makes anything of it."""
+        unseen = (self.segment(*key) for key in self._unseen - self._damaged if kind is Kind.VIDEO)
+        for segment in unseen:
+            shown = segment.span(kind) if segment else None
+            start = self.to_lesson(segment.epoch, shown.start) if segment and shown else None
+            if start is not None and shown is not None and Span(start, start + shown.duration).overlaps(span):
+                return Loss.UNDECODABLE
+        return Loss.DAMAGED
 
     def reach(self, kind: Kind) -> Ticks | None:
         """The lesson tick at which the last sample of this kind ends; None without one that has a place."""

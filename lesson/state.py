@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
 
 from lesson.edition_state import EditionState
 from lesson.gaps import Gap, source_gaps
 from lesson.model import Kind, LessonHeader, Rendition
+from lesson.phase import Phase, phase_of
 from lesson.records import (
     ChunkEncoded,
     ChunksKept,
@@ -28,6 +28,7 @@ from lesson.records import (
     SegmentCommitted,
     SegmentDamaged,
     SegmentMeasured,
+    SegmentUnseen,
     Shot,
     SourceFinished,
     SourceLost,
@@ -40,28 +41,6 @@ from lesson.rendition_state import RenditionState
 from lesson.source_state import SourceState
 from lesson.stretches import MIN_GAP
 from lesson.time import Span, Ticks
-
-
-class Phase(StrEnum):
-    """How far a lesson has come."""
-
-    CREATED = "created"
-    RECORDING = "recording"
-    PROCESSING = "processing"
-    PUBLISHED = "published"
-    EMPTY = "empty"  # over, and nothing was recorded: a button pressed by mistake
-
-
-def phase_of(start: Start | None, stop: Stop | None, *, verified: bool, empty: bool) -> Phase:
-    """How far a lesson has come, whether it is folded or only glanced at. `verified`: its newest edition is."""
-    if verified:
-        return Phase.PUBLISHED
-    if start is None:
-        return Phase.CREATED
-    if empty:
-        return Phase.EMPTY
-    return Phase.PROCESSING if stop else Phase.RECORDING
-
 
 MEDIA_SUFFIX = ".m4s"
 """Of the objects in the store, the chunks."""
@@ -184,6 +163,8 @@ class LessonState:
                 self._apply_raw(record)
             case SegmentDamaged():
                 self.sources[record.source].add_damage(record.epoch, record.seq)
+            case SegmentUnseen():
+                self.sources[record.source].add_unseen(record.epoch, record.seq)
             case SegmentMeasured():
                 self.sources[record.source].add_measured(record)
             case Origin() | Mapped():

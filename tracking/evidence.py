@@ -21,6 +21,8 @@ _SLACK: Ticks = 4_800
 """Maps of one epoch differ by a few milliseconds, and pictures of neighbouring segments by a frame."""
 GIVEN_UP = "none"
 """Stands for every detector: nobody can look at this segment."""
+NO_PICTURE = "no picture could be decoded"
+"""The problem of a segment that can be opened and shows nothing."""
 _ALL_IN_ONE = {"diff-ink-yunet": ("motion", "ink", "faces")}
 """Until version 0.1 one line held what all detectors had found."""
 
@@ -130,8 +132,12 @@ class Evidence:
         self._epochs: defaultdict[tuple[str, int], _EpochEvidence] = defaultdict(_EpochEvidence)
         self._keep = keep_observations
         self._waiting: dict[str, Waiting] = {}
+        self.unseen: set[tuple[str, int, int]] = set()
+        """Source, epoch and number of the segments of which no picture could be decoded."""
 
     def add(self, record: SegmentObserved) -> None:
+        if record.problem == NO_PICTURE:
+            self.unseen.add((record.source, record.epoch, record.seq))
         epoch = self._epochs[record.source, record.epoch]
         segment = epoch.segments[record.seq]
         held = segment.holds_observations

@@ -20,6 +20,7 @@ from process.memory import give_back
 from process.stage import repeat
 from tracking.detector import Detector, Picture
 from tracking.detectors import make_detector
+from tracking.evidence import NO_PICTURE
 from tracking.evidence_reader import EvidenceReader
 from tracking.observe_order import Pending, first_pending, pending_ticks
 from tracking.rules import RARE_SAMPLE, SAMPLE, THIN_BACKLOG
@@ -103,7 +104,7 @@ class Observer:
         problem: str | None = None
         try:
             self._look_through(detectors, segment, thin)
-            problem = None if any(detectors.found.values()) else "no picture could be decoded"
+            problem = None if any(detectors.found.values()) else NO_PICTURE
         except ClassreelError as error:
             problem = str(error)
         if problem is not None:

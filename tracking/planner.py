@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lesson.clock import Moment
 from lesson.edition_state import same_picture
 from lesson.model import Kind, Role
-from lesson.records import CropPath, FrozenUntil, Mapped, Record, Shot
+from lesson.records import CropPath, FrozenUntil, Mapped, Record, SegmentUnseen, Shot
 from lesson.roles import picture_order
 from lesson.source_state import SourceState
 from lesson.state import LessonState
@@ -59,7 +59,18 @@ class Planner:
         maps = self.clock.due_maps()
         if maps:
             return [Mapped(map=found) for found in maps]
+        unseen = self._unseen()
+        if unseen:
+            return unseen
         return self.frozen_stretch(now)
+
+    def _unseen(self) -> list[Record]:
+        """What nobody can see, as far as it is not journaled: from then on it is as if it were not there."""
+        return [
+            SegmentUnseen(source=name, epoch=epoch, seq=seq)
+            for name, epoch, seq in sorted(self.evidence.unseen)
+            if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and source.seen(epoch, seq)
+        ]
 
     def frozen_stretch(self, now: Moment) -> list[Record]:
         """Shots and crops of the next chunks that can be decided, and that they are frozen; empty if there are none."""
@@ -159,8 +170,9 @@ class Planner:
 
 def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:
     """The end of a captured lesson, in whole frames: imported, where the last file ends; live, the Stop moment."""
-    reaches = (source.reach(kind) for source in state.sources.values() for kind in Kind)
-    ends = [end for end in reaches if end is not None]
+    kinds = [(source, kind) for source in state.sources.values() for kind in Kind]
+    reaches = ([source.reach(kind), *(span.end for span in source.damaged(kind)[-1:])] for source, kind in kinds)
+    ends = [max(known) for reach in reaches if (known := [end for end in reach if end is not None])]
     end = max(ends, default=0)
     if state.stop is not None and not state.header.imported:
         stopped = clock.lesson_time(state.stop.at)

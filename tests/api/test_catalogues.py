@@ -21,7 +21,7 @@ from lesson.box import Fault, remedy
 from lesson.listing import DAMAGED
 from lesson.loss import Loss, loss_words
 from lesson.model import Role
-from lesson.state import Phase
+from lesson.phase import Phase
 
 ROOT = Path(__file__).parents[2]
 OTHERS = [code for code in LANGUAGES if code != "en"]

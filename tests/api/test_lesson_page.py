@@ -9,9 +9,9 @@ import pytest
 
 from api.wording import AFTERWARDS
 from lesson.journal import append_records
+from lesson.phase import Phase
 from lesson.records import FrozenUntil, SegmentMeasured, Verified
 from lesson.signal import Flaw
-from lesson.state import Phase
 from tests.kit.lessons import encode_all, make_lesson, moment, plan_all, record_all, start, stop
 from tests.kit.room import encode_for_players
 

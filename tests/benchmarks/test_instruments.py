@@ -26,7 +26,7 @@ from benchmarks.outside import Source, capture_pids, cpu_s, environment, stage_p
 from classroom.settings import load_settings
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind
-from lesson.state import Phase
+from lesson.phase import Phase
 from lesson.view import load_state
 from tests.kit.lessons import make_lesson, record_all
 from tests.kit.waiting import wait_until

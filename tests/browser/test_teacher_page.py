@@ -18,9 +18,9 @@ from lesson.journal import append_records, read_journal
 from lesson.lifecycle import start_lesson, stop_lesson
 from lesson.listing import DAMAGED
 from lesson.model import Role
+from lesson.phase import Phase
 from lesson.records import FrozenUntil, Start, Stop, Verified
 from lesson.signal import Flaw
-from lesson.state import Phase
 from tests.kit.browser import Browser
 from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all, start, stop
 from tests.kit.room import MIC, TEACHER, began, committed, deliver, lost, template

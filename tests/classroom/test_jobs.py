@@ -6,8 +6,9 @@ from pathlib import Path
 from classroom.jobs import BLIND_AFTER, publish_job, wanted_jobs
 from classroom.settings import Settings
 from lesson.folder import LessonFolder
+from lesson.phase import Phase
 from lesson.records import FrozenUntil, SegmentCommitted, SourceFinished, Start, Stop, Verified
-from lesson.state import LessonState, Phase
+from lesson.state import LessonState
 from tests.kit.lessons import header, moment, segment
 
 FOLDER = LessonFolder(Path("/lessons/lesson"))

@@ -24,8 +24,8 @@ from lesson.ladders import LADDERS
 from lesson.lifecycle import start_lesson
 from lesson.model import Kind, Layout
 from lesson.overrides import OVERRIDES, Override, Replacement
+from lesson.phase import Phase
 from lesson.records import FrozenUntil, Mapped, Origin, Shot, SourceFinished
-from lesson.state import Phase
 from lesson.time import ClockMap, Grid, Span
 from lesson.verify import verify_local
 from lesson.view import LessonView, load_state

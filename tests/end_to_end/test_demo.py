@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lesson.folder import LessonFolder
-from lesson.state import Phase
+from lesson.phase import Phase
 from lesson.time import TICKS_PER_SECOND
 from lesson.view import load_state
 from tests.kit.clicks import find_clicks

@@ -23,8 +23,8 @@ from lesson.journal import JournalWriter
 from lesson.listing import lesson_summary, listed_lesson
 from lesson.model import Layout
 from lesson.overrides import OverrideShot, Trim
+from lesson.phase import Phase
 from lesson.records import Planning, Record, encode_line
-from lesson.state import Phase
 from lesson.summary import GapSummary
 from lesson.time import Grid, Span
 from lesson.verify import verify_local

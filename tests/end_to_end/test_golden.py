@@ -12,7 +12,8 @@ from lesson.editions import start_edition
 from lesson.folder import LessonFolder, lessons_in
 from lesson.model import Kind, Layout
 from lesson.overrides import OverrideShot, Trim
-from lesson.state import LessonState, Phase
+from lesson.phase import Phase
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Span
 from lesson.verify import verify_local
 from lesson.view import load_state

@@ -25,11 +25,12 @@ def marked_clip(
     audio: str | None = "aac",
     start: Ticks = 0,
     source: int = TEACHER,
+    size: tuple[int, int] = (384, 208),
     options: dict[str, str] | None = None,
 ) -> Path:
     """A file of the format its suffix names; its time stamps start at `start`.
 
-    Pictures 384×208 at 25 fps with a key frame each second, each marked with its time from the start of the clip;
+    Pictures at 25 fps with a key frame each second, each marked with its time from the start of the clip;
     clicks at even seconds in mono sound.
     """
     with av.open(str(path), "w") as container:
@@ -37,7 +38,7 @@ def marked_clip(
         sound = container.add_stream(audio, rate=TICKS_PER_SECOND, layout="mono") if audio else None
         if pictures is not None:
             context = pictures.codec_context
-            context.width, context.height, context.pix_fmt = 384, 208, "yuv420p"
+            context.width, context.height, context.pix_fmt = *size, "yuv420p"
             context.gop_size, context.thread_count = 25, 1
             if context.codec.name == "libx264":
                 context.options = {"preset": "ultrafast", "crf": "24", **(options or {})}
@@ -48,7 +49,7 @@ def marked_clip(
             draw_click(pcm, second * TICKS_PER_SECOND)
         for second in range(seconds):  # a second of each in turn, as muxers like it
             for index in range(second * 25, second * 25 + 25) if pictures is not None else ():
-                frame = video_frame(index * FRAME, source=source)
+                frame = video_frame(index * FRAME, width=size[0], height=size[1], source=source)
                 frame.pts = start + index * FRAME
                 container.mux(pictures.encode(frame))
             if sound is not None:

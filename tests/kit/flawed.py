@@ -67,22 +67,28 @@ def flawed_clip(path: Path, flaw: Flaw | None, *, seconds: int = 8, kind: Kind |
     if (FLAW_KINDS[flaw] if flaw else kind) is Kind.AUDIO:
         return tape(path, SOUNDS[flaw](seconds))
     if flaw is Flaw.UNDECODABLE:
-        return _garbled(filmed(path, [None] * seconds))
+        return garbled(filmed(path, [None] * seconds))
     return filmed(path, [flaw] * seconds)
 
 
-def _garbled(path: Path) -> Path:
-    """The packets of a film, each of its coded pictures overwritten."""
-    whole = path.with_suffix(".whole.mkv")
+def garbled(path: Path, since_s: float = 0.0, until_s: float = 3600.0) -> Path:
+    """A film whose pictures between two instants nobody can decode: each of its coded pictures is overwritten."""
+    whole = path.with_stem(f"{path.stem} whole")
     path.rename(whole)
     with av.open(str(whole)) as film_of, av.open(str(path), "w", format="matroska") as out:
-        stream = out.add_stream_from_template(film_of.streams.video[0], opaque=True)
-        for packet in film_of.demux(video=0):
-            if packet.size:
-                coded = av.Packet(bytes(packet)[:4] + b"\x65" + b"\0" * (packet.size - 5))
+        streams = {s.index: out.add_stream_from_template(s, opaque=True) for s in film_of.streams}
+        for packet in film_of.demux():
+            if not packet.size or packet.pts is None:
+                continue
+            source, at = packet.stream, packet.pts * packet.time_base
+            if source.type == "video" and since_s <= at < until_s:
+                coded = av.Packet(
+                    bytes(packet)[:4] + (b"\x65" if packet.is_keyframe else b"\x41") + b"\0" * (packet.size - 5)
+                )
                 coded.pts, coded.dts, coded.time_base = packet.pts, packet.dts, packet.time_base
-                coded.is_keyframe, coded.stream = packet.is_keyframe, stream
-                out.mux(coded)
+                coded.is_keyframe, packet = packet.is_keyframe, coded
+            packet.stream = streams[source.index]
+            out.mux(packet)
     return path
 
 

@@ -10,11 +10,22 @@ from hypothesis import strategies as st
 
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.model import Kind, SourceSpec
-from lesson.records import FrozenUntil, Record, SegmentCommitted, SegmentDamaged, SourceFinished, SourceLost, Start
+from lesson.records import (
+    FrozenUntil,
+    Record,
+    SegmentCommitted,
+    SegmentDamaged,
+    SegmentUnseen,
+    SourceFinished,
+    SourceLost,
+    Start,
+)
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Span, merged, uncovered
 from tests.kit.lessons import header, moment, source
 from tests.lesson.test_coverage import CAMERA, began, folded, histories, packets, placed, stored
+from tracking.clocks import LessonClock
+from tracking.planner import lesson_end
 
 S = TICKS_PER_SECOND
 FILE = source("teacher", imported=True, uri="file:/a.mp4")
@@ -22,6 +33,10 @@ FILE = source("teacher", imported=True, uri="file:/a.mp4")
 
 def damaged(seq: int, epoch: int = 0) -> SegmentDamaged:
     return SegmentDamaged(source="teacher", epoch=epoch, seq=seq, problem="missing")
+
+
+def unseen(seq: int, epoch: int = 0) -> SegmentUnseen:
+    return SegmentUnseen(source="teacher", epoch=epoch, seq=seq)
 
 
 def film(count: int, *, length_s: float = 4.0) -> list[Record]:
@@ -44,7 +59,7 @@ def what_is_seen(state: LessonState) -> list[object]:
 def test_it_does_not_matter_when_damage_is_found(records: list[Record], data: st.DataObject) -> None:
     segments = [r.segment for r in records if isinstance(r, SegmentCommitted)]
     spoilt = data.draw(st.lists(st.sampled_from(segments)) if segments else st.just([]))
-    found = [damaged(segment.seq, segment.epoch) for segment in spoilt]
+    found: list[Record] = [data.draw(st.sampled_from([damaged, unseen]))(one.seq, one.epoch) for one in spoilt]
     mixed: list[Record] = [*records]
     for record in found:
         mixed.insert(data.draw(st.integers(0, len(mixed))), record)
@@ -99,6 +114,27 @@ def test_what_is_damaged_is_a_gap_of_its_own(spec: SourceSpec, spoilt: list[int]
     assert len(said) == 2 * len(gaps)
     if spoilt == [1]:
         assert said[0] == "teacher: picture from 4 to 8 s is not in the lesson: the recorded file is damaged"
+
+
+@pytest.mark.parametrize("spec", [CAMERA, FILE], ids=["live", "a file"])
+def test_pictures_that_nobody_can_decode_are_a_gap_beside_their_sound(spec: SourceSpec) -> None:
+    end = [SourceFinished(source="teacher", at=moment(16)), FrozenUntil(at=16 * S, final=True)]
+    state = folded(*film(4), *end, unseen(1), unseen(2), spec=spec)
+    assert gaps_of(state) == [(4, 12, "undecodable")]
+    assert gaps_of(state, Kind.AUDIO) == []
+    assert [(one.kind, one.held, one.reason) for one in stream_summaries(state)] == [
+        (Kind.VIDEO, 8 * S, "undecodable"),
+        (Kind.AUDIO, 16 * S, None),
+    ]
+    assert ledger_problems(state) == ["teacher: picture from 4 to 12 s is not in the lesson: not decodable"]
+    state.apply(damaged(1))
+    assert gaps_of(state, Kind.AUDIO) == [(4, 8, "damaged")]
+
+
+def test_the_end_of_a_file_that_nobody_can_decode_is_in_the_lesson_as_a_gap() -> None:
+    state = folded(*film(4), SourceFinished(source="teacher", at=moment(16)), unseen(3), damaged(3), spec=FILE)
+    assert lesson_end(state, LessonClock(state)) == 16 * S
+    assert gaps_of(state) == [(12, 16, "damaged")]
 
 
 def test_beside_a_real_loss_each_has_its_own_name() -> None:

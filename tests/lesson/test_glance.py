@@ -15,6 +15,7 @@ from lesson.glance import control_window, glance, sealed
 from lesson.hls import published_url
 from lesson.journal import append_records, read_journal
 from lesson.manifest import manifest
+from lesson.phase import Phase
 from lesson.records import (
     FrozenUntil,
     ObjectStored,
@@ -27,7 +28,7 @@ from lesson.records import (
     _crc_tail,
     encode_line,
 )
-from lesson.state import LessonState, Phase
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, seconds_from_ticks
 from lesson.view import load_state
 from tests.kit.lessons import (

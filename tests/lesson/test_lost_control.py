@@ -15,9 +15,9 @@ from lesson.folder import LessonFolder
 from lesson.glance import glance, lesson_window
 from lesson.journal import JournalReader, append_records, read_journal
 from lesson.lifecycle import start_lesson, stop_lesson
+from lesson.phase import Phase
 from lesson.presumed import START_LOST, STOP_LOST
 from lesson.records import SourceFinished, Stop
-from lesson.state import Phase
 from lesson.verify import verify_local
 from lesson.view import LessonView, load_state
 from tests.kit.lessons import epoch_started, make_lesson, moment, record_all, start, stop

@@ -15,6 +15,7 @@ from lesson.errors import StorageError
 from lesson.gaps import Gap
 from lesson.journal import JournalWriter, append_records, read_journal
 from lesson.model import Kind, Layout, SourceSpec, StreamInfo
+from lesson.phase import Phase
 from lesson.records import (
     ChunkEncoded,
     CropPath,
@@ -35,7 +36,7 @@ from lesson.records import (
     Verified,
 )
 from lesson.roles import picture_order, voice_order
-from lesson.state import LessonState, Phase
+from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
 from lesson.view import LessonView, load_state
 from tests.kit.lessons import (

@@ -16,8 +16,8 @@ from lesson.folder import LessonFolder
 from lesson.hls import INDEX
 from lesson.journal import append_records, read_journal
 from lesson.manifest import manifest
+from lesson.phase import Phase
 from lesson.records import ChunkEncoded, FileDamaged, FrozenUntil
-from lesson.state import Phase
 from lesson.verify import verify_local
 from lesson.view import load_state
 from process.backoff import Backoff

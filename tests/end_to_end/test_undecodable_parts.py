@@ -1,0 +1,52 @@
+"""Files whose pictures nobody can decode for a while: others take their place, their sound stays, the loss is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lesson.time import TICKS_PER_SECOND
+from tests.kit.clicks import find_clicks
+from tests.kit.clips import marked_clip
+from tests.kit.flawed import garbled
+from tests.kit.marks import BOARD, TEACHER, read_mark
+from tests.kit.programme import classreel, folder_of, pictures_of, result_of, sound_of
+
+S = TICKS_PER_SECOND
+SIZE = (384, 216)
+SECONDS, HELD_S = 20, 0.5
+"""The last picture of a source stands for half a second before another takes its place."""
+
+
+@pytest.mark.parametrize(
+    ("since_s", "until_s", "board"), [(8, 16, True), (8, 12, False), (0, 8, True), (12, 20, True)],
+    ids=["amid", "alone", "first", "last"],
+)  # fmt: skip
+def test_pictures_that_nobody_can_decode_are_said_and_replaced(
+    tmp_path: Path, since_s: int, until_s: int, board: bool
+) -> None:
+    teacher = garbled(marked_clip(tmp_path / "teacher.mkv", seconds=SECONDS, size=SIZE), since_s, until_s)
+    arguments = ["--source", f"teacher={teacher}"]
+    if board:
+        panel = marked_clip(tmp_path / "board.mkv", seconds=SECONDS, audio=None, source=BOARD, size=SIZE)
+        arguments += ["--source", f"board={panel}"]
+    result = result_of(classreel("import", *arguments, "--root", tmp_path / "root", "--json"))
+    assert result["duration_s"] == pytest.approx(SECONDS, abs=0.1)
+    assert [
+        (gap["source"], gap["kind"], round(gap["start_s"], 1), round(gap["end_s"], 1)) for gap in result["gaps"]
+    ] == [("teacher", "video", since_s, until_s)]
+    says = f"teacher: picture from {since_s} to {until_s} s is not in the lesson: not decodable"
+    assert result["problems"][0] == says
+    assert len(result["problems"]) == (1 if board else 2), "a card is said, too"
+    store = folder_of(result["published_url"])
+    marks = [(picture.at, read_mark(picture.luma, drawn_height=SIZE[1])) for picture in pictures_of(store / "v360")]
+    shown = [(at, mark.source if mark else None) for at, mark in marks]
+    begins = since_s + (HELD_S if since_s else 0)
+    assert {source for at, source in shown if begins * S < at < until_s * S} == {BOARD if board else None}
+    first, pcm = sound_of(store / "voice")
+    clicks = [first + at for at in find_clicks(pcm)]
+    assert [any(abs(at - second * S) <= S // 50 for at in clicks) for second in range(2, SECONDS, 2)] == [True] * 9
+    beside = [source for at, source in shown if not since_s * S <= at < until_s * S]
+    assert TEACHER in beside
+    assert board or set(beside) == {TEACHER}
