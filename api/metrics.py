@@ -177,7 +177,7 @@ def _delivered(state: LessonState) -> list[Metric]:
     for source in state.sources.values():
         names = [source.spec.id, source.spec.role.value]
         recorded.add_metric(names, source.bytes)
-        losses.add_metric(names, len(source.losses))
+        losses.add_metric(names, len({loss.epoch for loss in source.losses}))
     stored = sum(stored.bytes for stored in state.objects.values())
     return [
         recorded,

@@ -67,7 +67,7 @@ class _Session:
         self._sync = BackgroundSync()
         self._wishes = Wishes(folder, may_stop=not spec.imported)
         self._backoff = Backoff(longest_s=5.0, held_s=30.0)
-        self._out = False
+        self._said: set[str] = set()
         self._parts = [replace(spec, uri=uri, parts=()) for uri in spec.parts] or [spec]
         self._part = 0
 
@@ -166,10 +166,12 @@ class _Session:
         raise SystemExit(EXIT_TERMINATED)
 
     def _lost(self, outcome: Outcome) -> bool:
-        if self._recorder.recording or not self._out:  # not once more for every failed attempt
+        if self._recorder.recording:
+            self._said.clear()
+        if outcome.code not in self._said:  # each reason once an outage, not once more for every failed attempt
+            self._said.add(outcome.code)
             self._recorder.lost(outcome.reason, outcome.code)
         _log.warning("source_lost", error=outcome.reason, code=str(outcome.code))
-        self._out = True
         if not self._spec.imported or self._next_part():
             return True
         self._recorder.finished()

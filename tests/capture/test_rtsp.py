@@ -19,6 +19,7 @@ from lesson.loss import Loss
 from lesson.model import Kind, SegmentRecord
 from lesson.records import EpochStarted, SourceLost, StreamAccount
 from lesson.time import TICKS_PER_SECOND, Ticks, merged
+from lesson.view import load_state
 from media.decode.sound import AudioBlock, sound
 from media.feeds.live_feed import STALL_S
 from tests.kit.camera_content import FRAME, Content, content
@@ -130,7 +131,7 @@ def test_a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_
         camera.stop()
         wait_until(lambda: lost(folder, 1), SEEN_WITHIN_S)
         wait_until(lambda: capture.log.count("Connection refused") >= 2, 10)
-        assert len(losses(folder, "teacher")) == 1, "one loss, however many attempts"
+        assert len(losses(folder, "teacher")) == 2, "each reason once, however many attempts"
         camera.start()
         wait_for_media(folder, "teacher", epoch=1, size=SECOND_OF_MEDIA)
         stop_now(folder)
@@ -139,7 +140,26 @@ def test_a_camera_that_is_switched_off_and_on_is_one_source_with_two_epochs(tmp_
     assert sorted(groups) == [0, 1]
     for found in groups.values():
         assert_no_picture_missing_or_double(folder, found)
-    assert losses(folder, "teacher") == ["feed ended"]
+    first, then = losses(folder, "teacher")
+    assert first == "feed ended"
+    assert "Connection refused" in then
+
+
+def test_a_camera_that_takes_another_password_in_mid_lesson_says_so(tmp_path: Path, camera: RtspCamera) -> None:
+    """The connection that it ended is one reason, that it refuses the next one another, on which somebody can act."""
+    folder = lesson_of(tmp_path, camera)
+    with Capture(folder, "teacher") as capture:
+        wait_for_media(folder, "teacher", size=SECOND_OF_MEDIA)
+        camera.credentials = ("teacher", "another")
+        camera.drop_connections()
+        wait_until(lambda: load_state(folder).sources["teacher"].lost, SEEN_WITHIN_S)
+        wait_until(lambda: load_state(folder).sources["teacher"].lost.code == Loss.REFUSED, SEEN_WITHIN_S)
+        wait_until(lambda: capture.log.count("401 Unauthorized") >= 2, 10)
+        assert len(losses(folder, "teacher")) == 2, "each reason once, however many attempts"
+        camera.credentials = None
+        wait_until(lambda: running(folder, 2), SEEN_WITHIN_S)
+        stop_now(folder)
+        assert capture.wait() == 0, capture.log
 
 
 def test_silence_of_all_streams_is_seen_and_mended(tmp_path: Path, camera: RtspCamera) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom.faults import voice_faults
+from classroom.faults import ClockWatch, voice_faults
 from lesson.box import Fault
+from lesson.clock import Moment
 from lesson.model import Kind, StreamInfo
 from lesson.records import EpochStarted, SegmentCommitted, SourceLost, Start, Stop
 from lesson.state import LessonState
@@ -86,3 +87,38 @@ def test_who_was_heard_is_named() -> None:
     assert list(voice_faults(state).values()) == ["no sound any more from teacher"]
     connect(state, "mic", SOUND)
     assert voice_faults(state) == {}
+
+
+def at(seconds: float, wall: str) -> Moment:
+    return Moment("boot", round(seconds * 1e9), wall)
+
+
+@pytest.mark.parametrize("began", ["1970-01-01T00:00:10+00:00", "2024-12-31T23:00:00+00:00"])
+def test_a_clock_that_is_set_right_is_no_fault_any_more(began: str) -> None:
+    """A box without a battery for its clock, each morning."""
+    watch = ClockWatch(at(100, began))
+    ((_, said),) = watch.faults(at(100, began)).items()
+    assert said == f"the clock shows {began[:10]}"
+    assert watch.faults(at(110, "2026-11-26T07:30:00+00:00")) == {}
+    assert watch.faults(at(5000, "2026-11-26T08:51:30+00:00")) == {}
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, -61.0, -59.0, 0.0, 59.0, 61.0, 3600.0])
+def test_a_clock_that_was_set_is_said_for_a_while(step_s: float) -> None:
+    began = moment(0)
+    watch = ClockWatch(began)
+    said = []
+    for seconds in range(0, 1200, 30):
+        now = moment(seconds + (step_s if seconds >= 90 else 0))
+        now = Moment(now.boot, began.monotonic_ns + seconds * 10**9, now.wall)
+        said.append((seconds, [*watch.faults(now).values()]))
+    words = [f"the clock was set by {step_s:+.0f} s while running"]
+    steps = abs(step_s) > 60
+    assert said == [(at_s, words if steps and 90 <= at_s < 690 else []) for at_s, _ in said]
+
+
+def test_a_clock_that_is_set_wrong_is_wrong_for_as_long_as_it_is() -> None:
+    watch = ClockWatch(moment(0))
+    for seconds in (1, 1000, 9000):
+        ((_, said),) = watch.faults(at(1000 + seconds, "1970-01-01T00:10:00+00:00")).items()
+        assert said == "the clock shows 1970-01-01"

@@ -75,7 +75,7 @@ class RtspCamera:
         self.plays = 0
         self.began = 0.0
         self.port = 0
-        self._credentials = credentials
+        self.credentials = credentials
         self._content = shown or content()
         self._joined_at = joined_at
         self._taciturn, self._terse = taciturn, terse
@@ -187,9 +187,9 @@ class RtspCamera:
         return f"RTSP/1.0 {status}\r\nCSeq: {request.fields['cseq']}\r\n{extra}{length}\r\n{body}".encode()
 
     def _may(self, request: _Request) -> bool:
-        if self._credentials is None or request.method == "OPTIONS":
+        if self.credentials is None or request.method == "OPTIONS":
             return True
-        return request.authorization == "Basic " + base64.b64encode(":".join(self._credentials).encode()).decode()
+        return request.authorization == "Basic " + base64.b64encode(":".join(self.credentials).encode()).decode()
 
     def _description(self) -> str:
         shown = self._content
