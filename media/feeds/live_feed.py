@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,15 @@ STALL_S = 4.5
 UNKNOWN_S, UNKNOWN_AGAIN_S = 2.0, 30.0
 """What a stream is like is found out while the feed is opened. One that delivers right after that has been looked at in
 vain, and is worth another look only after a while; one that comes later is worth one at once."""
+
+
+_LOOKS_US = 100_000
+"""libav looks that often whether something came (POLLING_TIME, libavformat/network.h)."""
+
+
+def _rests() -> int:
+    """How often this thread has given up its core by itself so far."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +132,26 @@ class LiveFeed:
 
     def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
         wanted = [stream for stream in self._container.streams if stream.index in self._used]
-        before_ns = time.monotonic_ns()
+        before_ns, rests = time.monotonic_ns(), _rests()
         for packet in coded_packets(self._container, wanted):
-            arrival_ns = time.monotonic_ns()
-            timed_out = self._device.timeout_us is not None and arrival_ns - before_ns >= self._device.timeout_us * 1000
-            before_ns = before_ns if timed_out else arrival_ns
+            arrival_ns, rested = time.monotonic_ns(), _rests() - rests
+            timed_out = self._timed_out(arrival_ns - before_ns, rested)
+            before_ns, rests = before_ns if timed_out else arrival_ns, rests + rested
             if packet.stream.index in self._unknown:
                 self._look_again(packet.stream)
             else:
                 yield packet, before_ns
             if timed_out:  # libav gives out what it held, and would wait once more
                 raise SourceLostError(f"{self._device.name}: timed out, nothing came any more", Loss.STALLED)
+
+    def _timed_out(self, silent_ns: int, rested: int) -> bool:
+        """Whether libav waited in vain for a packet that came after so long, in which its thread `rested` so often.
+
+        Who waits looks at the network each 100 ms. A process that had no core meanwhile did not, and what the camera
+        has sent is still to be read.
+        """
+        timeout_us = self._device.timeout_us
+        return timeout_us is not None and silent_ns >= timeout_us * 1000 and rested >= timeout_us // _LOOKS_US // 2
 
     def _look_again(self, stream: Stream) -> None:
         """Note a stream that came after the feed was opened, which so knows nothing of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,6 +161,27 @@ def test_a_camera_that_takes_another_password_in_mid_lesson_says_so(tmp_path: Pa
         wait_until(lambda: running(folder, 2), SEEN_WITHIN_S)
         stop_now(folder)
         assert capture.wait() == 0, capture.log
+
+
+@pytest.mark.parametrize("asleep_s", [4.5, 7.0, 10.0])
+def test_a_process_that_gets_no_core_for_a_while_reads_afterwards_what_waits(
+    tmp_path: Path, camera: RtspCamera, asleep_s: float
+) -> None:
+    """The camera goes on sending, and it was never silent: nothing of it is thrown away."""
+    folder = lesson_of(tmp_path, camera)
+    with Capture(folder, "teacher") as capture:
+        capture.wait_for_segments(1)
+        capture.process.send_signal(signal.SIGSTOP)
+        time.sleep(asleep_s)
+        capture.process.send_signal(signal.SIGCONT)
+        before = len(segments(folder, "teacher"))
+        wait_until(lambda: len(segments(folder, "teacher")) >= before + 4, 40)
+        stop_now(folder)
+        assert capture.wait() == 0, capture.log
+    assert losses(folder, "teacher") == []
+    assert len(epochs(folder, "teacher")) == 1
+    assert camera.plays == 1
+    assert_no_picture_missing_or_double(folder, segments(folder, "teacher"))
 
 
 def test_silence_of_all_streams_is_seen_and_mended(tmp_path: Path, camera: RtspCamera) -> None:
