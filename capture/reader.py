@@ -86,7 +86,7 @@ class Reader:
 
     def _put(self, event: Event) -> None:
         if isinstance(event, FeedPacket):
-            self._heard[event.kind] = max(event.arrival_ns, self._heard.get(event.kind, 0))
+            self._heard[event.kind] = time.monotonic_ns()
         with self._changed:
             while self._bytes > self._most_bytes and not self._stopping.is_set():
                 self._changed.wait(_POLL_S)

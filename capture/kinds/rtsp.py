@@ -34,6 +34,7 @@ class NetworkCamera:
             # µs: what libav looks at while it opens is given out in one burst, as if it had arrived only then; whatever
             # a second does not tell, a key frame does
             "analyzeduration": "1000000",
+            "max_ts_probe": "0",  # nor is a first time stamp: libav waits 50 pictures for it, of a slow camera 50 s
             "allowed_media_types": "video+audio",
         }
         url = _with_login(self.url, login.user(), login.password())

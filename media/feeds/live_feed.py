@@ -42,6 +42,10 @@ vain, and is worth another look only after a while; one that comes later is wort
 _LOOKS_US = 100_000
 """libav looks that often whether something came (POLLING_TIME, libavformat/network.h)."""
 
+_HELD_BACK = frozenset({"h264", "hevc"})
+"""Of these libav's RTSP gives a picture out only once the next one begins (its depacketizers leave it to the parser to
+find the end): so a picture came when the one before it was given out."""
+
 
 def _rests() -> int:
     """How often this thread has given up its core by itself so far."""
@@ -104,6 +108,7 @@ class LiveFeed:
         self._in_band = [stream for stream in unknown if not device.timeless and may_describe_itself(stream)]
         self._unknown = {stream.index for stream in unknown if stream not in self._in_band}
         self._used = {stream.index for stream in chosen}
+        self._held_back = {s.index for s in chosen if device.format == "rtsp" and _codec(s) in _HELD_BACK}
         self._seen_in_vain: set[int] = set()
         self.late: frozenset[Kind] = frozenset()
         self.reopens = device.timeout_us is not None
@@ -121,8 +126,7 @@ class LiveFeed:
 
     def _announced(self) -> Iterator[Announced]:
         for stream in [*self._container.streams.video, *self._container.streams.audio]:
-            context = stream.codec_context
-            codec = context.codec.canonical_name if context is not None else ""
+            codec = _codec(stream)
             code = None if stream.index in self._used else Loss.LEFT_OUT
             yield Announced(stream=stream.index, kind=Kind(stream.type), codec=codec, used=code is None, code=code)
 
@@ -133,14 +137,18 @@ class LiveFeed:
     def _received(self) -> Iterator[tuple[av.Packet[Stream], int]]:
         wanted = [stream for stream in self._container.streams if stream.index in self._used]
         before_ns, rests = time.monotonic_ns(), _rests()
+        given_ns: dict[int, int] = {}  # of streams whose pictures are held back: when the one before was given out
         for packet in coded_packets(self._container, wanted):
             arrival_ns, rested = time.monotonic_ns(), _rests() - rests
             timed_out = self._timed_out(arrival_ns - before_ns, rested)
             before_ns, rests = before_ns if timed_out else arrival_ns, rests + rested
+            began_ns = given_ns.get(packet.stream.index, before_ns)
+            if packet.stream.index in self._held_back:
+                given_ns[packet.stream.index] = before_ns
             if packet.stream.index in self._unknown:
                 self._look_again(packet.stream)
             else:
-                yield packet, before_ns
+                yield packet, began_ns
             if timed_out:  # libav gives out what it held, and would wait once more
                 raise SourceLostError(f"{self._device.name}: timed out, nothing came any more", Loss.STALLED)
 
@@ -182,6 +190,10 @@ class LiveFeed:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _codec(stream: Stream) -> str:
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else ""
 
 
 def _described(stream: Stream) -> bool:

@@ -461,7 +461,7 @@ def test_credentials_open_the_camera_and_are_seen_nowhere(tmp_path: Path) -> Non
         wait_until(lambda: capture.log.count("Connection refused") >= 1, 15)
         camera.start()
         wait_until(lambda: running(folder, 2), 15)
-        camera._credentials = (USER, "changed")
+        camera.credentials = (USER, "changed")
         camera.drop_connections()
         wait_until(lambda: '"code": "refused"' in capture.log, 20, what="a refusal")
         stop_now(folder)

@@ -195,16 +195,20 @@ class RtspCamera:
         shown = self._content
         sets = ",".join(base64.b64encode(nal).decode() for nal in (shown.sps, shown.pps))
         described = f";profile-level-id={shown.sps[1:4].hex()};sprop-parameter-sets={sets}"
+        heard = any(unit.kind is Kind.AUDIO for unit in shown.units)
+        sound = [
+            f"m=audio 0 RTP/AVP {_AUDIO_TYPE}", f"a=rtpmap:{_AUDIO_TYPE} MPEG4-GENERIC/{TICKS_PER_SECOND}/1",
+            f"a=fmtp:{_AUDIO_TYPE} streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;"
+            f"indexdeltalength=3;config={shown.audio_config.hex()}",
+            "a=control:trackID=1",
+        ]  # fmt: skip
         return "\r\n".join(
             [
                 "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "c=IN IP4 0.0.0.0", "t=0 0", "a=control:*",
                 f"m=video 0 RTP/AVP {_VIDEO_TYPE}", f"a=rtpmap:{_VIDEO_TYPE} H264/{_VIDEO_RATE}",
                 f"a=fmtp:{_VIDEO_TYPE} packetization-mode=1{'' if self._taciturn else described}",
                 "a=framerate:25", "a=control:trackID=0",
-                f"m=audio 0 RTP/AVP {_AUDIO_TYPE}", f"a=rtpmap:{_AUDIO_TYPE} MPEG4-GENERIC/{TICKS_PER_SECOND}/1",
-                f"a=fmtp:{_AUDIO_TYPE} streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;"
-                f"indexdeltalength=3;config={shown.audio_config.hex()}",
-                "a=control:trackID=1", "",
+                *(sound if heard else []), "",
             ]
         )  # fmt: skip
 
