@@ -20,7 +20,7 @@ from classroom.start import PRELOAD
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
 from lesson.elapsed import seconds_between
-from lesson.errors import ConfigError, LessonFormatError, StorageError
+from lesson.errors import ConfigError, JournalBusyError, LessonFormatError, StorageError, StoreError
 from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson, stop_lesson, window
 from lesson.records import Stop
@@ -105,11 +105,32 @@ def _look_on(folder: LessonFolder) -> LessonOutcome | None:
 
 
 def process(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> LessonOutcome:
-    """Finish a lesson; one that nobody is recording any more is closed where its recording broke off."""
+    """Finish a lesson; one that nobody is recording any more is closed where its recording broke off.
+
+    Of one that is published, whatever the store has lost since is sent again.
+    """
     state = load_state(folder)
     if state.start and state.stop is None and not at_work(folder):
         stop_lesson(settings.root, folder, reason="closed for processing")
+    if state.verified:
+        _resend(folder, settings, say)
     return finish(folder, settings, say)
+
+
+def _resend(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> None:
+    """See to it that the store still holds what was published, and say what it did not."""
+    from publish.resend import resend  # commands that record do without
+    from publish.store import ATTENDED_REPLY_S, open_store
+
+    try:
+        count = resend(folder, open_store(settings.named_store, reply_s=ATTENDED_REPLY_S))
+    except JournalBusyError:
+        say(f"lesson {folder.id} is being published by another process: not compared with the store")
+    except (StoreError, ConfigError) as error:
+        say(f"classreel: what the store holds could not be compared: {error}")
+    else:
+        if count:
+            say(f"{count} objects were missing or altered in the store, and were sent again")
 
 
 def _advance(run: LessonRun, settings: Settings, progress: LessonProgress) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lesson.errors import storage_errors
@@ -81,6 +82,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
         with storage_errors(path):
             beside.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is read-only by now: what went wrong first is what counts
+            beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

@@ -87,6 +87,27 @@ def boots_after_unknown_time(state: LessonState) -> list[str]:
     return [after.first.boot for before, after in pairwise(_stays(state)) if _off_s(before.last, after.first) is None]
 
 
+def unrecorded_end_s(state: LessonState) -> float | None:
+    """Seconds between the last live sample of a lesson and its Stop, or the end of its window if that came first.
+
+    0 where nothing was recorded, or nobody noted when; None where the box was off meanwhile and its clock was wrong.
+    """
+    ends = [
+        _later(epoch.at, end)
+        for source in state.sources.values()
+        for epoch in source.epochs
+        if (end := _epoch_end_ns(source, epoch))
+    ]
+    if state.start is None or state.stop is None or not ends:
+        return 0.0
+    order = _boots(state.start.at, state.sources.values())
+    last = max(ends, key=lambda at: (order.index(at.boot), at.monotonic_ns))
+    lacking = seconds_between(last, state.stop.at)
+    if lacking is None or state.start.for_s is None:
+        return lacking
+    return min(lacking, state.start.for_s - elapsed_s(state, state.start.at, last))
+
+
 def seconds_between(earlier: Moment, later: Moment) -> float | None:
     """Seconds between two moments; None where a reboot lies between and the wall clock cannot be trusted to say."""
     ns = later.ns_since(earlier)

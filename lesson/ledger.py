@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from lesson.elapsed import boots_after_unknown_time
+from lesson.elapsed import boots_after_unknown_time, unrecorded_end_s
 from lesson.loss import Loss, loss_words
 from lesson.model import ChunkRecord, Kind, Layout, SegmentRecord
 from lesson.overrides import OverrideShot
@@ -27,6 +27,8 @@ DROPPED: Ticks = TICKS_PER_SECOND // 5
 """Dropped samples beyond this are said."""
 SILENT_DB = -60.0
 """A voice whose loudest sample is below this is not heard: even an empty room is louder through a microphone."""
+BROKEN_OFF_S = 5.0
+"""Between the last sample and Stop; cameras that send a picture in seconds, and a busy box, take less."""
 LONG_SILENCE: Ticks = 60 * TICKS_PER_SECOND
 """In the midst of a lesson silence is a problem from here on; a whole lesson of it always is."""
 _WORDS = {Kind.VIDEO: "picture", Kind.AUDIO: "sound"}
@@ -96,6 +98,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         for problem in _account_problems(source, account)
     ] + [
         *interruption_problems(state),
+        *_broken_off(state),
         *_never_heard_of(state),
         *_damages(state),
         *_nothing_to_show(state),
@@ -219,6 +222,22 @@ def interruption_problems(state: LessonState) -> Iterator[str]:
         ]
         if places and window.start < min(places) < window.end:
             yield f"at {_s(min(places))} s the box had been off, nobody knows for how long: its clock was wrong"
+
+
+def _broken_off(state: LessonState) -> Iterator[str]:
+    """A recording that ended before its lesson did: nothing came back to be a gap."""
+    if state.header.imported or not state.captured or state.empty:
+        return
+    lacking_s, reach = unrecorded_end_s(state), _s(_reach(state))
+    if lacking_s is None:
+        yield f"recording broke off at {reach} s, nobody knows how long before the end: the box's clock was wrong"
+    elif lacking_s > BROKEN_OFF_S:
+        yield f"recording broke off at {reach} s: the {lacking_s:.0f} s until the lesson was over are missing"
+
+
+def _reach(state: LessonState) -> Ticks:
+    ends = (source.reach(kind) for source in state.sources.values() for kind in Kind)
+    return max((end for end in ends if end is not None), default=0)
 
 
 def flaw_problems(state: LessonState) -> Iterator[str]:

@@ -125,8 +125,9 @@ def next_step(state: LessonState) -> Step | None:
 def _progress(state: LessonState, rendition: Rendition, tier: int) -> _Progress:
     progress = state.renditions[rendition.name]
     playlist = state.playlists.get(playlist_key(rendition.name, state.edition.number))
-    published = playlist.chunks if playlist else 0
     encoded = progress.leading if progress.started else 0
+    # a journal that lost its end in a power cut knows less than the store was told: it is made again as it was
+    published = min(playlist.chunks, encoded) if playlist else 0
     stored = min([published, *_replaced(state, rendition, published)])  # all else that a playlist names is stored
     init_there = progress.started is not None and _is_stored(state, rendition, progress.started.init_path)
     if init_there:

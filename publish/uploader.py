@@ -243,12 +243,12 @@ class Uploader:
         state = self._view.state
         if state.edition.number:  # nobody is sent to this edition before it is whole
             rest = [item for item in published(state) if item.key not in {INDEX, MANIFEST}]
-            if not self._compare(rest):
+            if not self.compare(rest):
                 return
         digest = self._put_manifest(state)
         self._put_index(state)
         expected = published(state)
-        if not self._compare(expected):
+        if not self.compare(expected):
             return
         total, number = sum(item.bytes for item in expected), state.edition.number
         self._commit(
@@ -274,7 +274,7 @@ class Uploader:
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
         return digest
 
-    def _compare(self, expected: Sequence[Object]) -> bool:
+    def compare(self, expected: Sequence[Object]) -> bool:
         """Compare objects with the store, and send again what differs; False: some of that has to be made again first.
 
         Raises `StoreError` if that does not help.

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from lesson.clock import Moment
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
-from lesson.model import ChunkRecord, Kind, Layout
+from lesson.model import Anchor, ChunkRecord, Kind, Layout
 from lesson.overrides import OverrideShot
 from lesson.records import (
     ChunkEncoded,
@@ -221,3 +222,39 @@ def test_a_power_cut_that_no_clock_can_measure_is_said(before: str, after: str, 
     says = "at 4 s the box had been off, nobody knows for how long: its clock was wrong"
     assert ledger_problems(cut(before, after)) == ([] if known else [says])
     assert ledger_problems(cut(before, after, imported=True)) == []
+
+
+def stopped(last_s: float, stop_s: float, *, for_s: float | None = None, back: str | None = None) -> LessonState:
+    """A lesson whose last sample came `last_s` after its start; `back`: the wall clock of the boot that stopped it."""
+    mic = source("mic")
+    state = LessonState(header(sources=(mic,)))
+    state.apply(Start(at=moment(), for_s=for_s))
+    state.apply(epoch_started(mic))
+    heard = replace(
+        segment(mic, 0, start_s=0, seconds=last_s), anchors=(Anchor(pts=0, monotonic_ns=moment().monotonic_ns),)
+    )
+    state.apply(SegmentCommitted(segment=heard))
+    state.apply(Mapped(map=ClockMap("mic", 0, Span(0, 0), 0)))
+    state.apply(Stop(at=Moment("boot-2", 10**9, back) if back else moment(stop_s)))
+    state.apply(SourceFinished(source="mic", at=moment(stop_s)))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("last_s", "stop_s", "more", "says"),
+    [
+        (60, 60.5, {}, None),
+        (60, 64.5, {}, None),
+        (60, 95, {}, "recording broke off at 60 s: the 35 s until the lesson was over are missing"),
+        (60, 3600, {"for_s": 90.0}, "recording broke off at 60 s: the 30 s until the lesson was over are missing"),
+        (60, 61, {"for_s": 90.0}, None),
+        (60, 0, {"back": "2026-11-02T08:03:00+00:00"},
+         "recording broke off at 60 s: the 120 s until the lesson was over are missing"),
+        (60, 0, {"back": "1970-01-01T00:03:00+00:00"},
+         "recording broke off at 60 s, nobody knows how long before the end: the box's clock was wrong"),
+    ],
+)  # fmt: skip
+def test_a_recording_that_ended_before_its_lesson_says_so(
+    last_s: float, stop_s: float, more: dict[str, Any], says: str | None
+) -> None:
+    assert ledger_problems(stopped(last_s, stop_s, **more)) == ([says] if says else [])

@@ -280,3 +280,27 @@ def test_of_a_rung_left_out_before_it_was_in_the_store_nothing_goes_there() -> N
     simulation.finish(4)
     assert not [key for key in keys(simulation.run(check=False)) if key.startswith("v720/")]
     assert isinstance(simulation.done[-1], Seal)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_an_encoder_whose_journal_lost_its_end_stops_nobody(data: st.DataObject) -> None:
+    """In a power cut: the store has been told of chunks that are to be made again."""
+    simulation = Simulation()
+    for _ in range(data.draw(st.integers(1, 6))):
+        for name in NAMES:
+            simulation.encode(name, data.draw(st.integers(0, 2)))
+        simulation.run()
+    sent = [*simulation.state.objects.values(), *simulation.state.playlists.values()]
+    again = Simulation()
+    for name in NAMES:
+        left = data.draw(st.integers(0, simulation.state.renditions[name].leading))
+        if left:
+            again.encode(name, left)
+    for record in sent:
+        again.state.apply(record)
+    again.run(check=False)
+    again.finish(14)
+    assert isinstance(again.run(check=False)[-1], Seal)
+    names = {f"{name}/{number:06d}.m4s" for name in NAMES for number in range(14)}
+    assert names <= set(again.state.objects)
