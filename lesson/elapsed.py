@@ -13,7 +13,7 @@ later, once a time server is reached, changes nothing: a lesson that has gone on
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from lesson.model import Kind, SegmentRecord
 from lesson.records import EpochStarted
 from lesson.source_state import SourceState
 from lesson.state import LessonState
-from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, ticks_from_pts
+from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, Ticks, ticks_from_pts
 
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
 """Before this program was written: a wall clock that says so has lost its battery."""
@@ -175,19 +175,40 @@ def _media_end_ns(source: SourceState, boot: str) -> int:
 
 
 def _epoch_end_ns(source: SourceState, epoch: EpochStarted) -> int:
-    after = bisect_right(source.segments, epoch.epoch, key=lambda segment: segment.epoch)
-    last = source.segments[after - 1] if after else None
-    return segment_end_ns(last) or 0 if last and last.epoch == epoch.epoch else 0
+    """Monotonic time at which the newest media of an epoch ended; 0 without any.
+
+    A segment that was salvaged after a kill has no arrivals: those of one before it are carried on, without any the
+    start of the epoch is.
+    """
+    segments, number = source.segments, epoch.epoch
+    first, after = (find(segments, number, key=lambda segment: segment.epoch) for find in (bisect_left, bisect_right))
+    reach = _span(segments[after - 1]) if first < after else None
+    if reach is None:
+        return 0
+    for position in range(after - 1, first - 1, -1):
+        at, span = segment_end_ns(segments[position]), _span(segments[position])
+        if at is not None and span is not None:
+            return at + _ns(reach.end - span.end)
+    begins = _span(segments[first]) or reach
+    return epoch.at.monotonic_ns + _ns(reach.end - begins.start)
+
+
+def _span(segment: SegmentRecord) -> Span | None:
+    """Of its pictures, failing those of its sound."""
+    return segment.span(Kind.VIDEO) or segment.span(Kind.AUDIO)
+
+
+def _ns(ticks: Ticks) -> int:
+    return ticks * NANOSECONDS_PER_SECOND // TICKS_PER_SECOND
 
 
 def segment_end_ns(segment: SegmentRecord) -> int | None:
     """Monotonic time at which the last sample of a live segment was there; None where no arrival is recorded."""
-    span = segment.span(Kind.VIDEO) or segment.span(Kind.AUDIO)
+    span = _span(segment)
     if span is None or not segment.anchors:
         return None
     return min(
-        anchor.monotonic_ns
-        + (span.end - ticks_from_pts(anchor.pts, segment.time_base)) * NANOSECONDS_PER_SECOND // TICKS_PER_SECOND
+        anchor.monotonic_ns + _ns(span.end - ticks_from_pts(anchor.pts, segment.time_base))
         for anchor in segment.anchors
     )
 

@@ -144,11 +144,7 @@ class Uploader:
     def carry_out(self, step: Step) -> None:
         """Send it, and journal that the store has confirmed it.
 
-        Raises:
-            StoreError: the store failed, trying again may help.
-            ConfigError: the store refuses for good.
-            IntegrityError: a file of the lesson folder is not what was committed.
-            StorageError: the local disk refused.
+        Raises as `run`, and `StoreError`: trying again may help.
         """
         match step:
             case Put():
@@ -243,12 +239,12 @@ class Uploader:
         state = self._view.state
         if state.edition.number:  # nobody is sent to this edition before it is whole
             rest = [item for item in published(state) if item.key not in {INDEX, MANIFEST}]
-            if not self.compare(rest):
+            if not self._compare(rest):
                 return
         digest = self._put_manifest(state)
         self._put_index(state)
         expected = published(state)
-        if not self.compare(expected):
+        if not self._compare(expected):
             return
         total, number = sum(item.bytes for item in expected), state.edition.number
         self._commit(
@@ -274,7 +270,7 @@ class Uploader:
             self._commit(ObjectStored(key=MANIFEST, bytes=len(document), sha256=digest))
         return digest
 
-    def compare(self, expected: Sequence[Object]) -> bool:
+    def _compare(self, expected: Sequence[Object]) -> bool:
         """Compare objects with the store, and send again what differs; False: some of that has to be made again first.
 
         Raises `StoreError` if that does not help.
@@ -285,11 +281,17 @@ class Uploader:
                 return True
             for item, problem in wrong:
                 _log.warning("object_lost", error=problem)
-                if (body := self._sound_body(item)) is not None:
-                    self._put(item, body)
+                self.send_again(item)
             if not self._view.state.encoded:
                 return False
         raise StoreError(f"{self._store.url(self._prefix)}: objects keep differing from what was sent")
+
+    def send_again(self, item: Object) -> bool:
+        """Send what the store lost; False: it has to be made again first, as is journaled. Raises as `carry_out`."""
+        body = self._sound_body(item)
+        if body is not None:
+            self._put(item, body)
+        return body is not None
 
     def _commit(self, record: Record) -> None:
         self._journal.append(record)

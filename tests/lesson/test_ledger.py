@@ -224,27 +224,36 @@ def test_a_power_cut_that_no_clock_can_measure_is_said(before: str, after: str, 
     assert ledger_problems(cut(before, after, imported=True)) == []
 
 
-def stopped(last_s: float, stop_s: float, *, for_s: float | None = None, back: str | None = None) -> LessonState:
-    """A lesson whose last sample came `last_s` after its start; `back`: the wall clock of the boot that stopped it."""
+def stopped(
+    last_s: float, stop_s: float, *, for_s: float | None = None, back: str | None = None, killed: bool = False
+) -> LessonState:
+    """A lesson whose last sample came `last_s` after its start; `back`: the wall clock of the boot that stopped it.
+
+    `killed`: its last seconds were salvaged, which have no arrivals.
+    """
     mic = source("mic")
     state = LessonState(header(sources=(mic,)))
     state.apply(Start(at=moment(), for_s=for_s))
     state.apply(epoch_started(mic))
-    heard = replace(
-        segment(mic, 0, start_s=0, seconds=last_s), anchors=(Anchor(pts=0, monotonic_ns=moment().monotonic_ns),)
-    )
-    state.apply(SegmentCommitted(segment=heard))
+    kept_s = max(0.0, last_s - 3.0) if killed else last_s
+    arrival = Anchor(pts=0, monotonic_ns=moment().monotonic_ns)
+    kept = replace(segment(mic, 0, start_s=0, seconds=kept_s), anchors=(arrival,))
+    salvaged = segment(mic, 1, start_s=kept_s, seconds=last_s - kept_s)
+    for one in ([kept] if kept_s else []) + ([salvaged] if killed else []):
+        state.apply(SegmentCommitted(segment=one))
     state.apply(Mapped(map=ClockMap("mic", 0, Span(0, 0), 0)))
     state.apply(Stop(at=Moment("boot-2", 10**9, back) if back else moment(stop_s)))
     state.apply(SourceFinished(source="mic", at=moment(stop_s)))
     return state
 
 
+@pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize(
     ("last_s", "stop_s", "more", "says"),
     [
         (60, 60.5, {}, None),
         (60, 64.5, {}, None),
+        (3, 95, {}, "recording broke off at 3 s: the 92 s until the lesson was over are missing"),
         (60, 95, {}, "recording broke off at 60 s: the 35 s until the lesson was over are missing"),
         (60, 3600, {"for_s": 90.0}, "recording broke off at 60 s: the 30 s until the lesson was over are missing"),
         (60, 61, {"for_s": 90.0}, None),
@@ -255,6 +264,6 @@ def stopped(last_s: float, stop_s: float, *, for_s: float | None = None, back: s
     ],
 )  # fmt: skip
 def test_a_recording_that_ended_before_its_lesson_says_so(
-    last_s: float, stop_s: float, more: dict[str, Any], says: str | None
+    last_s: float, stop_s: float, more: dict[str, Any], says: str | None, killed: bool
 ) -> None:
-    assert ledger_problems(stopped(last_s, stop_s, **more)) == ([says] if says else [])
+    assert ledger_problems(stopped(last_s, stop_s, killed=killed, **more)) == ([says] if says else [])

@@ -47,9 +47,22 @@ def test_what_is_gone_here_too_is_said(folder: LessonFolder, tmp_path: Path) -> 
     for root in (folder.path / "enc", tmp_path / "store" / folder.id):
         next(iter(sorted(root.rglob("000001*.m4s")))).unlink()
     (tmp_path / "store" / folder.id / INDEX).unlink()
-    with pytest.raises(IntegrityError, match="damaged here, too"):
+    with pytest.raises(IntegrityError, match=r"000001.*1 of 2 such objects could not be sent again"):
         resend(folder, store)
     assert (tmp_path / "store" / folder.id / INDEX).exists(), "all else is sent"
+
+
+def test_what_cannot_be_sent_keeps_nothing_else_back(folder: LessonFolder, tmp_path: Path) -> None:
+    store, held = FolderStore(tmp_path / "store"), tmp_path / "store" / folder.id
+    for name in ("voice/init.mp4", INDEX, "manifest.json"):
+        (held / name).unlink()
+    (held / "voice" / "init.mp4").mkdir()
+    with pytest.raises(IntegrityError, match=r"voice/init\.mp4.*1 of 3 such objects could not be sent again"):
+        resend(folder, store)
+    assert all((held / name).is_file() for name in (INDEX, "manifest.json"))
+    (held / "voice" / "init.mp4").rmdir()
+    assert resend(folder, store) == 1
+    assert verify_remote(folder, store) == []
 
 
 def test_a_lesson_that_goes_to_another_store_from_now_on_is_sent_there(folder: LessonFolder, tmp_path: Path) -> None:
