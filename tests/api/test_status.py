@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,7 @@ from lesson.journal import append_records
 from lesson.records import FaultRaised, JobEnded, JobStarted, encode_line
 from process.bulletin import BulletinWriter
 from process.disk import LOCK, identity_of
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.lessons import encode_all, epoch_started, make_lesson, plan_all, record_all
 from tests.kit.room import MIC, TEACHER, deliver, lost, template
 from tests.kit.waiting import wait_until
 from tests.kit.web import serving
@@ -100,7 +101,8 @@ def test_metrics_follow_a_lesson_on_its_way(client: httpx.Client, root: Path) ->
 def test_metrics_count_restarts_losses_store_failures_and_bytes(client: httpx.Client, root: Path) -> None:
     folder = make_lesson(root)
     record_all(folder)
-    append_records(folder.raw_journal("teacher"), [lost(TEACHER), lost(TEACHER)])
+    once, again = [lost(TEACHER), lost(TEACHER, "refused")], replace(lost(TEACHER), epoch=1)  # twice, for three reasons
+    append_records(folder.raw_journal("teacher"), [*once, epoch_started(TEACHER, 1), again])
     box = box_journal(root)
     ended = JobEnded(stage="capture", source="teacher", lesson="lesson", at=Moment.now(), code=-9, reason="killed")
     started = JobStarted(stage="capture", source="teacher", lesson="lesson", at=Moment.now())
