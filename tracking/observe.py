@@ -11,7 +11,7 @@ import structlog
 from lesson.errors import ClassreelError, MediaError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
-from lesson.model import Observation, SegmentRecord
+from lesson.model import Kind, Observation, SegmentRecord
 from lesson.records import SegmentObserved
 from lesson.time import Ticks
 from lesson.view import LessonView
@@ -125,6 +125,18 @@ class Observer:
         keys_only = thin or detectors.keys_only
         path = self._view.folder.absolute(segment.path)
         detectors.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only))
+        before, span = self._before(segment), segment.span(Kind.VIDEO)
+        if before is not None and span is not None and not any(detectors.found.values()):
+            # its key frame may be one that only a decoder can begin with which has seen what came before
+            both = [self._view.folder.absolute(before.path), path]
+            shown = pictures(both, start=span.start, min_interval=SAMPLE)
+            detectors.look_through(segment, (picture for picture in shown if picture.at >= span.start))
+
+    def _before(self, segment: SegmentRecord) -> SegmentRecord | None:
+        """The segment before, unless it kills whoever looks at it."""
+        source = self._view.state.sources[segment.source]
+        before = source.segment(segment.epoch, segment.seq - 1)
+        return None if before is None or self._evidence.evidence.given_up(source, before) else before
 
     def _detectors_for(self, pending: Pending) -> _Detectors:
         """The detectors to look with: those of the segment before, or new ones that were shown its pictures."""
@@ -134,8 +146,8 @@ class Observer:
             return detectors
         source = self._view.state.sources[pending.source]
         detectors = _Detectors({name: make_detector(name, source.spec.role) for name in pending.detectors})
-        before = source.segment(segment.epoch, segment.seq - 1)
-        if before is not None and not self._evidence.evidence.given_up(source, before):
+        before = self._before(segment)
+        if before is not None:
             try:
                 self._look_through(detectors, before, thin=False)
             except MediaError as error:
