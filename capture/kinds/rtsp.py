@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _TIMEOUT_US = 4_000_000
 """Below `media.feeds.live_feed.STALL_S`: a silent camera ends by itself. libav's own: PyAV's follow the wall clock."""
 
+_HELD_BACK = frozenset({"h264", "hevc"})
+"""libav's depacketizers of these leave it to the parser to find the end of a picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkCamera:
@@ -38,7 +41,9 @@ class NetworkCamera:
             "allowed_media_types": "video+audio",
         }
         url = _with_login(self.url, login.user(), login.password())
-        return LiveFeed(Device(name=self.url, url=url, format="rtsp", options=options, timeout_us=_TIMEOUT_US))
+        return LiveFeed(
+            Device(name=self.url, url=url, format="rtsp", options=options, timeout_us=_TIMEOUT_US, held_back=_HELD_BACK)
+        )
 
 
 def _with_login(url: str, user: str | None, password: str | None) -> str:

@@ -42,10 +42,6 @@ vain, and is worth another look only after a while; one that comes later is wort
 _LOOKS_US = 100_000
 """libav looks that often whether something came (POLLING_TIME, libavformat/network.h)."""
 
-_HELD_BACK = frozenset({"h264", "hevc"})
-"""Of these libav's RTSP gives a picture out only once the next one begins (its depacketizers leave it to the parser to
-find the end): so a picture came when the one before it was given out."""
-
 
 def _rests() -> int:
     """How often this thread has given up its core by itself so far."""
@@ -57,7 +53,8 @@ class Device:
     """What libav is asked to open. `name` is what people are told; `url` may hold credentials and is never shown.
 
     `timeless`: its own time stamps are wall clock, which may jump; everything lies where it arrived, encoded anew.
-    `timeout_us`: silence after which libav gives up a read.
+    `timeout_us`: silence after which libav gives up a read. `held_back`: codecs of which libav gives a picture out only
+    once the next one begins: it came when the one before it was given out.
     """
 
     name: str
@@ -66,6 +63,7 @@ class Device:
     options: Mapping[str, str]
     timeless: bool = False
     timeout_us: int | None = None
+    held_back: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -108,7 +106,7 @@ class LiveFeed:
         self._in_band = [stream for stream in unknown if not device.timeless and may_describe_itself(stream)]
         self._unknown = {stream.index for stream in unknown if stream not in self._in_band}
         self._used = {stream.index for stream in chosen}
-        self._held_back = {s.index for s in chosen if device.format == "rtsp" and _codec(s) in _HELD_BACK}
+        self._held_back = {stream.index for stream in chosen if _codec(stream) in device.held_back}
         self._seen_in_vain: set[int] = set()
         self.late: frozenset[Kind] = frozenset()
         self.reopens = device.timeout_us is not None
