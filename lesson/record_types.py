@@ -144,7 +144,7 @@ class SegmentObserved:
 
     `detector`: its name and version ("ink/1"), "-thin" behind it where only key frames were looked at; "none": the
     segment is given up. Until version 0.1, one line held what all of them found ("diff-ink-yunet/1").
-    `problem`: why there are no observations, if it could not look.
+    `problem`: why there are no observations, if it could not look. `joined`: it could only with the segment before.
     """
 
     source: str
@@ -153,6 +153,7 @@ class SegmentObserved:
     detector: str
     observations: tuple[Observation, ...]
     problem: str | None = None
+    joined: bool = False
 
 
 # --- plan/g<N>.jsonl -------------------------------------------------------------------------------------------------
@@ -229,6 +230,15 @@ class SegmentDamaged:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentUnseen:
     """The pictures of a segment cannot be decoded, though it is what was committed: none of them is shown."""
+
+    source: str
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentJoined:
+    """The pictures of a segment can be decoded only with those before it: its key frame is no fresh start."""
 
     source: str
     epoch: int

@@ -41,6 +41,7 @@ from lesson.record_types import (
     RungSkipped,
     SegmentCommitted,
     SegmentDamaged,
+    SegmentJoined,
     SegmentObserved,
     SegmentUnseen,
     Shot,
@@ -82,6 +83,7 @@ __all__ = [
     "RungSkipped",
     "SegmentCommitted",
     "SegmentDamaged",
+    "SegmentJoined",
     "SegmentMeasured",
     "SegmentObserved",
     "SegmentUnseen",
@@ -112,6 +114,7 @@ Record: TypeAlias = (
     | SegmentMeasured
     | SegmentObserved
     | SegmentUnseen
+    | SegmentJoined
     | Origin
     | Mapped
     | Shot

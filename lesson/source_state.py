@@ -48,6 +48,7 @@ class SourceState:
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
     _unseen: set[tuple[int, int]] = field(default_factory=set)
+    _joined: set[tuple[int, int]] = field(default_factory=set)
     _in_order: list[SegmentRecord] = field(default_factory=list)
     _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
     _first_losses: dict[int, SourceLost] = field(default_factory=dict, compare=False)
@@ -99,6 +100,11 @@ class SourceState:
         if (epoch, seq) not in self._unseen:
             self._unseen.add((epoch, seq))
             self._lose(epoch, seq)
+
+    def add_joined(self, epoch: int, seq: int) -> None:
+        """Pictures of a segment can be decoded only with those before it."""
+        self._joined.add((epoch, seq))
+        self.segments_of(Kind.VIDEO, epoch).join(seq)
 
     def add_measured(self, measured: SegmentMeasured) -> None:
         """A segment was looked at. Raises `KeyError` for one that was never committed."""
@@ -177,6 +183,10 @@ class SourceState:
     def seen(self, epoch: int, seq: int) -> bool:
         """Whether pictures of a segment can be decoded, as far as anybody looked."""
         return (epoch, seq) not in self._unseen
+
+    def joined(self, epoch: int, seq: int) -> bool:
+        """Whether it is known that pictures of a segment can be decoded only with those before it."""
+        return (epoch, seq) in self._joined
 
     def epoch(self, number: int) -> EpochStarted | None:
         return self._epochs.get(number)

@@ -27,6 +27,7 @@ from lesson.records import (
     RungSkipped,
     SegmentCommitted,
     SegmentDamaged,
+    SegmentJoined,
     SegmentMeasured,
     SegmentUnseen,
     Shot,
@@ -161,12 +162,8 @@ class LessonState:
         match record:
             case EpochStarted() | SegmentCommitted() | SourceLost() | StreamAccount() | SourceFinished():
                 self._apply_raw(record)
-            case SegmentDamaged():
-                self.sources[record.source].add_damage(record.epoch, record.seq)
-            case SegmentUnseen():
-                self.sources[record.source].add_unseen(record.epoch, record.seq)
-            case SegmentMeasured():
-                self.sources[record.source].add_measured(record)
+            case SegmentDamaged() | SegmentUnseen() | SegmentJoined() | SegmentMeasured():
+                self._apply_looked(record)
             case Origin() | Mapped():
                 self._apply_clock(record)
             case Shot() | CropPath() | FrozenUntil():
@@ -192,6 +189,19 @@ class LessonState:
                     started.renditions[name].damaged = progress.damaged  # files are the lesson's
             case RungSkipped():
                 self.editions[record.edition].skipped.setdefault(record.rendition, record)
+
+    def _apply_looked(self, record: SegmentDamaged | SegmentUnseen | SegmentJoined | SegmentMeasured) -> None:
+        """What somebody who looked at a segment found."""
+        source = self.sources[record.source]
+        match record:
+            case SegmentDamaged():
+                source.add_damage(record.epoch, record.seq)
+            case SegmentUnseen():
+                source.add_unseen(record.epoch, record.seq)
+            case SegmentJoined():
+                source.add_joined(record.epoch, record.seq)
+            case SegmentMeasured():
+                source.add_measured(record)
 
     def _apply_raw(self, record: EpochStarted | SegmentCommitted | SourceLost | StreamAccount | SourceFinished) -> None:
         source_id = record.segment.source if isinstance(record, SegmentCommitted) else record.source

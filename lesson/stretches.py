@@ -33,6 +33,7 @@ class StreamSegments:
     def __init__(self) -> None:
         self._index: SpanIndex[SegmentRecord] = SpanIndex()
         self._damaged: set[int] = set()  # numbers of segments
+        self._joined: set[int] = set()
         self._keys: list[Ticks] = []  # of a segment or one before it, the latest time a decoder can start at
         self.packets = 0
 
@@ -44,6 +45,10 @@ class StreamSegments:
             key = ticks_from_pts(packets.key, segment.time_base)
             self._keys.append(max(key, self._keys[-1]) if self._keys else key)
             self.packets += packets.packets
+
+    def join(self, seq: int) -> None:
+        """No decoder can start in a segment: it begins with one before it."""
+        self._joined.add(seq)
 
     def lose(self, seq: int) -> None:
         """Nothing can be decoded of a segment any more."""
@@ -69,6 +74,8 @@ class StreamSegments:
     def decoded_for(self, span: Span) -> list[SegmentRecord]:
         """The segments in which a decoder finds all of `span`, from the last one it can start in; no damaged ones."""
         first = max(0, bisect_right(self._keys, span.start) - 1)
+        while first and self._index.entries[first][1].seq in self._joined:
+            first -= 1
         last = max(first + 1, self._index.last_before(span.end))
         return [segment for _, segment in self._index.entries[first:last] if segment.seq not in self._damaged]
 

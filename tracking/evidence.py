@@ -134,10 +134,15 @@ class Evidence:
         self._waiting: dict[str, Waiting] = {}
         self.unseen: set[tuple[str, int, int]] = set()
         """Source, epoch and number of the segments of which no picture could be decoded."""
+        self.joined: set[tuple[str, int, int]] = set()
+        """Of those that could be decoded only with the segment before."""
 
     def add(self, record: SegmentObserved) -> None:
+        place = record.source, record.epoch, record.seq
         if record.problem == NO_PICTURE:
-            self.unseen.add((record.source, record.epoch, record.seq))
+            self.unseen.add(place)
+        if record.joined:
+            self.joined.add(place)
         epoch = self._epochs[record.source, record.epoch]
         segment = epoch.segments[record.seq]
         held = segment.holds_observations

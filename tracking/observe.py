@@ -102,8 +102,9 @@ class Observer:
         segment = pending.segment
         detectors = self._detectors_for(pending)
         problem: str | None = None
+        joined = False
         try:
-            self._look_through(detectors, segment, thin)
+            joined = self._look_through(detectors, segment, thin)
             problem = None if any(detectors.found.values()) else NO_PICTURE
         except ClassreelError as error:
             problem = str(error)
@@ -117,11 +118,13 @@ class Observer:
                 detector=detectors.by_name[name].name + ("-thin" if thin else ""),
                 observations=() if problem else tuple(detectors.found[name]),
                 problem=problem,
+                joined=joined,
             )
             for name in pending.detectors
         ]
 
-    def _look_through(self, detectors: _Detectors, segment: SegmentRecord, thin: bool) -> None:
+    def _look_through(self, detectors: _Detectors, segment: SegmentRecord, thin: bool) -> bool:
+        """Show the pictures of a segment; whether there were any only with the segment before it."""
         keys_only = thin or detectors.keys_only
         path = self._view.folder.absolute(segment.path)
         detectors.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only))
@@ -131,6 +134,8 @@ class Observer:
             both = [self._view.folder.absolute(before.path), path]
             shown = pictures(both, start=span.start, min_interval=SAMPLE)
             detectors.look_through(segment, (picture for picture in shown if picture.at >= span.start))
+            return any(detectors.found.values())
+        return False
 
     def _before(self, segment: SegmentRecord) -> SegmentRecord | None:
         """The segment before, unless it kills whoever looks at it."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lesson.clock import Moment
 from lesson.edition_state import same_picture
 from lesson.model import Kind, Role
-from lesson.records import CropPath, FrozenUntil, Mapped, Record, SegmentUnseen, Shot
+from lesson.records import CropPath, FrozenUntil, Mapped, Record, SegmentJoined, SegmentUnseen, Shot
 from lesson.roles import picture_order
 from lesson.source_state import SourceState
 from lesson.state import LessonState
@@ -59,9 +59,9 @@ class Planner:
         maps = self.clock.due_maps()
         if maps:
             return [Mapped(map=found) for found in maps]
-        unseen = self._unseen()
-        if unseen:
-            return unseen
+        looked = [*self._unseen(), *self._joined()]
+        if looked:
+            return looked
         return self.frozen_stretch(now)
 
     def _unseen(self) -> list[Record]:
@@ -70,6 +70,14 @@ class Planner:
             SegmentUnseen(source=name, epoch=epoch, seq=seq)
             for name, epoch, seq in sorted(self.evidence.unseen)
             if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and source.seen(epoch, seq)
+        ]
+
+    def _joined(self) -> list[Record]:
+        """What can be decoded only with what came before, as far as it is not journaled: who decodes begins earlier."""
+        return [
+            SegmentJoined(source=name, epoch=epoch, seq=seq)
+            for name, epoch, seq in sorted(self.evidence.joined)
+            if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and not source.joined(epoch, seq)
         ]
 
     def frozen_stretch(self, now: Moment) -> list[Record]:

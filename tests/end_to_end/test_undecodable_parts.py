@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
 from lesson.time import TICKS_PER_SECOND
@@ -50,3 +51,18 @@ def test_pictures_that_nobody_can_decode_are_said_and_replaced(
     beside = [source for at, source in shown if not since_s * S <= at < until_s * S]
     assert TEACHER in beside
     assert board or set(beside) == {TEACHER}
+
+
+@pytest.mark.footage
+def test_pictures_behind_a_key_frame_that_is_no_fresh_start_are_shown(footage: Path, tmp_path: Path) -> None:
+    """Of this real file a decoder that begins with its second key frame, at 18 s, shows nothing until the third."""
+    clip = footage / "slides" / "lorem_slides_buildup.mp4"
+    result = result_of(classreel("import", "--source", f"screen={clip}", "--root", tmp_path / "root", "--json"))
+    assert (result["problems"], result["gaps"]) == ([], [])
+    store = folder_of(result["published_url"])
+    shown = {picture.at // S: float(picture.luma.mean()) for picture in pictures_of(store / "v360")}
+    with av.open(str(clip)) as film:  # one picture a second, decoded from its start; luma of video range
+        filmed = [float(frame.to_ndarray(format="yuv420p")[: frame.height].mean()) for frame in film.decode(video=0)]
+    assert len(filmed) == len(shown) == 30
+    for second, light in enumerate(filmed):
+        assert shown[second] == pytest.approx(shown[0] * light / filmed[0], abs=12), second

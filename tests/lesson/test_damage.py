@@ -15,6 +15,7 @@ from lesson.records import (
     Record,
     SegmentCommitted,
     SegmentDamaged,
+    SegmentJoined,
     SegmentUnseen,
     SourceFinished,
     SourceLost,
@@ -162,3 +163,14 @@ def test_damage_to_what_nobody_knows_changes_nothing() -> None:
     assert what_is_seen(state) == what_is_seen(folded(*film(2)))
     state.apply(SegmentDamaged(source="nobody", epoch=0, seq=0, problem="missing"))
     assert len(state.strays) == 1
+
+
+@given(st.sets(st.integers(0, 9)), st.integers(0, 39))
+def test_no_decoder_starts_in_a_segment_that_needs_the_one_before(joined: set[int], at_s: int) -> None:
+    found = [SegmentJoined(source="teacher", epoch=0, seq=seq) for seq in sorted(joined)]
+    for records in ([*film(10), *found], [*found, *film(10)]):
+        source = folded(*records).sources["teacher"]
+        read = [one.seq for one in source.segments_of(Kind.VIDEO, 0).decoded_for(Span(at_s * S, at_s * S + S))]
+        first = max(seq for seq in range(at_s // 4 + 1) if seq == 0 or seq not in joined)
+        assert read == list(range(first, at_s // 4 + 1))
+        assert source.lesson_coverage(Kind.VIDEO) == [Span(0, 40 * S)], "nothing is missing"
