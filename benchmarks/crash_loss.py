@@ -218,7 +218,8 @@ def run(work: Path, *, kills: int, busy: bool, seed: int) -> dict[str, Any]:
                 raise RuntimeError(f"not recording within {START_WITHIN_S:.0f} s; see {box.running.err.read_text()}")
             done = killed_again_and_again(box, kills, rng)
             time.sleep(PAUSE_S[0])
-            box.settled(done[-1])
+            for last in done[-1:]:
+                box.settled(last)
             box.running.interrupt()
             recorded_s = time.monotonic() - began
         say(f"recorded {recorded_s:.0f} s; waiting for the lesson to be published")

@@ -191,6 +191,15 @@ def encode_all(folder: LessonFolder, *, end: Ticks = 3 * SEGMENT_S * TICKS_PER_S
                 journal.append(write_chunk(folder, rendition, index, span))
 
 
+def made_lesson(root: Path) -> LessonFolder:
+    """A lesson that is recorded, planned and encoded, and not published."""
+    folder = make_lesson(root)
+    record_all(folder)
+    plan_all(folder)
+    encode_all(folder)
+    return folder
+
+
 def files_of(folder: LessonFolder, rendition: str) -> list[Path]:
     """The initialisation segment and the chunks of a rendition, in order, as journals name them."""
     progress = load_state(folder).renditions[rendition]

@@ -15,15 +15,12 @@ from publish.folder_store import FolderStore
 from publish.resend import resend
 from publish.uploader import Uploader
 from publish.verify import verify_remote
-from tests.kit.lessons import encode_all, make_lesson, plan_all, record_all
+from tests.kit.lessons import made_lesson
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> LessonFolder:
-    folder = make_lesson(tmp_path / "root")
-    record_all(folder)
-    plan_all(folder)
-    encode_all(folder)
+    folder = made_lesson(tmp_path / "root")
     Uploader(folder, FolderStore(tmp_path / "store")).run()
     return folder
 

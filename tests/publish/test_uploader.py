@@ -31,17 +31,22 @@ from publish.uplink import Uplink
 from publish.uploader import Uploader
 from publish.verify import verify_remote
 from tests.kit.damaged import SEGMENT_DAMAGE
-from tests.kit.lessons import encode_all, make_again, make_lesson, old_chunk, old_init, plan_all, record_all
+from tests.kit.lessons import (
+    encode_all,
+    made_lesson,
+    make_again,
+    make_lesson,
+    old_chunk,
+    old_init,
+    plan_all,
+    record_all,
+)
 from tests.kit.playlists import check_media, check_multivariant, check_strictly
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> LessonFolder:
-    folder = make_lesson(tmp_path / "root")
-    record_all(folder)
-    plan_all(folder)
-    encode_all(folder)
-    return folder
+    return made_lesson(tmp_path / "root")
 
 
 class FlakyStore(MemoryStore):
