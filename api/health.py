@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from lesson.box import Fault
+from lesson.box import Fault, standing_by
 from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
 from lesson.loss import Loss
@@ -170,14 +170,16 @@ def room_health(
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
     recently, with something in them; a source that is not required may fail without trouble. `trouble` with any fault
-    in `BLOCKING`.
+    in `BLOCKING`, and between lessons while a source that is needed does not stand by.
     """
     faults = tuple(faults)
     codes = {fault.code for fault in faults}
     started = state.start.at if state and state.start and not state.stop else None
     if state is None or started is None:
-        waiting = tuple(source_health(SourceState(spec), started=None, now=now) for spec in standby)
-        status = RoomStatus.TROUBLE if codes & BLOCKING else RoomStatus.IDLE
+        waiting = tuple(_standing_by(spec, now, faults) for spec in standby)
+        needed = [source for source in waiting if source.required] or list(waiting)
+        away = any(source.state is SourceStatus.LOST for source in needed)
+        status = RoomStatus.TROUBLE if away or codes & BLOCKING else RoomStatus.IDLE
         return RoomHealth(status=status, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
     refuses = Fault.DISK_REFUSES in codes
     voice = next((name for name in voice_order(state) if state.sources[name].delivers(Kind.AUDIO)), None)
@@ -195,6 +197,13 @@ def room_health(
         sources=sources,
         faults=faults,
     )
+
+
+def _standing_by(spec: SourceSpec, now: Moment, faults: Iterable[FaultRaised]) -> SourceHealth:
+    """Health of a source between lessons: lost where it should stand by and does not."""
+    found = source_health(SourceState(spec), started=None, now=now)
+    why = [one for one in faults if one.code == Fault.CAPTURE_FAILS and one.about == standing_by(spec.id)]
+    return replace(found, state=SourceStatus.LOST, reason=redacted(why[0].detail)) if why else found
 
 
 def _is_heard(source: SourceState, voice: str | None) -> bool:

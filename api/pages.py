@@ -14,7 +14,7 @@ from api import causes, wording
 from api.box import Box, BoxDep
 from api.causes import CAUSES, Cause, Occurrence, RefusedError
 from api.control import lesson_out
-from api.health import RoomStatus, SourceStatus, room_health
+from api.health import BLOCKING, RoomStatus, SourceStatus, room_health
 from api.languages import LANGUAGES
 from api.negotiation import LANGUAGE_KEY, VARY, PageDep, page_language, wants_page
 from api.problems import detail_text, problem_docs, title_text
@@ -107,9 +107,9 @@ def _room(box: Box) -> _Room:
     last = None if running else _last(box)
     if running is None:
         faults = box.faults.open()
-        status = room_health(None, Moment.now(), faults=faults).status
-        return _Room(status=status, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
-                     cards=idle_cards(box.template.sources), last=last, disk_low=disk_low,
+        health = room_health(None, Moment.now(), standby=box.template.sources, faults=faults)
+        return _Room(status=health.status, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
+                     cards=idle_cards(health), last=last, disk_low=disk_low,
                      afterwards=_afterwards(box, last),
                      faults=_shown(faults))  # fmt: skip
     try:
@@ -177,7 +177,8 @@ def _hint(room: _Room) -> str:
     if room.status is not RoomStatus.TROUBLE:
         return wording.HINTS[room.status]
     if room.lesson_id is None:
-        return wording.HINT_BLOCKED
+        blocked = any(fault.code in BLOCKING for fault in room.faults)
+        return wording.HINT_BLOCKED if blocked else wording.HINT_AWAY
     if all(card.state == SourceStatus.RECORDING or not card.required for card in room.cards) and room.spoilt:
         return wording.HINT_USELESS
     arrives = any(card.state == SourceStatus.RECORDING for card in room.cards)

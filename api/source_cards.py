@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.health import RoomHealth, SourceHealth, SourceStatus
@@ -10,7 +9,7 @@ from api.schema import thumbnail_path
 from api.thumbnails import newest_picture, picture_tag
 from api.wording import SOURCE_STATUSES
 from lesson.loss import Loss, loss_words
-from lesson.model import Kind, Role, SourceSpec
+from lesson.model import Kind, Role
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 
@@ -43,21 +42,21 @@ class SourceCard:
     unchecked: bool = False
 
 
-def idle_cards(sources: Iterable[SourceSpec]) -> list[SourceCard]:
+def idle_cards(health: RoomHealth) -> list[SourceCard]:
     """The sources of a room in which nothing is recorded."""
     return [
         SourceCard(
-            id=spec.id,
-            role=spec.role.value,
-            state=SourceStatus.STANDBY.value,
-            tone=_TONE[SourceStatus.STANDBY],
-            required=spec.required,
-            has_picture=spec.role is not Role.MIC,
+            id=one.id,
+            role=one.role,
+            state=one.state.value,
+            tone=_tone(one),
+            required=one.required,
+            has_picture=one.role != Role.MIC,
             picture=None,
-            says=SOURCE_STATUSES[SourceStatus.STANDBY],
+            says=_says(one),
             flaws=(),
         )
-        for spec in sources
+        for one in health.sources
     ]
 
 

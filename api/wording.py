@@ -30,6 +30,8 @@ HINT_USELESS = gettext_noop("Something needed is recorded, but useless: see belo
 """In trouble although everything needed arrives."""
 HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
 """In trouble without a lesson."""
+HINT_AWAY = gettext_noop("See below what is missing. You may begin: what arrives is recorded.")
+"""In trouble without a lesson, as something that is needed does not stand by."""
 HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
 """In trouble with a lesson, while no source delivers."""
 FLAWS: Mapping[str, str] = {

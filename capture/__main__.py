@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
-import sys
 from pathlib import Path
 
 from capture.session import record_source
 from lesson.folder import LessonFolder
-from process.stage import run_stage
+from process.stage import run_stage_and_exit
 
 
 def main() -> None:
@@ -20,13 +17,7 @@ def main() -> None:
     parser.add_argument("source", help="the id of the source in lesson.json")
     arguments = parser.parse_args()
     folder = LessonFolder(arguments.lesson)
-    try:
-        code = run_stage(f"capture-{arguments.source}", lambda: record_source(folder, arguments.source))
-    except SystemExit as ending:
-        code = ending.code if isinstance(ending.code, int) else 1
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(code)  # a driver may hang in a thread: tearing down libav around it would crash
+    run_stage_and_exit(f"capture-{arguments.source}", lambda: record_source(folder, arguments.source))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import FrameType
@@ -14,14 +15,16 @@ from capture.disk import Disk
 from capture.feeds import open_feed
 from capture.intake import FileIntake, Intake, LiveIntake
 from capture.losses import loss_code
-from capture.reader import BATCH_S, LIVE_BYTES, Ended, Opened, Reader
+from capture.pre_roll import PreRoll
+from capture.presence import Presence
+from capture.reader import BATCH_S, LIVE_BYTES, Ended, Event, Opened, Reader
 from capture.recorder import Recorder
 from capture.spare import Spare
 from lesson.errors import MediaError, UnusableMediaError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalReader
 from lesson.loss import Loss
-from lesson.model import SourceSpec
+from lesson.model import Kind, SourceSpec
 from lesson.records import Stop
 from media.feeds.packets import Feed, FeedPacket
 from process.beat import beat
@@ -92,9 +95,17 @@ class Connection:
         self._began: float | None = None
         self._feed: Feed | None = None
         self._intake: Intake | None = None
+        self._pre_roll = PreRoll()
+        self._held: list[Event] = []
+        self._watch: Presence | None = None
 
     def _read(self) -> Reader:
         return Reader(lambda: open_feed(self._spec, os.environ), self._most_bytes)
+
+    @property
+    def heard(self) -> Mapping[Kind, int]:
+        """When the newest packet of each stream arrived (CLOCK_MONOTONIC, ns)."""
+        return self._reader.heard
 
     @property
     def delivered_s(self) -> float:
@@ -105,6 +116,31 @@ class Connection:
         """Close the feed, after the recorder is done with it; False when libav hangs in it."""
         self._spare.close()
         return self._reader.close(CLOSE_PATIENCE_S)
+
+    def hold(self) -> str | None:
+        """Before `run`: take what came, and keep the newest of it in memory; why the feed is lost, if it is.
+
+        Raises `ClassreelError` where trying again soon does not help.
+        """
+        for event in self._reader.next_events(0):
+            if isinstance(event, Ended):
+                return self._ended(event.error).reason
+            if isinstance(event, Opened):
+                self._feed = event.feed
+                self._watch = Presence(event.feed.expected, event.feed.stall_s, time.monotonic_ns())
+            else:
+                self._began = self._began or time.monotonic()
+                self._pre_roll.add(event)
+        if self._feed is None:
+            return "does not answer" if time.monotonic() > self._deadline else None
+        lost = self._watch.look(self._reader.heard, time.monotonic_ns()) if self._watch else None
+        return lost if isinstance(lost, str) else None
+
+    def begin_at(self, at_ns: int) -> None:
+        """What `run` records begins here (CLOCK_MONOTONIC), as far as it is still held."""
+        if self._feed is not None:
+            self._held = [Opened(self._feed), *self._pre_roll.since(at_ns)]
+            self._pre_roll.clear()
 
     def run(self, recorder: Recorder, wishes: Wishes, disk: Disk, sync: BackgroundSync) -> Outcome:
         """Record until the feed or the lesson ends. Raises `ClassreelError` where trying again does not help."""
@@ -128,11 +164,16 @@ class Connection:
         """Take what happened, if anything does soon."""
         if self._intake is not None and not self._spec.imported:
             time.sleep(BATCH_S)
-        for event in self._reader.next_events(POLL_S):
+        for event in self._next_events(POLL_S):
             if isinstance(event, Ended):
                 return self._ended(event.error)
             self._take(event, recorder)
         return None
+
+    def _next_events(self, timeout_s: float) -> list[Event]:
+        """What was held until now, or else what comes."""
+        held, self._held = self._held, []
+        return held or self._reader.next_events(timeout_s)
 
     def _take(self, event: Opened | FeedPacket, recorder: Recorder) -> None:
         if isinstance(event, Opened):
@@ -146,7 +187,7 @@ class Connection:
     def _drain(self, recorder: Recorder) -> None:
         """Record what had arrived when the wish to end was noticed."""
         if not self._spec.imported:
-            for event in self._reader.next_events(0):
+            for event in [*self._next_events(0), *self._reader.next_events(0)]:
                 if not isinstance(event, Ended):
                     self._take(event, recorder)
 

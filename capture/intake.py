@@ -12,6 +12,7 @@ from capture.placing import Placing
 from capture.presence import Change, KeyWait, Presence
 from capture.recorder import Recorder
 from capture.rules import Continuity, Paces
+from lesson.clock import Moment
 from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import StreamAccount
@@ -72,7 +73,7 @@ class FileIntake:
 
     def _begin(self, reason: str) -> None:
         self._keys = KeyWait(live=False)
-        self._recorder.start_epoch(self._feed.streams, reason, start=self._start, origin=self._origin)
+        self._recorder.start_epoch(self._feed.streams, reason, Moment.now(), start=self._start, origin=self._origin)
 
     def take(self, packet: FeedPacket) -> None:
         if self._continuity.straggler(packet):
@@ -163,7 +164,7 @@ class LiveIntake:
         if change is not None:
             self._broken, self._began = None, placed.packet.pts
             self._paused.clear()
-            self._start(change)
+            self._start(change, packet)
         self._held.append(placed.packet)
         if self._presence.kinds:
             self._release()
@@ -195,11 +196,13 @@ class LiveIntake:
         if epoch is not None:
             self._recorder.append(*self._ledger.close_epoch(epoch))
 
-    def _start(self, change: Change) -> None:
+    def _start(self, change: Change, first: FeedPacket | None = None) -> None:
+        """Begin an epoch with what is held, and `first` after that; it began when the first of them arrived."""
+        first = self._held[0] if self._held else first
         if self._epoch is not None:
             self._recorder.append(*self._ledger.close_epoch(self._epoch))
         streams = {kind: stream for kind, stream in self._feed.streams.items() if kind in change.kinds}
-        self._recorder.start_epoch(streams, change.reason)
+        self._recorder.start_epoch(streams, change.reason, Moment.of(first.arrival_ns) if first else Moment.now())
         self._epoch = self._recorder.last_epoch
 
     def _release(self) -> None:

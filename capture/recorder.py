@@ -141,15 +141,16 @@ class Recorder:
         return self._journaled_epochs - 1 if self._journaled_epochs else None
 
     def start_epoch(
-        self, streams: Mapping[Kind, FeedStream], reason: str, *, start: Ticks | None = None, origin: Ticks = 0
-    ) -> None:
-        """A new uninterrupted timeline begins, with these streams; `start` and `origin` as in `EpochStarted`."""
+        self, streams: Mapping[Kind, FeedStream], reason: str, at: Moment, *, start: Ticks | None = None,
+        origin: Ticks = 0,
+    ) -> None:  # fmt: skip
+        """A new uninterrupted timeline begins, with these streams; the others as in `EpochStarted`."""
         self._hand_over(streams)
         number, self._next_epoch = self._next_epoch, self._next_epoch + 1
         started = EpochStarted(
             source=self._spec.id,
             epoch=number,
-            at=Moment.now(),
+            at=at,
             streams=tuple(stream.info for stream in streams.values()),
             start=start,
             origin=origin,

@@ -42,8 +42,10 @@ T = TypeVar("T")
 _log = structlog.get_logger()
 
 
-def record_source(folder: LessonFolder, source_id: str) -> None:
+def record_source(folder: LessonFolder, source_id: str, connection: Connection | None = None) -> None:
     """Record a source until the lesson stops (or the imported files end); harmless to repeat.
+
+    `connection`: one that stood by; it is closed here.
 
     Raises:
         LessonNotFoundError: the lesson has no such source.
@@ -56,7 +58,7 @@ def record_source(folder: LessonFolder, source_id: str) -> None:
         spec = folder.header.source(source_id)
     except KeyError:
         raise LessonNotFoundError(f"lesson {folder.id} has no source {source_id!r}") from None
-    _Session(folder, spec).run()
+    _Session(folder, spec).run(connection)
 
 
 class _Session:
@@ -71,11 +73,10 @@ class _Session:
         self._parts = [replace(spec, uri=uri, parts=()) for uri in spec.parts] or [spec]
         self._part = 0
 
-    def run(self) -> None:
+    def run(self, waiting: Connection | None) -> None:
         self._wishes.listen()
-        waiting = (
-            None if self._wishes.ending() else Connection(self._parts[0])
-        )  # it may deliver before the disk is ready
+        if waiting is None and not self._wishes.ending():
+            waiting = Connection(self._parts[0])  # it may deliver before the disk is ready
         try:
             state = self._wait_for(self._disk.ask(self._open))
             if not state.finished:

@@ -49,3 +49,9 @@ class SourceSettings(Section):
 
     def spec(self) -> SourceSpec:
         return SourceSpec(**self.model_dump())
+
+
+class CaptureSettings(Section):
+    """How feeds are kept. `standby`: between lessons they stay open, so that a lesson begins with the press."""
+
+    standby: bool = True

@@ -21,6 +21,7 @@ from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.root_lock import RootLock
 from classroom.settings import Settings
+from classroom.standby import Standby
 from classroom.start import PRELOAD
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
@@ -76,6 +77,7 @@ class Conductor:
         self._box = BoxLog(settings.root)
         self._disk = disk_probe(settings.root, self._root_lock)
         self._own = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
+        self._standby = Standby(settings, self._launcher, self._clock.monotonic, self._telling(""))
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
@@ -102,11 +104,13 @@ class Conductor:
                     for lesson_id in list(self._runs):
                         self._advance_safely(lesson_id)
                 self._own.reconcile(self._own_jobs())  # after the recording, which comes first
+                self._standby.reconcile(resting=self._records())
                 self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
                 self._clock.sleep(POLL_S)
         finally:
             for run in self._runs.values():
                 run.close()
+            self._standby.stop()
             self._own.stop()
             self._box.close()
             self._launcher.close()
@@ -195,6 +199,8 @@ class Conductor:
                 told=self._telling(folder.id),
             )  # fmt: skip
             self._runs[folder.id] = run.__enter__()
+            for job, child in self._standby.hand_over(folder, run.view.state, self._clock.now()):
+                run.adopt(job, child)
         except LessonBusyError:
             self._retry_at[folder.id] = self._clock.monotonic() + LOOK_S
         except ClassreelError as error:
@@ -234,6 +240,10 @@ class Conductor:
         run.close()
         del self._runs[lesson_id]
 
+    def _records(self) -> bool:
+        """Whether a lesson has the feeds."""
+        return any(not run.view.state.captured for run in self._runs.values())
+
     def _waiting(self) -> list[str]:
         """Recorded lessons but for the first: where they come faster than they are made, they wait for one another."""
         return [lesson_id for lesson_id, run in self._runs.items() if run.view.state.captured][1:]
@@ -244,7 +254,7 @@ class Conductor:
         found |= self._clock_watch.faults(self._clock.now())
         if self._root_trouble is not None:
             found[Fault.DISK_REFUSES, "disk"] = self._root_trouble
-        found |= job_faults("", self._own.troubles.values())
+        found |= job_faults("", [*self._own.troubles.values(), *self._standby.troubles.values()])
         for lesson_id, run in self._runs.items():
             found |= job_faults(lesson_id, run.troubles.values()) | voice_faults(run.view.state)
         found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}

@@ -19,8 +19,8 @@ from lesson.state import LessonState
 from lesson.store_fault import StoreFault
 from lesson.time import TICKS_PER_SECOND, Ticks
 from process.disk import TRIAL, TRIAL_BYTES, DiskProbe, Findings, demand_same, space_for
+from process.kept import Trouble
 from process.logs import redacted
-from process.supervisor import Trouble
 
 Faults = dict[tuple[Fault, str], str]
 """Code and what it is about (a lesson, a lesson's job, a folder), to a line for people at this box."""
@@ -52,7 +52,7 @@ def _code(trouble: Trouble) -> Fault:
         return Fault.CLOCK_UNTRUSTED
     if trouble.about:  # one lesson of many
         return Fault.LESSON_STUCK
-    if trouble.job.stage == "capture":
+    if trouble.job.stage in {"capture", "standby"}:
         return Fault.CAPTURE_FAILS
     if trouble.job.stage == SIGNAL:
         return Fault.SIGNAL_UNCHECKED

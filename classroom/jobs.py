@@ -11,7 +11,7 @@ from lesson.errors import StorageError
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
 from process.job import Job
-from process.supervisor import Trouble
+from process.kept import Trouble
 
 API = "api"
 SIGNAL = "signal"

@@ -19,9 +19,10 @@ from lesson.state import LessonState
 from lesson.view import LessonView
 from process.fork_launcher import best_launcher
 from process.job import Job
-from process.launcher import Launcher
+from process.kept import Trouble
+from process.launcher import Child, Launcher
 from process.orphans import end, orphans
-from process.supervisor import Supervisor, Trouble
+from process.supervisor import Supervisor
 
 STUCK_AFTER_S = 30.0
 """When the first stage a recorded lesson lacks was given up, and nothing has come of the later ones for so long."""
@@ -131,6 +132,10 @@ class LessonRun:
         jobs = wanted_jobs(folder, state, self._settings, tracking_crashes=self._crashes)
         publishing = self._publishes and state.start is not None and not (state.verified or state.empty)
         return [*jobs, publish_job(self._settings, folder)] if publishing else jobs
+
+    def adopt(self, job: Job, child: Child) -> None:
+        """Keep a process that lives already as the one of this job."""
+        self._supervisor.adopt(job, child)
 
     def step(self, *, rests: bool = False) -> bool:
         """Look at the journals, start and stop processes accordingly; whether anything new was committed.

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from api.settings import PagesOfRoom, PagesSettings
-from capture.settings import SourceSettings
+from capture.settings import CaptureSettings, SourceSettings
 from classroom import environment, rules
 from encode.settings import EncodeSettings
 from lesson.errors import ConfigError, StorageError
@@ -48,6 +48,7 @@ class Settings(PagesSettings):
     max_lesson: Seconds = 4 * 3600.0
     store: StoreSettings = StoreSettings()
     sources: tuple[SourceSettings, ...] = ()
+    capture: CaptureSettings = CaptureSettings()
     encode: EncodeSettings = EncodeSettings()
 
     @property

@@ -10,7 +10,9 @@ import sys
 
 from process.warm import Preload, start_early
 
-PRELOAD = Preload(first=("capture.session", "media.feeds.live_feed"), later=("media.feeds.transcoder",))
+PRELOAD = Preload(
+    first=("capture.session", "media.feeds.live_feed"), later=("media.feeds.transcoder", "capture.standby")
+)
 """What the fork server imports: recording is to be there at once, and its processes to share their pages. A kind of
 source imports what opens it only then: cameras must find theirs there. What only sources need that cannot be copied,
 such as sound cards, comes later."""

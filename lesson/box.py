@@ -89,6 +89,11 @@ _REMEDIES: dict[str, str] = {
 }
 
 
+def standing_by(source_id: str) -> str:
+    """What a fault is about that keeps a source from standing by between lessons."""
+    return f"standby-{source_id}"
+
+
 def remedy(code: str) -> str:
     """What to do about a fault; a code of a later version has none."""
     return _REMEDIES.get(code, "")

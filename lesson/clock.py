@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +37,13 @@ class Moment:
     @classmethod
     def now(cls) -> Moment:
         return cls(boot_id(), time.monotonic_ns(), wall_now())
+
+    @classmethod
+    def of(cls, monotonic_ns: int) -> Moment:
+        """The moment at which this boot's CLOCK_MONOTONIC showed so much, by what the wall clock shows now."""
+        now = cls.now()
+        wall = now.wall_time + timedelta(microseconds=(monotonic_ns - now.monotonic_ns) // 1000)
+        return cls(now.boot, monotonic_ns, wall.isoformat(timespec="milliseconds"))
 
     @property
     def wall_time(self) -> datetime:

@@ -6,11 +6,14 @@ will not help (bad input); 143 told to end by SIGTERM.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 import structlog
 
@@ -56,6 +59,19 @@ def run_stage(name: str, work: Callable[[], None]) -> int:
         log.exception("stage_crashed")  # here the log takes credentials out of the traceback
         return EXIT_RETRY
     return EXIT_DONE
+
+
+def run_stage_and_exit(name: str, work: Callable[[], None]) -> NoReturn:
+    """As `run_stage`, and end the process at once: a driver may hang in a thread, and to tear down libav around it
+    would crash.
+    """
+    try:
+        code = run_stage(name, work)
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else EXIT_RETRY
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def repeat(step: Callable[[], bool], done: Callable[[], bool], *, poll_s: float = POLL_S) -> None:

@@ -17,8 +17,8 @@ import structlog
 from lesson.durable import make_folder
 from lesson.errors import StorageError
 from process.activity import Standstill
-from process.backoff import Backoff
 from process.job import Job
+from process.kept import Kept, Trouble, backoff, complaints, look_for_work
 from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import last_error, rotate
 from process.stage import EXIT_DONE, EXIT_FATAL
@@ -27,16 +27,9 @@ GIVE_UP_AFTER = 3
 """Failures in a row that are trouble: some 4 s after the first, as pauses are 0.5 and 1 s at most."""
 RETRY_S = 60.0
 """What was given up is tried again after so long."""
-HEALTHY_S = 60.0
-"""A process that lived this long has its earlier failures forgiven."""
 PROVEN_S = 15.0
 """A process that was in trouble and now lives this long is over it (if it hung, after the time that took besides):
 refusals come within seconds."""
-VITAL_FIRST_S, VITAL_PAUSE_S = 0.1, 5.0
-"""Shortest and longest pause before a vital process is started again: every one of them is lost for good."""
-VITAL_HELD_S = 5.0
-"""A vital process that lived this long had come to work: what ended it may have passed, and the shortest pause is due,
-though it is a failure in a row. Starting it costs a third of a second of CPU."""
 DONE_PAUSE_S = 1.0
 """Between a process ending well and the journals saying so to the conductor."""
 RETIRE_GRACE_S = 5.0
@@ -44,52 +37,11 @@ TERM_GRACE_S = 10.0
 START_PATIENCE_S, LONGEST_START_S = 30.0, 240.0
 """To the first sign of life: imports on a starved machine. Doubled after each failure in a row, up to the longest: who
 is killed half-way through them each time would never be there."""
-LISTEN_S = 1.0
-"""After so long without a sign of life a process is looked at: signs come twice a second."""
 STALLED_S = 2.0
 """A supervisor that was itself asleep for longer (a stopped box) has heard nobody: silence then proves nothing."""
 _LOOK_AT_LOGS_S = 30.0
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help.
-
-    `passing`: its process lives, complains or stands still, and may go on by itself; `about`: of what part of its work,
-    empty for all of it. `silence_s`: it hung for so long.
-    """
-
-    job: Job
-    reason: str
-    since: float
-    refused: bool
-    passing: bool = False
-    about: str = ""
-    silence_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Kept:
-    job: Job
-    log: Path
-    backoff: Backoff
-    failures: int = 0
-    child: Child | None = None
-    started: float = 0.0
-    stirred: float | None = None
-    next_start: float = 0.0
-    trouble: Trouble | None = None
-    unwanted_since: float | None = None
-    hung: str | None = None
-    standstill: Standstill | None = None
-    still: Trouble | None = None
-
-    def pause_s(self, lived_s: float) -> float:
-        """Count one more failure, of a process that had worked for so long; the pause that is due."""
-        self.failures = 1 if lived_s >= HEALTHY_S else self.failures + 1
-        return self.backoff.pause_s(lived_s)
 
 
 @dataclass(slots=True)
@@ -103,7 +55,7 @@ class Supervisor:
     launcher: Launcher = field(default_factory=ExecLauncher)
     clock: Callable[[], float] = time.monotonic
     told: Callable[[Job, int | None, str], None] = lambda _job, _code, _reason: None
-    _kept: dict[str, _Kept] = field(default_factory=dict)
+    _kept: dict[str, Kept] = field(default_factory=dict)
     _looked: float | None = None
     _look_at_logs: float = 0.0
 
@@ -123,7 +75,7 @@ class Supervisor:
         return {
             "/".join(filter(None, (name, trouble.about))): trouble
             for name, kept in self._kept.items()
-            for trouble in ([kept.trouble] if kept.trouble else _complaints(kept))
+            for trouble in ([kept.trouble] if kept.trouble else complaints(kept))
         }
 
     def failures(self, name: str) -> int:
@@ -143,6 +95,19 @@ class Supervisor:
             kept.failures = 0
             kept.trouble = None
 
+    def release(self, name: str) -> Child | None:
+        """Let go of a job whose process lives, without ending it: somebody else keeps it from now on."""
+        kept = self._kept.get(name)
+        if kept is None or kept.child is None or kept.child.poll() is not None:
+            return None
+        del self._kept[name]
+        return kept.child
+
+    def adopt(self, job: Job, child: Child) -> None:
+        """Keep a process that lives already as the one of `job`."""
+        kept = self._kept[job.name] = self._new(job)
+        self._began(kept, child, self.clock())
+
     def reconcile(self, wanted: Sequence[Job]) -> None:
         """Reap what ended, replace what hangs, start what is wanted and due, stop what is wanted no more."""
         now = self.clock()
@@ -152,7 +117,7 @@ class Supervisor:
         self._retire({job.name for job in wanted}, now)
         for job in wanted:
             if job.name not in self._kept:
-                self._kept[job.name] = _Kept(job, self.logs / f"{job.name}.log", _backoff(job))
+                self._kept[job.name] = self._new(job)
             kept = self._kept[job.name]
             kept.unwanted_since = None
             if kept.job != job:  # another task under the same name: a new chance, once the old process has ended
@@ -175,7 +140,7 @@ class Supervisor:
                 if kept.standstill:
                     kept.standstill.stirred()
 
-    def _check(self, kept: _Kept, now: float) -> None:
+    def _check(self, kept: Kept, now: float) -> None:
         if kept.child is None:
             return
         code = kept.child.poll()
@@ -193,9 +158,9 @@ class Supervisor:
             kept.hung = f"no sign of life for {silence:.0f} s"
             _log.warning("process_hung", job=kept.job.name, error=kept.hung)
             kept.child.signal(signal.SIGKILL)
-        _look_for_work(kept, now, silence)
+        look_for_work(kept, now, silence)
 
-    def _silence(self, kept: _Kept, now: float) -> tuple[float, float | None]:
+    def _silence(self, kept: Kept, now: float) -> tuple[float, float | None]:
         """Seconds without a sign of life, and how many are allowed."""
         allowed = kept.job.silence_s
         if kept.stirred is None:
@@ -216,20 +181,26 @@ class Supervisor:
             if kept.child is None:
                 del self._kept[name]
 
-    def _start(self, kept: _Kept, now: float) -> None:
+    def _new(self, job: Job) -> Kept:
+        return Kept(job, self.logs / f"{job.name}.log", backoff(job))
+
+    def _began(self, kept: Kept, child: Child, now: float) -> None:
         kept.started, kept.stirred, kept.hung, kept.still = now, None, None, None
+        kept.child, kept.standstill = child, Standstill(child.activity)
+        self.told(kept.job, None, kept.job.task)
+
+    def _start(self, kept: Kept, now: float) -> None:
         try:
-            kept.child = self.launcher.start(kept.job, kept.log)
-            kept.standstill = Standstill(kept.child.activity)
+            child = self.launcher.start(kept.job, kept.log)
         except OSError as error:  # out of memory or processes: a pause may help
             kept.next_start = now + kept.pause_s(0.0)
             if kept.failures >= GIVE_UP_AFTER and kept.trouble is None:
                 kept.trouble = Trouble(kept.job, f"cannot be started: {error}", now, refused=False)
             _log.warning("process_start_failed", job=kept.job.name, error=str(error))
         else:
-            self.told(kept.job, None, kept.job.task)
+            self._began(kept, child, now)
 
-    def _ended(self, kept: _Kept, code: int, now: float) -> None:
+    def _ended(self, kept: Kept, code: int, now: float) -> None:
         kept.child, kept.still = None, None
         if kept.unwanted_since is not None:
             return
@@ -269,32 +240,3 @@ class Supervisor:
                 while child.poll() is None:
                     time.sleep(0.02)
         self._kept.clear()
-
-
-def _look_for_work(kept: _Kept, now: float, silence: float) -> None:
-    """Say of a process that it stands still, long before it is replaced, and no more once it works."""
-    allowed = kept.job.still_s
-    if allowed is None or kept.child is None or kept.standstill is None or silence < LISTEN_S:
-        return
-    if kept.standstill.seconds(now) < allowed:
-        kept.still = None
-    elif kept.still is None:
-        reason = f"stands still: no sign of life and no work for more than {allowed:.0f} s"
-        kept.still = Trouble(kept.job, reason, now, refused=False, passing=True, silence_s=allowed)
-        _log.warning("process_still", job=kept.job.name, pid=kept.child.pid, error=reason)
-
-
-def _complaints(kept: _Kept) -> list[Trouble]:
-    if kept.child is None or kept.unwanted_since is not None:
-        return []
-    said = [
-        Trouble(kept.job, reason, kept.started, refused=False, passing=True, about=about)
-        for about, reason in kept.child.complaints.items()
-    ]
-    return [*said, kept.still] if kept.still else said
-
-
-def _backoff(job: Job) -> Backoff:
-    if job.vital:
-        return Backoff(first_s=VITAL_FIRST_S, longest_s=VITAL_PAUSE_S, held_s=VITAL_HELD_S)
-    return Backoff(longest_s=30.0, held_s=HEALTHY_S)

@@ -21,8 +21,8 @@ MIN_BASE: Ticks = 30 * TICKS_PER_SECOND
 """Arrivals over less time than this say nothing about drift."""
 MAX_SLOPE = 300e-6
 """Crystals stay within 100 ppm; what looks steeper is jitter."""
-LATE_START: Ticks = TICKS_PER_SECOND * 3 // 4
-"""How long an epoch may take to begin: its first packets are held for 0.5 s, until its streams are known."""
+LATE_START: Ticks = TICKS_PER_SECOND // 4
+"""How late the first packet of an epoch may be against the promptest: a key frame is large, and takes its time."""
 CATCHING_UP: Ticks = TICKS_PER_SECOND // 5
 """What was held up comes in a burst: each packet of it is less late than the one before, the last one the least. Where
 that makes more than this at the end of a segment, the next ones may be prompter still: the clock is not known yet."""

@@ -10,7 +10,7 @@ from lesson.records import Origin
 from lesson.roles import picture_order, voice_order
 from lesson.source_state import SourceState
 from lesson.state import LessonState
-from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks
+from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Ticks, ticks_from_ns
 from tracking.clocks import LessonClock
 
 SLOWEST_S = 5.0
@@ -22,8 +22,9 @@ SLOWEST_SEGMENT_S = 15.0
 def choose_origin(state: LessonState, clock: LessonClock, now: Moment) -> Origin | None:
     """The origin, once it is known; None while there is something to wait for (or nothing was recorded).
 
-    Imported files say where they lie. Live, tick 0 is the instant from which the primary picture and the master
-    voice both deliver, if that is within 5 s of the first sample of all; else it is that sample, and nothing is cut.
+    Imported files say where they lie. Where any source stood by, tick 0 is the press. Else it is the instant from which
+    the primary picture and the master voice both deliver, if that is within 5 s of the first sample of all; else it is
+    that sample, and nothing is cut.
     """
     if not any(source.segments for source in state.sources.values()):
         return None
@@ -64,8 +65,17 @@ def _live_origin(state: LessonState, clock: LessonClock) -> Origin | None:
     pictures = _delivering(clock, picture_order(state), Kind.VIDEO, first.boot)
     earliest = min(at for _, at in (*pictures, *voices))
     together = max(at for _, at in (*pictures[:1], *voices[:1]))
+    pressed = _pressed(state, first)
+    if pressed is not None and earliest < pressed:
+        return Origin(at=_moment(pressed, first), master=voices[0][0] if voices else None)
     begin = together if together - earliest <= SLOWEST_S * TICKS_PER_SECOND else earliest
     return Origin(at=_moment(begin, first), master=voices[0][0] if voices else None)
+
+
+def _pressed(state: LessonState, first: Moment) -> Ticks | None:
+    """Monotonic time of the lesson's Start, if that was in the boot in which the `first` sample came."""
+    at = state.start.at if state.start else None
+    return ticks_from_ns(at.monotonic_ns) if at is not None and at.boot == first.boot else None
 
 
 def _delivering(clock: LessonClock, ids: list[str], kind: Kind, boot: str) -> list[tuple[str, Ticks]]:

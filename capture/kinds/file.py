@@ -62,6 +62,7 @@ KIND = SourceKind(
     schemes=("file",),
     example="file:PATH[?loop]",
     parse=_parse,
+    stands_by=False,  # it begins with the lesson
     remedies={
         SourceFault.ABSENT: "there is no such file: correct uri",
         SourceFault.NOT_PERMITTED: "let the user of classreel read this file",

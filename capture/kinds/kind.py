@@ -63,12 +63,14 @@ class SourceKind:
     `schemes`: what stands before the first colon of its addresses. `example`: an address with its variable parts in
     capitals. `parse`: reads a whole address; every option of it is looked at, so that none is found wrong only when
     class begins; raises `ConfigError`. `remedies`: what helps against a fault, where it is not what helps everywhere.
+    `stands_by`: whether it may be kept open between lessons.
     """
 
     schemes: tuple[str, ...]
     example: str
     parse: Callable[[str], Source]
     remedies: Mapping[SourceFault, str] = field(default_factory=dict)
+    stands_by: bool = True
 
 
 class Options:

@@ -15,11 +15,12 @@ from process import warm
 from process.fork_launcher import ForkLauncher
 from process.fork_server import PEACE_S
 from process.job import Job
+from process.kept import HEALTHY_S
 from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import MAX_LOG_BYTES, last_error, rotate
 from process.share import current_umask
 from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY
-from process.supervisor import GIVE_UP_AFTER, HEALTHY_S, RETRY_S, START_PATIENCE_S, Supervisor
+from process.supervisor import GIVE_UP_AFTER, RETRY_S, START_PATIENCE_S, Supervisor
 from process.warm import Preload
 from tests.kit.fake_processes import FakeClock, FakeLauncher, Fate
 from tests.kit.processes import alive, command_line

@@ -12,7 +12,7 @@ from lesson.box import Fault
 from lesson.errors import ConfigError, StoreError
 from lesson.store_fault import StoreFault
 from process.job import Job
-from process.supervisor import Trouble
+from process.kept import Trouble
 from publish.body import HeldBody
 from publish.s3_client import Credentials, S3Client
 from publish.s3_http import MAX_REPLY_BYTES

@@ -1,0 +1,163 @@
+"""`python -m capture.standby SOURCE ORDERS`: keep a feed open between lessons, and record it when one begins.
+
+Nothing is written and nothing leaves the memory of this process before the conductor names a lesson in the `ORDERS`
+(`process.bulletin`), which live in memory, too: the lesson so begins with the press, however long a camera takes to
+wake up. From then on this process is the one that records the source (docs/adr/0027-standby.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from capture.connection import Connection
+from capture.session import record_source
+from capture.settings import SourceSettings
+from lesson.errors import ClassreelError
+from lesson.folder import LessonFolder
+from lesson.model import Kind, Role, SourceSpec
+from lesson.time import NANOSECONDS_PER_SECOND
+from process.backoff import Backoff
+from process.beat import beat, complain, recovered
+from process.bulletin import BulletinReader
+from process.job import PYTHON
+from process.launcher import log_output
+from process.logs import configure_logging
+from process.stage import EXIT_RETRY, run_stage_and_exit
+from process.title import show_command
+
+POLL_S = 0.25
+PATIENCE_S = 6.0
+"""A feed that has not delivered for so long is said to be away: it takes a camera some seconds to wake up."""
+
+_STDOUT, _STDERR = 1, 2
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Record this source in the lesson at the path `lesson`, from `since_ns` (CLOCK_MONOTONIC) on."""
+
+    source: str
+    lesson: str
+    since_ns: int
+
+
+def order_lines(orders: Iterable[Order]) -> list[bytes]:
+    """The orders as the conductor's memory holds them."""
+    return [json.dumps(asdict(order)).encode() + b"\n" for order in orders]
+
+
+class StandingBy:
+    """One feed, opened again whenever it is lost, until there is an order."""
+
+    def __init__(self, spec: SourceSpec, orders: BulletinReader) -> None:
+        self._spec = spec
+        self._orders = orders
+        self._backoff = Backoff(longest_s=5.0, held_s=30.0)
+        self._kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
+        self._delivered = time.monotonic()
+        self._why = "delivers nothing"
+        self._complained: str | None = None
+
+    def wait(self) -> tuple[Order, Connection | None]:
+        """The order, and the connection that holds what the lesson begins with, where the feed is there."""
+        while True:
+            connection = Connection(self._spec)
+            try:
+                order = self._hold(connection)
+            except BaseException:
+                connection.close()
+                raise
+            if order is not None:
+                return order, connection
+            if not connection.close():
+                raise SystemExit(EXIT_RETRY)  # libav hangs: only a new process can help
+            order = self._rest(self._backoff.pause_s(connection.delivered_s))
+            if order is not None:
+                return order, None
+
+    def _hold(self, connection: Connection) -> Order | None:
+        """Hold what comes until there is an order (None: until the feed is lost)."""
+        while (order := self._order()) is None:
+            try:
+                lost = connection.hold()
+            except ClassreelError as error:  # a credential that is missing, a file that is none
+                lost = str(error)
+            if lost is not None:
+                _log.warning("feed_lost", error=lost)
+                self._why = lost
+                self._look(0)
+                return None
+            self._look(connection.heard.get(self._kind, 0))
+            time.sleep(POLL_S)
+        connection.begin_at(order.since_ns)
+        return order
+
+    def _rest(self, pause_s: float) -> Order | None:
+        end = time.monotonic() + pause_s
+        while (order := self._order()) is None and time.monotonic() < end:
+            self._look(0)
+            time.sleep(POLL_S)
+        return order
+
+    def _order(self) -> Order | None:
+        beat()
+        read = self._orders.read()
+        given = [Order(**json.loads(line)) for line in read.lines or ()] if read else []
+        return next((order for order in given if order.source == self._spec.id), None)
+
+    def _look(self, heard_ns: int) -> None:
+        """Complain of a feed that has been away for long, and of what it is there for; until it is back."""
+        now = time.monotonic()
+        self._delivered = max(self._delivered, heard_ns / NANOSECONDS_PER_SECOND)
+        if now - self._delivered < PATIENCE_S:
+            if self._complained is not None and heard_ns:
+                recovered()
+                self._complained = None
+            return
+        reason = self._why if heard_ns == 0 else f"no {self._kind} for {now - self._delivered:.0f} s"
+        if self._complained is None or (heard_ns == 0 and reason != self._complained):
+            self._complained = reason
+            complain(reason)
+
+
+def _become_capture(folder: LessonFolder, source: str) -> None:
+    """What this process says, and what it is found by, belong to the lesson from now on."""
+    name = f"capture-{source}"
+    with log_output(folder.log_path(name)) as output:
+        os.dup2(output, _STDOUT)
+        os.dup2(output, _STDERR)
+    configure_logging(name)
+    show_command((*PYTHON, "-m", "capture", str(folder.path), source))
+
+
+def stand_by(spec: SourceSpec, orders: BulletinReader) -> None:
+    """Stand by, then record the lesson that is named; as `capture.session.record_source`."""
+    order, connection = StandingBy(spec, orders).wait()
+    folder = LessonFolder(Path(order.lesson))
+    recovered()
+    _become_capture(folder, spec.id)
+    record_source(folder, spec.id, connection)
+
+
+def main() -> None:
+    """The process body; ends the process."""
+    parser = argparse.ArgumentParser(prog="python -m capture.standby", description="Keep a feed open for a lesson.")
+    parser.add_argument("source", type=SourceSettings.parse, help="the source, as JSON")
+    parser.add_argument("orders", type=Path, help="where the conductor names the lesson")
+    arguments = parser.parse_args()
+    spec: SourceSpec = arguments.source.spec()
+    run_stage_and_exit(f"standby-{spec.id}", lambda: stand_by(spec, BulletinReader(arguments.orders)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The feeds that are kept open between lessons: a process each, handed over to the lesson that begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from capture.kinds import source_kind
+from capture.settings import SourceSettings
+from capture.standby import Order, order_lines
+from classroom.jobs import CAPTURE_NICENESS, CAPTURE_SILENCE_S, capture_jobs
+from classroom.lesson_run import Told
+from classroom.settings import Settings
+from lesson.box import standing_by
+from lesson.clock import Moment
+from lesson.folder import LessonFolder
+from lesson.state import LessonState
+from process.bulletin import BulletinWriter
+from process.job import Job
+from process.kept import Trouble
+from process.launcher import Child, Launcher
+from process.supervisor import Supervisor
+
+STAGE = "standby"
+FRESH_S = 60.0
+"""A lesson that was started longer ago is taken up again: what stands by now holds nothing of its beginning."""
+
+
+class Standby:
+    """Keeps the feeds open that may be, and hands them over."""
+
+    def __init__(self, settings: Settings, launcher: Launcher, clock: Callable[[], float], told: Told) -> None:
+        self._orders = BulletinWriter()
+        self._supervisor = Supervisor(settings.root / "log", launcher, clock, told)
+        sources = settings.sources if settings.capture.standby else ()
+        self._jobs = [_job(one, self._orders.path) for one in sources if self._orders.path and _may_stand_by(one)]
+        self._specs = {one.id: one.spec() for one in sources}
+
+    @property
+    def troubles(self) -> dict[str, Trouble]:
+        """Job name to what is wrong with a feed that should stand by."""
+        return self._supervisor.troubles
+
+    def reconcile(self, *, resting: bool) -> None:
+        """Keep all feeds open, or none while a lesson has them."""
+        if not resting:
+            self._orders.write(())
+        self._supervisor.reconcile([] if resting else self._jobs)
+
+    def hand_over(self, folder: LessonFolder, state: LessonState, now: Moment) -> list[tuple[Job, Child]]:
+        """The processes that stand by for the sources of a lesson which has just begun; they record it from its Start.
+
+        They are the caller's to keep, as the lesson's own.
+        """
+        if state.start is None or not 0 <= (now.ns_since(state.start.at) or -1) < FRESH_S * 1e9:
+            return []
+        orders, given = [], []
+        for job in capture_jobs(folder, state):
+            source = state.sources[job.source or ""]
+            if source.spec != self._specs.get(source.spec.id) or source.epochs:
+                continue
+            child = self._supervisor.release(standing_by(source.spec.id))
+            if child is not None:
+                orders.append(Order(source.spec.id, str(folder.path.absolute()), state.start.at.monotonic_ns))
+                given.append((job, child))
+        self._orders.write(order_lines(orders))
+        return given
+
+    def stop(self) -> None:
+        """End all that still stand by."""
+        self._supervisor.stop()
+        self._orders.close()
+
+
+def _may_stand_by(source: SourceSettings) -> bool:
+    kind = source_kind(source.uri)
+    return kind is not None and kind.stands_by
+
+
+def _job(source: SourceSettings, orders: Path | None) -> Job:
+    return Job(
+        stage=STAGE,
+        source=source.id,
+        module="capture.standby",
+        arguments=(source.argument(), str(orders)),
+        vital=True,
+        task="stand by",
+        niceness=CAPTURE_NICENESS,
+        silence_s=CAPTURE_SILENCE_S,
+    )

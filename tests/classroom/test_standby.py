@@ -1,0 +1,129 @@
+"""Which feeds stand by, and which lessons they are handed over to: processes that exist on the test's clock only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from capture.standby import Order
+from classroom.settings import Settings, compose
+from classroom.standby import FRESH_S, Standby
+from lesson.clock import Moment
+from lesson.folder import LessonFolder
+from lesson.lifecycle import start_lesson
+from lesson.records import Stop
+from lesson.view import load_state
+from process.bulletin import BulletinReader
+from tests.kit.fake_processes import FakeClock, FakeLauncher
+
+SOURCES = [
+    {"id": "teacher", "role": "teacher", "uri": "rtsp://10.0.0.11/main", "required": True},
+    {"id": "board", "role": "board", "uri": "file:/slides.mp4?loop"},
+    {"id": "mic", "role": "mic", "uri": "alsa:hw:1"},
+]
+
+
+class Room:
+    """A room whose feeds stand by."""
+
+    def __init__(self, root: Path, **more: object) -> None:
+        self.settings: Settings = compose({"root": str(root), "sources": SOURCES, **more})
+        self.clock = FakeClock()
+        self.launcher = FakeLauncher(self.clock)
+        self.standby = Standby(self.settings, self.launcher, self.clock, lambda _job, _code, _reason: None)
+
+    def press(self, settings: Settings | None = None) -> LessonFolder:
+        chosen = settings or self.settings
+        folder, _new = start_lesson(chosen.root, chosen.template())
+        return folder
+
+    def handed_over(self, folder: LessonFolder, now: Moment | None = None) -> dict[str, int]:
+        given = self.standby.hand_over(folder, load_state(folder), now or Moment.now())
+        return {job.name: child.pid for job, child in given}
+
+    def orders(self) -> list[Order]:
+        """What the newest process that stands by is told."""
+        path = next(reversed(self.launcher.started)).job.arguments[1]
+        read = BulletinReader(Path(path)).read()
+        assert read is not None
+        assert read.lines is not None
+        return [Order(**json.loads(line)) for line in read.lines]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+def test_cameras_and_microphones_stand_by_and_files_do_not(room: Room) -> None:
+    room.standby.reconcile(resting=False)
+    assert [child.job.name for child in room.launcher.started] == ["standby-teacher", "standby-mic"]
+    assert "10.0.0.11" in room.launcher.started[0].job.arguments[0]
+
+
+def test_none_does_where_the_room_does_not_want_it(tmp_path: Path) -> None:
+    room = Room(tmp_path, capture={"standby": False})
+    room.standby.reconcile(resting=False)
+    assert room.launcher.started == []
+
+
+def test_a_lesson_that_begins_gets_the_very_processes(room: Room) -> None:
+    room.standby.reconcile(resting=False)
+    standing = {child.job.source: child.pid for child in room.launcher.started}
+    folder = room.press()
+    assert room.handed_over(folder) == {"capture-teacher": standing["teacher"], "capture-mic": standing["mic"]}
+    start = load_state(folder).start
+    assert start is not None
+    assert room.orders() == [
+        Order(name, str(folder.path.absolute()), start.at.monotonic_ns) for name in ("teacher", "mic")
+    ]
+    for _ in range(100):  # the lesson goes on: nothing of it is ended or started
+        room.clock.now += 1
+        room.standby.reconcile(resting=True)
+    assert [child.signals for child in room.launcher.started] == [[], []]
+
+
+def test_after_the_lesson_they_stand_by_anew_and_find_no_old_order(room: Room) -> None:
+    room.standby.reconcile(resting=False)
+    room.handed_over(room.press())
+    room.standby.reconcile(resting=True)
+    room.clock.now += 60
+    room.standby.reconcile(resting=False)
+    assert [child.job.name for child in room.launcher.started[2:]] == ["standby-teacher", "standby-mic"]
+    assert room.orders() == []
+
+
+def test_a_lesson_stopped_before_anybody_looked_is_still_recorded_from_what_is_held(room: Room) -> None:
+    room.standby.reconcile(resting=False)
+    folder = room.press()
+    state = load_state(folder)
+    state.apply(Stop(at=Moment.now(), reason="asked"))
+    assert {job.name: job.task for job, _ in room.standby.hand_over(folder, state, Moment.now())} == {
+        "capture-teacher": "close",
+        "capture-mic": "close",
+    }
+
+
+@pytest.mark.parametrize("late_s", [FRESH_S + 1, -5.0])
+def test_an_old_lesson_that_is_taken_up_again_gets_none(room: Room, late_s: float) -> None:
+    room.standby.reconcile(resting=False)
+    now = Moment.now()
+    later = replace(now, monotonic_ns=now.monotonic_ns + round(late_s * 1e9))
+    assert room.handed_over(room.press(), later) == {}
+    assert room.handed_over(room.press(), replace(now, boot="another")) == {}
+
+
+def test_a_source_that_is_configured_otherwise_now_is_opened_anew(room: Room, tmp_path: Path) -> None:
+    room.standby.reconcile(resting=False)
+    other = [{**SOURCES[0], "uri": "rtsp://10.0.0.12/main"}, *SOURCES[1:]]
+    folder = room.press(compose({"root": str(tmp_path), "sources": other}))
+    assert set(room.handed_over(folder)) == {"capture-mic"}
+
+
+def test_one_that_has_just_died_is_not_handed_over(room: Room) -> None:
+    room.standby.reconcile(resting=False)
+    room.launcher.started[0].signal(9)
+    assert set(room.handed_over(room.press())) == {"capture-mic"}
