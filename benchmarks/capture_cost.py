@@ -51,7 +51,7 @@ def record_cost(work: Path, url: str, seconds: float, core: set[int]) -> dict[st
         lesson = lessons(root)[0]
         pids = capture_pids(lesson)
         startup = {name: cpu_s(pid) for name, pid in pids.items()}
-        _move(list(pids.values()), core)
+        move(list(pids.values()), core)
         began = time.monotonic()
         time.sleep(seconds)
         took = time.monotonic() - began
@@ -97,7 +97,8 @@ def a_core_apart() -> Iterator[set[int]]:
         os.sched_setaffinity(0, everything)
 
 
-def _move(pids: Sequence[int], cores: set[int]) -> None:
+def move(pids: Sequence[int], cores: set[int]) -> None:
+    """Bind processes, with all their threads, to cores."""
     for pid in pids:
         for task in _threads(pid):
             with contextlib.suppress(OSError):  # it has just ended
@@ -118,7 +119,7 @@ def ffmpeg_cost(work: Path, url: str, seconds: float, core: set[int]) -> dict[st
     try:
         if not waited(lambda: all((work / f"{name}-0001.mkv").exists() for name in CAMERAS), _START_WITHIN_S):
             raise RuntimeError("ffmpeg does not record")
-        _move(pids, core)
+        move(pids, core)
         before, began = sum(map(cpu_s, pids)), time.monotonic()
         time.sleep(seconds)
         cores = (sum(map(cpu_s, pids)) - before) / (time.monotonic() - began)

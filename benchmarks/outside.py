@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -197,6 +197,19 @@ def capture_pids(lesson: Path) -> dict[str, int]:
     """The capture process of each source; while one replaces another, the newer."""
     pids = stage_pids(lesson)
     return {name.removeprefix("capture-"): max(pids[name]) for name in pids if _is_capture(name)}
+
+
+def standby_pids(group: Iterable[int]) -> dict[str, int]:
+    """Of these processes those that keep a feed open between lessons, by its source: `-m capture.standby {JSON}`."""
+    found = {}
+    for pid in group:
+        try:
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # it has just ended
+            continue
+        if "capture.standby" in argv:
+            found[str(json.loads(argv[argv.index("capture.standby") + 1])["id"])] = pid
+    return found
 
 
 def _is_capture(name: str) -> bool:

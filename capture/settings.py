@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from capture.hours import parse_hours
 from capture.kinds import parse_source, rtsp, source_kind
 from lesson.errors import ConfigError
 from lesson.folder import is_name
@@ -51,7 +52,17 @@ class SourceSettings(Section):
         return SourceSpec(**self.model_dump())
 
 
+def _hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
 class CaptureSettings(Section):
-    """How feeds are kept. `standby`: between lessons they stay open, so that a lesson begins with the press."""
+    """How feeds are kept.
+
+    `standby`: between lessons they stay open, so that a lesson begins with the press; in `standby_hours` of the room's
+    day, always if there are none.
+    """
 
     standby: bool = True
+    standby_hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()

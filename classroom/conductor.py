@@ -104,7 +104,7 @@ class Conductor:
                     for lesson_id in list(self._runs):
                         self._advance_safely(lesson_id)
                 self._own.reconcile(self._own_jobs())  # after the recording, which comes first
-                self._standby.reconcile(resting=self._records())
+                self._standby.reconcile(self._clock.now(), resting=self._records())
                 self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
                 self._clock.sleep(POLL_S)
         finally:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from capture.hours import within
 from capture.kinds import source_kind
 from capture.settings import SourceSettings
 from capture.standby import Order, order_lines
@@ -13,6 +15,7 @@ from classroom.lesson_run import Told
 from classroom.settings import Settings
 from lesson.box import standing_by
 from lesson.clock import Moment
+from lesson.elapsed import EARLIEST
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
 from process.bulletin import BulletinWriter
@@ -34,6 +37,7 @@ class Standby:
         self._supervisor = Supervisor(settings.root / "log", launcher, clock, told)
         sources = settings.sources if settings.capture.standby else ()
         self._jobs = [_job(one, self._orders.path) for one in sources if self._orders.path and _may_stand_by(one)]
+        self._zone, self._hours = ZoneInfo(settings.timezone), settings.capture.standby_hours
         self._specs = {one.id: one.spec() for one in sources}
 
     @property
@@ -41,11 +45,16 @@ class Standby:
         """Job name to what is wrong with a feed that should stand by."""
         return self._supervisor.troubles
 
-    def reconcile(self, *, resting: bool) -> None:
-        """Keep all feeds open, or none while a lesson has them."""
+    def reconcile(self, now: Moment, *, resting: bool) -> None:
+        """Keep all feeds open; none while a lesson has them, or outside the hours for it."""
         if not resting:
             self._orders.write(())
-        self._supervisor.reconcile([] if resting else self._jobs)
+        self._supervisor.reconcile(self._jobs if not resting and self._is_time(now) else [])
+
+    def _is_time(self, now: Moment) -> bool:
+        """Whether feeds are to stand by; a clock that is plainly wrong does not say."""
+        local = now.wall_time.astimezone(self._zone)
+        return now.wall_time < EARLIEST or within(self._hours, local.time())
 
     def hand_over(self, folder: LessonFolder, state: LessonState, now: Moment) -> list[tuple[Job, Child]]:
         """The processes that stand by for the sources of a lesson which has just begun; they record it from its Start.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import capture_cost, resume
+from benchmarks import capture_cost, resume, standby_cost
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -24,6 +24,16 @@ def test_capture_cost(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert all(rate == pytest.approx(25.0, abs=0.2) for rate in result["pictures_per_s"].values())
     assert result["peer"]["cores"] > 0
     assert plot.stat().st_size > 10_000
+    assert capfd.readouterr().out == ""
+
+
+def test_standby_cost(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.json"
+    assert standby_cost.main(["--seconds", "5", "--size", "640x360", "--json", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert set(result["processes"]) == {"teacher", "students", "board", "mic"}
+    assert 0 < result["cores"] <= result["box_cores"] < 1
+    assert result["peer"]["cores"] > 0
     assert capfd.readouterr().out == ""
 
 

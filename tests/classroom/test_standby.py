@@ -59,19 +59,19 @@ def room(tmp_path: Path) -> Room:
 
 
 def test_cameras_and_microphones_stand_by_and_files_do_not(room: Room) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     assert [child.job.name for child in room.launcher.started] == ["standby-teacher", "standby-mic"]
     assert "10.0.0.11" in room.launcher.started[0].job.arguments[0]
 
 
 def test_none_does_where_the_room_does_not_want_it(tmp_path: Path) -> None:
     room = Room(tmp_path, capture={"standby": False})
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     assert room.launcher.started == []
 
 
 def test_a_lesson_that_begins_gets_the_very_processes(room: Room) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     standing = {child.job.source: child.pid for child in room.launcher.started}
     folder = room.press()
     assert room.handed_over(folder) == {"capture-teacher": standing["teacher"], "capture-mic": standing["mic"]}
@@ -82,22 +82,22 @@ def test_a_lesson_that_begins_gets_the_very_processes(room: Room) -> None:
     ]
     for _ in range(100):  # the lesson goes on: nothing of it is ended or started
         room.clock.now += 1
-        room.standby.reconcile(resting=True)
+        room.standby.reconcile(Moment.now(), resting=True)
     assert [child.signals for child in room.launcher.started] == [[], []]
 
 
 def test_after_the_lesson_they_stand_by_anew_and_find_no_old_order(room: Room) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     room.handed_over(room.press())
-    room.standby.reconcile(resting=True)
+    room.standby.reconcile(Moment.now(), resting=True)
     room.clock.now += 60
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     assert [child.job.name for child in room.launcher.started[2:]] == ["standby-teacher", "standby-mic"]
     assert room.orders() == []
 
 
 def test_a_lesson_stopped_before_anybody_looked_is_still_recorded_from_what_is_held(room: Room) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     folder = room.press()
     state = load_state(folder)
     state.apply(Stop(at=Moment.now(), reason="asked"))
@@ -109,7 +109,7 @@ def test_a_lesson_stopped_before_anybody_looked_is_still_recorded_from_what_is_h
 
 @pytest.mark.parametrize("late_s", [FRESH_S + 1, -5.0])
 def test_an_old_lesson_that_is_taken_up_again_gets_none(room: Room, late_s: float) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     now = Moment.now()
     later = replace(now, monotonic_ns=now.monotonic_ns + round(late_s * 1e9))
     assert room.handed_over(room.press(), later) == {}
@@ -117,13 +117,40 @@ def test_an_old_lesson_that_is_taken_up_again_gets_none(room: Room, late_s: floa
 
 
 def test_a_source_that_is_configured_otherwise_now_is_opened_anew(room: Room, tmp_path: Path) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     other = [{**SOURCES[0], "uri": "rtsp://10.0.0.12/main"}, *SOURCES[1:]]
     folder = room.press(compose({"root": str(tmp_path), "sources": other}))
     assert set(room.handed_over(folder)) == {"capture-mic"}
 
 
 def test_one_that_has_just_died_is_not_handed_over(room: Room) -> None:
-    room.standby.reconcile(resting=False)
+    room.standby.reconcile(Moment.now(), resting=False)
     room.launcher.started[0].signal(9)
     assert set(room.handed_over(room.press())) == {"capture-mic"}
+
+
+@pytest.mark.parametrize(
+    ("wall", "stands"),
+    [
+        ("2026-11-26T00:00:00+00:00", True),  # 08:00 in Shanghai
+        ("2026-11-26T03:59:59+00:00", True),
+        ("2026-11-26T04:00:00+00:00", False),
+        ("2026-11-26T08:00:00+00:00", False),
+        ("1970-01-01T08:00:00+00:00", True),  # nobody knows what time it is
+    ],
+)
+def test_cameras_rest_outside_the_hours_for_it(tmp_path: Path, wall: str, *, stands: bool) -> None:
+    room = Room(tmp_path, timezone="Asia/Shanghai", capture={"standby_hours": ["07:30-12:00"]})
+    room.standby.reconcile(replace(Moment.now(), wall=wall), resting=False)
+    assert bool(room.launcher.started) == stands
+
+
+def test_they_are_ended_when_their_hours_are_over(tmp_path: Path) -> None:
+    room = Room(tmp_path, capture={"standby_hours": ["07:30-12:00"]})
+    morning = replace(Moment.now(), wall="2026-11-26T11:00:00+00:00")
+    noon = replace(morning, wall="2026-11-26T12:00:01+00:00")
+    room.standby.reconcile(morning, resting=False)
+    for _ in range(10):
+        room.clock.now += 1
+        room.standby.reconcile(noon, resting=False)
+    assert room.launcher.alive == []

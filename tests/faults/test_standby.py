@@ -24,6 +24,8 @@ from tests.kit.waiting import wait_until
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
 STANDS_WITHIN_S = 40.0
+SMALLEST_GAP_S = 0.55
+"""What is missing for less than half a second is named nowhere."""
 SEEN_WITHIN_S = 12.0
 """6 s of patience, a look each 0.25 s, and a busy machine."""
 
@@ -110,7 +112,9 @@ def test_a_process_that_is_killed_at_the_press_costs_its_source_alone_and_is_nam
     detail = until_stored(box)
     assert first_sample_s(lesson, "mic", Kind.AUDIO) <= 0
     late = first_sample_s(lesson, "teacher", Kind.VIDEO)
-    assert late <= 0 or [gap for gap in detail["gaps"] if gap["source"] == "teacher" and gap["start_s"] == 0]
+    assert late < SMALLEST_GAP_S or [
+        gap for gap in detail["gaps"] if gap["source"] == "teacher" and gap["start_s"] == 0
+    ]
 
 
 def test_a_killed_recorder_that_had_stood_by_is_replaced(box: Box, camera: RtspCamera) -> None:
