@@ -170,7 +170,7 @@ def room_health(
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
     recently, with something in them; a source that is not required may fail without trouble. `trouble` with any fault
-    in `BLOCKING`, and between lessons while a source that is needed does not stand by.
+    in `BLOCKING`, and between lessons while a source that is needed does not stand by, or delivers nothing of use.
     """
     faults = tuple(faults)
     codes = {fault.code for fault in faults}
@@ -178,7 +178,7 @@ def room_health(
     if state is None or started is None:
         waiting = tuple(_standing_by(spec, now, faults) for spec in standby)
         needed = [source for source in waiting if source.required] or list(waiting)
-        away = any(source.state is SourceStatus.LOST for source in needed)
+        away = any(source.state is SourceStatus.LOST or source.useless for source in needed)
         status = RoomStatus.TROUBLE if away or codes & BLOCKING else RoomStatus.IDLE
         return RoomHealth(status=status, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
     refuses = Fault.DISK_REFUSES in codes
@@ -200,10 +200,14 @@ def room_health(
 
 
 def _standing_by(spec: SourceSpec, now: Moment, faults: Iterable[FaultRaised]) -> SourceHealth:
-    """Health of a source between lessons: lost where it should stand by and does not."""
-    found = source_health(SourceState(spec), started=None, now=now)
-    why = [one for one in faults if one.code == Fault.CAPTURE_FAILS and one.about == standing_by(spec.id)]
-    return replace(found, state=SourceStatus.LOST, reason=redacted(why[0].detail)) if why else found
+    """Health of a source between lessons: lost where it should stand by and does not, else with its flaws."""
+    found, name = source_health(SourceState(spec), started=None, now=now), standing_by(spec.id)
+    for fault in faults:
+        if fault.code == Fault.CAPTURE_FAILS and fault.about == name:
+            return replace(found, state=SourceStatus.LOST, reason=redacted(fault.detail))
+        if fault.code == Fault.SOURCE_FLAWED and fault.about.startswith(f"{name}/"):
+            found = replace(found, flaws=(*found.flaws, fault.about.removeprefix(f"{name}/")), measured=True)
+    return found
 
 
 def _is_heard(source: SourceState, voice: str | None) -> bool:

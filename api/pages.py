@@ -97,9 +97,9 @@ class _Room:
 
     @property
     def partly(self) -> bool:
-        """Whether all that is needed is recorded, and something is wrong all the same."""
+        """Whether all that is needed is recorded, or stands by, and something is wrong all the same."""
         voiceless = any(fault.code == Fault.NO_VOICE for fault in self.faults)
-        return self.status is RoomStatus.RECORDING and (bool(self.wrong) or voiceless)
+        return self.status in (RoomStatus.RECORDING, RoomStatus.IDLE) and (bool(self.wrong) or voiceless)
 
 
 def _room(box: Box) -> _Room:
@@ -157,8 +157,8 @@ def _afterwards(box: Box, last: SummaryOut | None) -> str | None:
 
 
 def _shown(faults: list[FaultRaised]) -> list[FaultRaised]:
-    """All but the full disk, which has a line of its own."""
-    return [fault for fault in faults if fault.code != Fault.DISK_LOW]
+    """All but the full disk, which has a line of its own, and what the card of a source says."""
+    return [fault for fault in faults if fault.code not in (Fault.DISK_LOW, Fault.SOURCE_FLAWED)]
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -171,7 +171,7 @@ def teacher(box: BoxDep, request: Request) -> Response:
 
 def _hint(room: _Room) -> str:
     if room.partly:
-        return wording.HINT_PARTLY
+        return wording.HINT_PARTLY if room.lesson_id else wording.HINT_AWAY
     if room.status is RoomStatus.RECORDING and any(card.state == SourceStatus.WAITING for card in room.cards):
         return wording.HINTS[RoomStatus.STARTING]
     if room.status is not RoomStatus.TROUBLE:

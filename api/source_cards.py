@@ -54,7 +54,7 @@ def idle_cards(health: RoomHealth) -> list[SourceCard]:
             has_picture=one.role != Role.MIC,
             picture=None,
             says=_says(one),
-            flaws=(),
+            flaws=one.flaws,
         )
         for one in health.sources
     ]

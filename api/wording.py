@@ -30,8 +30,8 @@ HINT_USELESS = gettext_noop("Something needed is recorded, but useless: see belo
 """In trouble although everything needed arrives."""
 HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the technician.")
 """In trouble without a lesson."""
-HINT_AWAY = gettext_noop("See below what is missing. You may begin: what arrives is recorded.")
-"""In trouble without a lesson, as something that is needed does not stand by."""
+HINT_AWAY = gettext_noop("Something is not right: see below. You may begin, what arrives is recorded.")
+"""Without a lesson, while something does not stand by, or is black or silent."""
 HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
 """In trouble with a lesson, while no source delivers."""
 FLAWS: Mapping[str, str] = {
@@ -91,6 +91,7 @@ FAULTS: Mapping[str, str] = {
     Fault.SIGNAL_UNCHECKED: gettext_noop(
         "Recording goes on, but pictures and sound are not being checked. The technician should look."
     ),
+    Fault.SOURCE_FLAWED: gettext_noop("A camera or microphone needs a look: see below."),
     Fault.CLOCK_UNTRUSTED: gettext_noop("The recorder's clock is wrong. Recording goes on."),
 }
 """What a teacher is told of a fault; `lesson.box.remedy` is what a technician is told."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from lesson.signal import Flaw
 from lesson.signal_record_types import PictureLevels, SoundLevels
 from media.decode.pictures import Picture, pictures
 from media.decode.sound import sound
+from media.feeds.packets import FeedPacket, FeedStream
+from media.feeds.segment import SegmentWriter
 from media.picture import Plane
 
 UNDECODED = "holds pictures or sound that nobody can decode"
@@ -87,6 +90,20 @@ class Measurer:
         same_size = before is not None and before.shape == self._shown.shape
         change = picture_change(before, self._shown) if before is not None and same_size else None
         return picture_levels(_copy(first, LEVELS_SIZE), change)
+
+
+def store(path: Path, file: IO[bytes], streams: Mapping[Kind, FeedStream], packets: Iterable[FeedPacket]) -> None:
+    """Write packets as a segment that can be looked at: each stream from its first key frame on.
+
+    Raises `MediaError`, `StorageError`, `OSError`.
+    """
+    began: set[Kind] = set()
+    writer = SegmentWriter(path, file, streams)
+    for packet in packets:
+        began |= {packet.kind} if packet.key else set()
+        if packet.kind in began & streams.keys():
+            writer.write(packet)
+    writer.finish()
 
 
 def _copy(picture: Picture, size: tuple[int, int]) -> Plane:

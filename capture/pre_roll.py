@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from capture.reader import LIVE_BYTES
 from lesson.model import Kind
@@ -41,6 +42,14 @@ class PreRoll:
         """What arrived since `at_ns` (CLOCK_MONOTONIC), and before that no more than it takes to decode it."""
         self._drop_before(at_ns)
         return [packet for group in self._groups for packet in group]
+
+    def newest(self, least_s: float) -> list[FeedPacket]:
+        """The newest packets, of so many seconds or a little more, from one on that can be decoded alone."""
+        if not self._groups:
+            return []
+        since = self._groups[-1][-1].arrival_ns - round(least_s * NANOSECONDS_PER_SECOND)
+        first = max((n for n, group in enumerate(self._groups) if group[0].arrival_ns <= since), default=0)
+        return [packet for group in islice(self._groups, first, None) for packet in group]
 
     def clear(self) -> None:
         """Forget everything: another connection has another time line."""

@@ -20,9 +20,11 @@ import structlog
 from capture.connection import Connection
 from capture.session import record_source
 from capture.settings import SourceSettings
+from capture.standing_look import StandingLook
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder
 from lesson.model import Kind, Role, SourceSpec
+from lesson.signal import FLAW_WORDS, Flaw
 from lesson.time import NANOSECONDS_PER_SECOND
 from process.backoff import Backoff
 from process.beat import beat, complain, recovered
@@ -36,6 +38,9 @@ from process.title import show_command
 POLL_S = 0.25
 PATIENCE_S = 6.0
 """A feed that has not delivered for so long is said to be away: it takes a camera some seconds to wake up."""
+
+LOOK_AT_S = 4.0
+"""As long as a segment, by which the bounds of what is wrong were found."""
 
 _STDOUT, _STDERR = 1, 2
 
@@ -67,6 +72,8 @@ class StandingBy:
         self._delivered = time.monotonic()
         self._why = "delivers nothing"
         self._complained: str | None = None
+        self._look = StandingLook(spec.role, time.monotonic())
+        self._flaws: frozenset[Flaw] = frozenset()
 
     def wait(self) -> tuple[Order, Connection | None]:
         """The order, and the connection that holds what the lesson begins with, where the feed is there."""
@@ -95,9 +102,11 @@ class StandingBy:
             if lost is not None:
                 _log.warning("feed_lost", error=lost)
                 self._why = lost
-                self._look(0)
+                self._look.forget(time.monotonic())
+                self._say(0)
                 return None
-            self._look(connection.heard.get(self._kind, 0))
+            self._look_at(connection)
+            self._say(connection.heard.get(self._kind, 0))
             time.sleep(POLL_S)
         connection.begin_at(order.since_ns)
         return order
@@ -105,7 +114,7 @@ class StandingBy:
     def _rest(self, pause_s: float) -> Order | None:
         end = time.monotonic() + pause_s
         while (order := self._order()) is None and time.monotonic() < end:
-            self._look(0)
+            self._say(0)
             time.sleep(POLL_S)
         return order
 
@@ -115,8 +124,20 @@ class StandingBy:
         given = [Order(**json.loads(line)) for line in read.lines or ()] if read else []
         return next((order for order in given if order.source == self._spec.id), None)
 
-    def _look(self, heard_ns: int) -> None:
-        """Complain of a feed that has been away for long, and of what it is there for; until it is back."""
+    def _look_at(self, connection: Connection) -> None:
+        """Look at what is held, where it is time for that."""
+        now = time.monotonic()
+        held = connection.newest(LOOK_AT_S) if self._look.due(now) else None
+        if held is not None:
+            self._look.look(*held, now)
+
+    def _say(self, heard_ns: int) -> None:
+        """Complain of flaws, and of a feed (or what it is there for) that has been away for long, until it is back."""
+        for flaw in self._look.flaws - self._flaws:
+            complain(FLAW_WORDS[flaw], about=flaw)
+        for flaw in self._flaws - self._look.flaws:
+            recovered(about=flaw)
+        self._flaws = self._look.flaws
         now = time.monotonic()
         self._delivered = max(self._delivered, heard_ns / NANOSECONDS_PER_SECOND)
         if now - self._delivered < PATIENCE_S:
@@ -144,7 +165,8 @@ def stand_by(spec: SourceSpec, orders: BulletinReader) -> None:
     """Stand by, then record the lesson that is named; as `capture.session.record_source`."""
     order, connection = StandingBy(spec, orders).wait()
     folder = LessonFolder(Path(order.lesson))
-    recovered()
+    for about in ("", *Flaw):
+        recovered(about=about)
     _become_capture(folder, spec.id)
     record_source(folder, spec.id, connection)
 

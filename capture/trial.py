@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 from capture.feeds import open_feed
 from capture.losses import source_fault
-from capture.measure import Measurer
+from capture.measure import Measurer, store
 from capture.reader import Ended, Opened, Reader
 from lesson.errors import ClassreelError, MediaError, StorageError
 from lesson.model import Kind, Role, SourceSpec
@@ -29,7 +29,6 @@ from lesson.signal import Flaw
 from lesson.source_fault import SourceFault
 from lesson.time import TICKS_PER_SECOND
 from media.feeds.packets import Feed, FeedPacket, FeedStream
-from media.feeds.segment import SegmentWriter
 from process.logs import configure_logging
 
 WATCH_S = 2.5
@@ -111,24 +110,13 @@ def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Fla
     try:
         with TemporaryDirectory(prefix="classreel-trial-") as folder:
             path = Path(folder) / "trial.mkv"
-            _store(path, {kind: feed.streams[kind] for kind in kinds}, packets)
+            with path.open("wb") as file:
+                store(path, file, {kind: feed.streams[kind] for kind in kinds}, packets)
             levels = measurer.look(path, kinds)
     except (MediaError, StorageError, OSError):
         return None
     known = levels.picture or levels.sound or Kind.VIDEO in kinds  # of pictures it is known that nobody can decode them
     return measurer.flaws(levels, kinds) if known else None
-
-
-def _store(path: Path, streams: Mapping[Kind, FeedStream], packets: list[FeedPacket]) -> None:
-    """Each stream from its first key frame on, as a file. Raises `MediaError`, `StorageError`, `OSError`."""
-    began: set[Kind] = set()
-    with path.open("wb") as file:
-        writer = SegmentWriter(path, file, streams)
-        for packet in packets:
-            began |= {packet.kind} if packet.key else set()
-            if packet.kind in began:
-                writer.write(packet)
-        writer.finish()
 
 
 def _trial(stream: FeedStream, times: list[int]) -> StreamTrial:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from classroom.jobs import SIGNAL
+from classroom.jobs import SIGNAL, STANDBY
 from classroom.root_lock import RootLock
 from lesson.box import Fault
 from lesson.clock import Moment
@@ -42,17 +42,20 @@ def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
     """What the troubles of a lesson's jobs (of the box's own, with an empty id) amount to."""
     found: Faults = {}
     for one in troubles:
-        about = one.about or "/".join(filter(None, (lesson_id, one.job.name)))
+        standby = (one.job.name, one.about) if one.job.stage == STANDBY else ()
+        about = "/".join(filter(None, standby)) or one.about or "/".join(filter(None, (lesson_id, one.job.name)))
         found[_code(one), about] = redacted(one.reason)
     return found
 
 
 def _code(trouble: Trouble) -> Fault:
+    if trouble.job.stage == STANDBY:
+        return Fault.SOURCE_FLAWED if trouble.about else Fault.CAPTURE_FAILS
     if trouble.about == StoreFault.CLOCK:
         return Fault.CLOCK_UNTRUSTED
     if trouble.about:  # one lesson of many
         return Fault.LESSON_STUCK
-    if trouble.job.stage in {"capture", "standby"}:
+    if trouble.job.stage == "capture":
         return Fault.CAPTURE_FAILS
     if trouble.job.stage == SIGNAL:
         return Fault.SIGNAL_UNCHECKED

@@ -16,6 +16,8 @@ from process.kept import Trouble
 API = "api"
 SIGNAL = "signal"
 """The stage that looks at what is being recorded, for the page."""
+STANDBY = "standby"
+"""The stage that keeps a feed open between lessons."""
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 

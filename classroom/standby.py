@@ -10,7 +10,7 @@ from capture.hours import within
 from capture.kinds import source_kind
 from capture.settings import SourceSettings
 from capture.standby import Order, order_lines
-from classroom.jobs import CAPTURE_NICENESS, CAPTURE_SILENCE_S, capture_jobs
+from classroom.jobs import CAPTURE_NICENESS, CAPTURE_SILENCE_S, STANDBY, capture_jobs
 from classroom.lesson_run import Told
 from classroom.settings import Settings
 from lesson.box import standing_by
@@ -24,7 +24,6 @@ from process.kept import Trouble
 from process.launcher import Child, Launcher
 from process.supervisor import Supervisor
 
-STAGE = "standby"
 FRESH_S = 60.0
 """A lesson that was started longer ago is taken up again: what stands by now holds nothing of its beginning."""
 
@@ -88,7 +87,7 @@ def _may_stand_by(source: SourceSettings) -> bool:
 
 def _job(source: SourceSettings, orders: Path | None) -> Job:
     return Job(
-        stage=STAGE,
+        stage=STANDBY,
         source=source.id,
         module="capture.standby",
         arguments=(source.argument(), str(orders)),

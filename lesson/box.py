@@ -52,6 +52,7 @@ class Fault(StrEnum):
     VOICE_LOST = "voice_lost"
     NO_VOICE = "no_voice"
     SIGNAL_UNCHECKED = "signal_unchecked"
+    SOURCE_FLAWED = "source_flawed"
 
 
 _REMEDIES: dict[str, str] = {
@@ -85,12 +86,15 @@ _REMEDIES: dict[str, str] = {
     Fault.SIGNAL_UNCHECKED: gettext_noop(
         "recording goes on; whether pictures are black or sound is silent is not known, the log says why"
     ),
+    Fault.SOURCE_FLAWED: gettext_noop("look at this feed with `classreel check`, and at its cable, lens or switch"),
     Fault.CLOCK_UNTRUSTED: gettext_noop("the box's clock is wrong: set it, or connect the box to a time server"),
 }
 
 
 def standing_by(source_id: str) -> str:
-    """What a fault is about that keeps a source from standing by between lessons."""
+    """What a fault is about that keeps a source from standing by between lessons; after a slash, of what is wrong with
+    what it delivers, the `lesson.signal.Flaw`.
+    """
     return f"standby-{source_id}"
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from api.health import FRESH_S, GRACE_S, RoomHealth, RoomStatus, SourceStatus, room_health, segment_age_s
-from lesson.box import Fault
+from lesson.box import Fault, standing_by
 from lesson.clock import Moment
 from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec, StreamInfo
 from lesson.records import FaultRaised, SegmentCommitted, SegmentMeasured, SourceFinished, SourceLost, Start, Stop
@@ -64,6 +65,38 @@ def test_no_lesson_is_idle_with_sources_on_standby() -> None:
     health = room_health(None, moment(0), standby=[TEACHER, MIC])
     assert (health.status, health.lesson_id, health.elapsed_s) == (RoomStatus.IDLE, None, None)
     assert [one.state for one in health.sources] == [SourceStatus.STANDBY] * 2
+
+
+def fault(code: Fault, about: str) -> FaultRaised:
+    return FaultRaised(code=code.value, about=about, at=moment(0), detail="rtsp://user:secret@10.0.0.1: timed out")
+
+
+@pytest.mark.parametrize("code", [Fault.CAPTURE_FAILS, Fault.SOURCE_FLAWED])
+@pytest.mark.parametrize("required", [True, False])
+def test_between_lessons_what_is_needed_must_stand_by_and_be_of_use(code: Fault, *, required: bool) -> None:
+    needed, other = replace(TEACHER, required=True), replace(STUDENTS, required=False)
+    about = standing_by((needed if required else other).id) + ("/black" if code is Fault.SOURCE_FLAWED else "")
+    health = room_health(None, moment(0), standby=[needed, other], faults=[fault(code, about)])
+    assert health.status is (RoomStatus.TROUBLE if required else RoomStatus.IDLE)
+    wrong, well = health.sources if required else health.sources[::-1]
+    assert (well.state, well.flaws) == (SourceStatus.STANDBY, ())
+    if code is Fault.CAPTURE_FAILS:
+        assert (wrong.state, wrong.flaws) == (SourceStatus.LOST, ())
+        assert wrong.reason
+        assert "secret" not in wrong.reason
+    else:
+        assert (wrong.state, wrong.flaws) == (SourceStatus.STANDBY, ("black",))
+
+
+def test_faults_of_a_source_whose_name_begins_like_anothers_are_not_its_own() -> None:
+    one, two = replace(TEACHER, id="cam", required=True), replace(TEACHER, id="cam-2", required=True)
+    faults = [
+        fault(Fault.CAPTURE_FAILS, standing_by("cam-2")),
+        fault(Fault.SOURCE_FLAWED, standing_by("cam-2") + "/hum"),
+    ]
+    first, second = room_health(None, moment(0), standby=[one, two], faults=faults).sources
+    assert (first.state, first.flaws) == (SourceStatus.STANDBY, ())
+    assert second.state is SourceStatus.LOST
 
 
 def test_a_camera_is_recorded_only_with_pictures_and_a_microphone_only_with_sound() -> None:

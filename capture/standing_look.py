@@ -1,0 +1,72 @@
+"""Looking at what a feed that stands by delivers: decoded from memory, so that "Ready" is true before the press."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import structlog
+
+from capture.measure import Measurer, store
+from lesson.errors import MediaError
+from lesson.model import Role
+from lesson.signal import PATIENCE, Flaw
+from lesson.time import TICKS_PER_SECOND
+from media.feeds.packets import Feed, FeedPacket
+
+EVERY_S = 15.0
+"""A room between lessons changes slowly, and a look costs some 40 ms for a picture, 55 ms for sound."""
+AGAIN_S = 4.0
+"""While something is wrong, or seems to be: whoever mends it wants to see it soon."""
+NOT_BETWEEN_LESSONS = frozenset({Flaw.FAINT})
+"""Nobody speaks in an empty room."""
+
+_log = structlog.get_logger()
+
+
+class StandingLook:
+    """Looks again and again; says a flaw once it outlasts its patience, and takes it back with the first good look."""
+
+    def __init__(self, role: Role, now: float) -> None:
+        self._measurer = Measurer(role)
+        self._since: dict[Flaw, float] = {}
+        self._due = now + AGAIN_S
+        self.flaws: frozenset[Flaw] = frozenset()
+
+    def due(self, now: float) -> bool:
+        """Whether it is time for a look (`now`: seconds, monotonic)."""
+        return now >= self._due
+
+    def look(self, feed: Feed, packets: Sequence[FeedPacket], now: float) -> None:
+        """Look at the newest packets, from a key frame on."""
+        found = self._found(feed, packets)
+        if found is None:
+            self._due = now + AGAIN_S
+            return
+        self._since = {flaw: self._since.get(flaw, now) for flaw in found}
+        self.flaws = frozenset(f for f, since in self._since.items() if now - since >= PATIENCE[f] / TICKS_PER_SECOND)
+        self._due = now + (AGAIN_S if found else EVERY_S)
+
+    def forget(self, now: float) -> None:
+        """The feed is gone: nothing is known of the next one."""
+        self._since, self.flaws, self._due = {}, frozenset(), now + AGAIN_S
+
+    def _found(self, feed: Feed, packets: Sequence[FeedPacket]) -> Collection[Flaw] | None:
+        """What is wrong with them; None where that cannot be told."""
+        kinds = {packet.kind for packet in packets if packet.key} & feed.streams.keys()
+        if not kinds or sys.platform != "linux":
+            return None
+        fd = os.memfd_create("classreel-look")
+        try:
+            path = Path(f"/proc/self/fd/{fd}")
+            with os.fdopen(os.dup(fd), "wb") as file:
+                store(path, file, {kind: feed.streams[kind] for kind in kinds}, packets)
+            levels = self._measurer.look(path, kinds)
+        except (MediaError, OSError) as error:
+            _log.info("look_failed", error=str(error))
+            return None
+        finally:
+            os.close(fd)
+        return [flaw for flaw in self._measurer.flaws(levels, kinds) if flaw not in NOT_BETWEEN_LESSONS]

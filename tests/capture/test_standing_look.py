@@ -1,0 +1,107 @@
+"""Between lessons what stands by is looked at in memory: every flaw by its name after its patience, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+
+from capture.feeds import open_feed
+from capture.kinds.file import file_uri
+from capture.standing_look import AGAIN_S, EVERY_S, NOT_BETWEEN_LESSONS, StandingLook
+from lesson.model import Kind, Role, SourceSpec
+from lesson.signal import FLAW_KINDS, PATIENCE, Flaw
+from lesson.time import TICKS_PER_SECOND
+from media.feeds.packets import Feed, FeedPacket
+from tests.kit.flawed import flawed_clip
+
+LENGTH_S = 40
+LOOKED_AT_S = 4
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    for flaw in set(Flaw) - {Flaw.UNDECODABLE}:
+        flawed_clip(folder / f"{flaw.value}.mkv", flaw, seconds=LENGTH_S)
+    for kind in Kind:
+        flawed_clip(folder / f"{kind.value}.mkv", None, seconds=LENGTH_S, kind=kind)
+    return folder
+
+
+def opened(path: Path, kind: Kind) -> tuple[Feed, list[FeedPacket]]:
+    role = Role.MIC if kind is Kind.AUDIO else Role.TEACHER
+    feed = open_feed(SourceSpec(id="one", role=role, uri=file_uri(path), imported=True), {})
+    return feed, list(feed.packets())
+
+
+def garbled(packet: FeedPacket) -> FeedPacket:
+    """What a camera sends whose encoder is broken."""
+    coded = av.Packet(b"\x55" * packet.coded.size)
+    coded.stream, coded.time_base = packet.coded.stream, packet.coded.time_base
+    coded.pts, coded.dts, coded.is_keyframe = packet.coded.pts, packet.coded.dts, packet.key
+    return replace(packet, coded=coded)
+
+
+def window(packets: list[FeedPacket], at_s: float) -> list[FeedPacket]:
+    """As a feed that stands by holds them: from a key frame on."""
+    there = [one for one in packets if at_s <= (one.pts - packets[0].pts) / TICKS_PER_SECOND < at_s + LOOKED_AT_S]
+    first = next(n for n, one in enumerate(there) if one.key)
+    return there[first:]
+
+
+def watch(feed: Feed, packets: list[FeedPacket], kind: Kind) -> dict[float, frozenset[Flaw]]:
+    """What is said, by seconds, over the length of a clip."""
+    look, said = StandingLook(Role.MIC if kind is Kind.AUDIO else Role.TEACHER, 0.0), {}
+    for tenth in range(10 * (LENGTH_S - LOOKED_AT_S)):
+        now = tenth / 10
+        if look.due(now):
+            look.look(feed, window(packets, now), now)
+        said[now] = look.flaws
+    return said
+
+
+@pytest.mark.parametrize("flaw", sorted(set(Flaw) - NOT_BETWEEN_LESSONS))
+def test_a_flaw_is_said_after_its_patience_and_nothing_else(clips: Path, flaw: Flaw) -> None:
+    kind = FLAW_KINDS[flaw]
+    if flaw is Flaw.UNDECODABLE:
+        feed, packets = opened(clips / "video.mkv", kind)
+        packets = [garbled(one) for one in packets]
+    else:
+        feed, packets = opened(clips / f"{flaw.value}.mkv", kind)
+    said = watch(feed, packets, kind)
+    first = min(at for at, flaws in said.items() if flaws)
+    patience = PATIENCE[flaw] / TICKS_PER_SECOND
+    patience += EVERY_S if flaw is Flaw.FROZEN else 0.0  # the first picture has none before it to be compared with
+    assert AGAIN_S + patience <= first <= patience + 3 * AGAIN_S + 0.2
+    assert {found for flaws in said.values() for found in flaws} == {flaw}
+
+
+@pytest.mark.parametrize("name", ["video", "audio", *NOT_BETWEEN_LESSONS])
+def test_nothing_is_said_of_what_is_well_and_of_a_silent_room(clips: Path, name: str) -> None:
+    kind = Kind.VIDEO if name == "video" else Kind.AUDIO
+    assert set().union(*watch(*opened(clips / f"{name}.mkv", kind), kind).values()) == set()
+
+
+def test_it_is_taken_back_with_the_first_good_look_and_looked_for_less_often_then(clips: Path) -> None:
+    black, good = opened(clips / "black.mkv", Kind.VIDEO), opened(clips / "video.mkv", Kind.VIDEO)
+    look = StandingLook(Role.TEACHER, 0.0)
+    for now in (4.0, 8.0, 12.0):
+        look.look(black[0], window(black[1], now), now)
+    assert look.flaws == {Flaw.BLACK}
+    assert look.due(12.0 + AGAIN_S)
+    look.look(good[0], window(good[1], 16.0), 16.0)
+    assert look.flaws == set()
+    assert not look.due(16.0 + AGAIN_S)
+    assert look.due(16.0 + EVERY_S)
+
+
+def test_before_the_first_key_frame_nothing_is_known(clips: Path) -> None:
+    feed, packets = opened(clips / "video.mkv", Kind.VIDEO)
+    look = StandingLook(Role.TEACHER, 0.0)
+    look.look(feed, [one for one in packets if not one.key], 4.0)
+    assert look.flaws == set()
+    look.look(feed, [], 8.0)
+    assert look.flaws == set()
