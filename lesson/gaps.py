@@ -119,6 +119,6 @@ class _History:
         return next((a.code for a in away if a.code and a.code != Loss.LEFT_OUT), None)
 
     def _other_beside(self, hole: Span) -> bool:
-        """Whether the source delivered its other kind while this one was missing."""
+        """Whether the source delivered its other kind while this one was missing, for most of that time."""
         found = (hole.intersection(stretch.span) for stretch in self._source.stretches(self._other, hole))
-        return sum(part.duration for part in found if part) >= MIN_GAP
+        return sum(part.duration for part in found if part) >= max(MIN_GAP, hole.duration // 2)

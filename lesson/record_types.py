@@ -145,6 +145,7 @@ class SegmentObserved:
     `detector`: its name and version ("ink/1"), "-thin" behind it where only key frames were looked at; "none": the
     segment is given up. Until version 0.1, one line held what all of them found ("diff-ink-yunet/1").
     `problem`: why there are no observations, if it could not look. `joined`: it could only with the segment before.
+    `undecoded`: from where to where (source ticks) packets came and no whole picture.
     """
 
     source: str
@@ -154,6 +155,7 @@ class SegmentObserved:
     observations: tuple[Observation, ...]
     problem: str | None = None
     joined: bool = False
+    undecoded: tuple[tuple[int, int], ...] | None = None
 
 
 # --- plan/g<N>.jsonl -------------------------------------------------------------------------------------------------
@@ -229,11 +231,16 @@ class SegmentDamaged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentUnseen:
-    """The pictures of a segment cannot be decoded, though it is what was committed: none of them is shown."""
+    """The pictures of a segment cannot be decoded, though it is what was committed: none of them is shown.
+
+    `start`, `end`: those of a part of it (source ticks), where there are any.
+    """
 
     source: str
     epoch: int
     seq: int
+    start: Ticks | None = None
+    end: Ticks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

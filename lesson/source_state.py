@@ -48,6 +48,7 @@ class SourceState:
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
     _unseen: set[tuple[int, int]] = field(default_factory=set)
+    _undecoded: set[tuple[int, Span]] = field(default_factory=set)
     _joined: set[tuple[int, int]] = field(default_factory=set)
     _in_order: list[SegmentRecord] = field(default_factory=list)
     _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
@@ -95,9 +96,13 @@ class SourceState:
             self._damaged.add((epoch, seq))
             self._lose(epoch, seq)
 
-    def add_unseen(self, epoch: int, seq: int) -> None:
-        """No picture of a segment can be decoded: none is in the lesson, its sound is."""
-        if (epoch, seq) not in self._unseen:
+    def add_unseen(self, epoch: int, seq: int, part: Span | None = None) -> None:
+        """No picture of a segment, or of a part of it, can be decoded: none is in the lesson, its sound is."""
+        if part is not None:
+            if (epoch, part) not in self._undecoded:
+                self._undecoded.add((epoch, part))
+                self._stretches[Kind.VIDEO].lose(epoch, part)
+        elif (epoch, seq) not in self._unseen:
             self._unseen.add((epoch, seq))
             self._lose(epoch, seq)
 
@@ -180,9 +185,9 @@ class SourceState:
         """Whether a segment is what was committed, as far as anybody looked."""
         return (segment.epoch, segment.seq) not in self._damaged
 
-    def seen(self, epoch: int, seq: int) -> bool:
-        """Whether pictures of a segment can be decoded, as far as anybody looked."""
-        return (epoch, seq) not in self._unseen
+    def seen(self, epoch: int, seq: int, part: Span | None = None) -> bool:
+        """Whether pictures of a segment, or of a part of it, can be decoded, as far as anybody looked."""
+        return (epoch, seq) not in self._unseen if part is None else (epoch, part) not in self._undecoded
 
     def joined(self, epoch: int, seq: int) -> bool:
         """Whether it is known that pictures of a segment can be decoded only with those before it."""
@@ -237,7 +242,7 @@ class SourceState:
 
     def damaged(self, kind: Kind) -> list[Span]:
         """Where on the lesson clock this kind was recorded and is damaged, or cannot be decoded."""
-        if not self._damaged and not self._unseen:
+        if not self._damaged and not self._unseen and not self._undecoded:
             return []
         found: list[Span] = []
         for lost in self._stretches[kind].lost():
@@ -248,11 +253,13 @@ class SourceState:
 
     def why_damaged(self, kind: Kind, span: Span) -> Loss:
         """Of a part (lesson ticks) of what is damaged: whether the file is, or no decoder makes anything of it."""
-        unseen = (self.segment(*key) for key in self._unseen - self._damaged if kind is Kind.VIDEO)
-        for segment in unseen:
-            shown = segment.span(kind) if segment else None
-            start = self.to_lesson(segment.epoch, shown.start) if segment and shown else None
-            if start is not None and shown is not None and Span(start, start + shown.duration).overlaps(span):
+        if kind is not Kind.VIDEO:
+            return Loss.DAMAGED
+        whole = (self.segment(*key) for key in self._unseen - self._damaged)
+        parts = [(one.epoch, shown) for one in whole if one and (shown := one.span(kind)) is not None]
+        for epoch, shown in [*parts, *self._undecoded]:
+            start = self.to_lesson(epoch, shown.start)
+            if start is not None and Span(start, start + shown.duration).overlaps(span):
                 return Loss.UNDECODABLE
         return Loss.DAMAGED
 

@@ -197,7 +197,8 @@ class LessonState:
             case SegmentDamaged():
                 source.add_damage(record.epoch, record.seq)
             case SegmentUnseen():
-                source.add_unseen(record.epoch, record.seq)
+                part = None if record.start is None or record.end is None else Span(record.start, record.end)
+                source.add_unseen(record.epoch, record.seq, part)
             case SegmentJoined():
                 source.add_joined(record.epoch, record.seq)
             case SegmentMeasured():

@@ -136,6 +136,8 @@ class Evidence:
         """Source, epoch and number of the segments of which no picture could be decoded."""
         self.joined: set[tuple[str, int, int]] = set()
         """Of those that could be decoded only with the segment before."""
+        self.undecoded: set[tuple[str, int, int, Span]] = set()
+        """Of those that could be decoded in part, with the parts (source ticks) that could not."""
 
     def add(self, record: SegmentObserved) -> None:
         place = record.source, record.epoch, record.seq
@@ -143,6 +145,7 @@ class Evidence:
             self.unseen.add(place)
         if record.joined:
             self.joined.add(place)
+        self.undecoded |= {(*place, Span(start, end)) for start, end in record.undecoded or ()}
         epoch = self._epochs[record.source, record.epoch]
         segment = epoch.segments[record.seq]
         held = segment.holds_observations

@@ -13,8 +13,10 @@ from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
 from lesson.model import Kind, Observation, SegmentRecord
 from lesson.records import SegmentObserved
+from lesson.stretches import MIN_GAP
 from lesson.time import Ticks
 from lesson.view import LessonView
+from media.decode.account import DecodingAccount
 from media.decode.pictures import pictures
 from process.memory import give_back
 from process.stage import repeat
@@ -61,6 +63,20 @@ class _Detectors:
         self.epoch, self.seq = segment.epoch, segment.seq
 
 
+def _undecoded(segment: SegmentRecord, account: DecodingAccount) -> tuple[tuple[int, int], ...] | None:
+    """The parts of a segment that are missing in the lesson because no decoder makes pictures of them."""
+    span = segment.span(Kind.VIDEO)
+    found = account.undecoded(span, MIN_GAP) if span is not None else []
+    return tuple((part.start, part.end) for part in found) or None
+
+
+def _begins_intact(segment: SegmentRecord, detectors: _Detectors, account: DecodingAccount) -> bool:
+    """Whether a decoder could begin with the segment alone."""
+    span, undecoded = segment.span(Kind.VIDEO), _undecoded(segment, account)
+    starts = span is None or not undecoded or undecoded[0][0] > span.start
+    return starts and any(detectors.found.values())
+
+
 class Observer:
     """Observes the segments of one lesson, one after the other. Not for use from several threads."""
 
@@ -102,9 +118,10 @@ class Observer:
         segment = pending.segment
         detectors = self._detectors_for(pending)
         problem: str | None = None
-        joined = False
+        joined, undecoded = False, None
         try:
-            joined = self._look_through(detectors, segment, thin)
+            joined, account = self._look_through(detectors, segment, thin)
+            undecoded = _undecoded(segment, account)
             problem = None if any(detectors.found.values()) else NO_PICTURE
         except ClassreelError as error:
             problem = str(error)
@@ -119,23 +136,27 @@ class Observer:
                 observations=() if problem else tuple(detectors.found[name]),
                 problem=problem,
                 joined=joined,
+                undecoded=None if problem else undecoded,
             )
             for name in pending.detectors
         ]
 
-    def _look_through(self, detectors: _Detectors, segment: SegmentRecord, thin: bool) -> bool:
-        """Show the pictures of a segment; whether there were any only with the segment before it."""
+    def _look_through(self, detectors: _Detectors, segment: SegmentRecord, thin: bool) -> tuple[bool, DecodingAccount]:
+        """Show the pictures of a segment; whether there were any only with the segment before it, and what else the
+        decoder made of its packets.
+        """
         keys_only = thin or detectors.keys_only
-        path = self._view.folder.absolute(segment.path)
-        detectors.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only))
+        path, account = self._view.folder.absolute(segment.path), DecodingAccount()
+        detectors.look_through(segment, pictures([path], min_interval=SAMPLE, keys_only=keys_only, account=account))
         before, span = self._before(segment), segment.span(Kind.VIDEO)
-        if before is not None and span is not None and not any(detectors.found.values()):
+        if before is not None and span is not None and not _begins_intact(segment, detectors, account):
             # its key frame may be one that only a decoder can begin with which has seen what came before
-            both = [self._view.folder.absolute(before.path), path]
-            shown = pictures(both, start=span.start, min_interval=SAMPLE)
+            both, more = [self._view.folder.absolute(before.path), path], DecodingAccount()
+            shown = pictures(both, start=span.start, min_interval=SAMPLE, account=more)
             detectors.look_through(segment, (picture for picture in shown if picture.at >= span.start))
-            return any(detectors.found.values())
-        return False
+            more.intact |= account.intact
+            return any(detectors.found.values()) and len(more.intact) > len(account.intact), more
+        return False, account
 
     def _before(self, segment: SegmentRecord) -> SegmentRecord | None:
         """The segment before, unless it kills whoever looks at it."""

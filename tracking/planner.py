@@ -66,10 +66,13 @@ class Planner:
 
     def _unseen(self) -> list[Record]:
         """What nobody can see, as far as it is not journaled: from then on it is as if it were not there."""
+        whole = [(*place, None) for place in self.evidence.unseen]
         return [
-            SegmentUnseen(source=name, epoch=epoch, seq=seq)
-            for name, epoch, seq in sorted(self.evidence.unseen)
-            if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and source.seen(epoch, seq)
+            SegmentUnseen(
+                source=name, epoch=epoch, seq=seq, start=part.start if part else None, end=part.end if part else None
+            )
+            for name, epoch, seq, part in [*sorted(whole), *sorted(self.evidence.undecoded)]
+            if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and source.seen(epoch, seq, part)
         ]
 
     def _joined(self) -> list[Record]:

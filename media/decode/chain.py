@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from lesson.errors import MediaError
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks, ticks_from_pts
+from media.decode.account import DecodingAccount
 from media.decode.streams import best_stream, open_media, pts_from_ticks, stream_start
 from media.errors import reason_of
 
@@ -106,7 +107,7 @@ class Chain:
     Damaged packets and files are skipped and logged; `MediaError` is raised only if no file can be opened at all.
     `start`: decode no more before this time than needed (the first frame may lie far before it). `keys_only`: give
     key frames, skip the others undecoded. `draft`: leave out the deblocking filter. `stream`: number of the stream to
-    read instead of the best.
+    read instead of the best. `account`: is told what became of the packets.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Chain:
         keys_only: bool = False,
         draft: bool = False,
         stream: int | None = None,
+        account: DecodingAccount | None = None,
     ) -> None:
         self._paths = paths
         self._kind = kind
@@ -125,6 +127,7 @@ class Chain:
         self._start = start
         self._keys_only = keys_only
         self._draft = draft
+        self._account = account or DecodingAccount()
         self._decoder: StreamDecoder | None = None
         self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
@@ -225,14 +228,24 @@ class Chain:
             frames = decoder.codec.decode(packet)  # type: ignore[attr-defined] # only in the stubs of the subclasses
         except av.error.BlockingIOError:  # full after an error: only a reset gets it out of this state
             decoder.codec.flush_buffers()
+            self._fail(decoder, packet)
             return
         except (av.FFmpegError, ValueError):
+            self._fail(decoder, packet)
             return
         for frame in frames:
+            self._note(decoder.ticks(frame.pts), corrupt=frame.is_corrupt)
             if frame.is_corrupt and not self._intact_seen:
                 continue  # grey mud, made up by the decoder before its first whole key frame
             self._intact_seen = True
             yield Decoded(frame, decoder.ticks(frame.pts), decoder)
+
+    def _fail(self, decoder: StreamDecoder, packet: Packet[Stream] | None) -> None:
+        self._note(decoder.ticks(packet.pts) if packet is not None else None, corrupt=True)
+
+    def _note(self, at: Ticks | None, *, corrupt: bool) -> None:
+        if at is not None:
+            (self._account.failed if corrupt else self._account.intact).add(at)
 
     def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""

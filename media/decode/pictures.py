@@ -14,6 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from lesson.model import Kind
 from lesson.time import Ticks
+from media.decode.account import DecodingAccount
 from media.decode.chain import Chain, Decoded
 from media.decode.deinterlace import Deinterlacer
 from media.decode.orientation import UPRIGHT, Orientation, orientation_of
@@ -115,19 +116,20 @@ def pictures(
     min_interval: Ticks = 0,
     keys_only: bool = False,
     draft: bool = False,
+    account: DecodingAccount | None = None,
 ) -> Iterator[Picture]:
     """Pictures of consecutive segment files of one epoch, in presentation order; times strictly increase.
 
     The last picture at or before `start` comes first (sample and hold), then all before `end`. `min_interval`: at
     most one picture in each interval of this length; decoding goes on underneath. `keys_only`: key frames only, the
     others are not even decoded. `draft`: for measuring, not for showing; a quarter less work on H.264 and H.265, at
-    the price of block edges that grow until the next key frame. Damaged packets, pictures and files are skipped;
-    files without video give nothing.
+    the price of block edges that grow until the next key frame. `account`: is told what became of the packets. Damaged
+    packets, pictures and files are skipped; files without video give nothing.
 
     Raises:
         MediaError: none of the files can be opened.
     """
-    open_at = partial(_ordered, paths, keys_only=keys_only, draft=draft)
+    open_at = partial(_ordered, paths, keys_only=keys_only, draft=draft, account=account)
     with media_errors(str(paths[0]) if paths else "no files"):
         yield from _chosen(_from_key_frame(open_at, start), start, end, min_interval)
 
@@ -171,12 +173,13 @@ def _from_key_frame(open_at: _Opener, start: Ticks | None) -> Iterator[Picture]:
 
 
 def _ordered(
-    paths: Sequence[Path], start: Ticks | None, *, keys_only: bool, draft: bool
+    paths: Sequence[Path], start: Ticks | None, *, keys_only: bool, draft: bool, account: DecodingAccount | None
 ) -> Generator[Picture, None, None]:
     """Every sound picture; times strictly increase."""
     last: Ticks | None = None
     deinterlacer, geometry = Deinterlacer(), _Geometry()
-    for item, at in _timed(Chain(paths, Kind.VIDEO, start=start, keys_only=keys_only, draft=draft)):
+    chain = Chain(paths, Kind.VIDEO, start=start, keys_only=keys_only, draft=draft, account=account)
+    for item, at in _timed(chain):
         assert isinstance(item.frame, VideoFrame)  # noqa: S101 - a video chain gives nothing else
         geometry.learn(item, item.frame)
         for shown_at, frame in deinterlacer.push(at, item.frame):

@@ -21,8 +21,8 @@ SECONDS, HELD_S = 20, 0.5
 
 
 @pytest.mark.parametrize(
-    ("since_s", "until_s", "board"), [(8, 16, True), (8, 12, False), (0, 8, True), (12, 20, True)],
-    ids=["amid", "alone", "first", "last"],
+    ("since_s", "until_s", "board"), [(8, 16, True), (8, 12, False), (0, 8, True), (12, 20, True), (9, 15, True)],
+    ids=["amid", "alone", "first", "last", "across"],
 )  # fmt: skip
 def test_pictures_that_nobody_can_decode_are_said_and_replaced(
     tmp_path: Path, since_s: int, until_s: int, board: bool
