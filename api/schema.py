@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from lesson.hls import INDEX, playable_until
-from lesson.ledger import flaw_problems, interruption_problems, ledger_problems
+from lesson.interruptions import interruption_problems
+from lesson.ledger import flaw_problems, ledger_problems
 from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo

@@ -8,16 +8,14 @@ wake up. From then on this process is the one that records the source (docs/adr/
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
 from capture.connection import Connection
+from capture.orders import Order, orders_in
 from capture.session import record_source
 from capture.settings import SourceSettings
 from capture.standing_look import StandingLook
@@ -45,20 +43,6 @@ LOOK_AT_S = 4.0
 _STDOUT, _STDERR = 1, 2
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Record this source in the lesson at the path `lesson`, from `since_ns` (CLOCK_MONOTONIC) on."""
-
-    source: str
-    lesson: str
-    since_ns: int
-
-
-def order_lines(orders: Iterable[Order]) -> list[bytes]:
-    """The orders as the conductor's memory holds them."""
-    return [json.dumps(asdict(order)).encode() + b"\n" for order in orders]
 
 
 class StandingBy:
@@ -121,7 +105,7 @@ class StandingBy:
     def _order(self) -> Order | None:
         beat()
         read = self._orders.read()
-        given = [Order(**json.loads(line)) for line in read.lines or ()] if read else []
+        given = orders_in(read.lines or ()) if read else ()
         return next((order for order in given if order.source == self._spec.id), None)
 
     def _look_at(self, connection: Connection) -> None:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from api.settings import Conducted
-from classroom.faults import ClockWatch, Faults, disk_probe, job_faults, voice_faults
+from classroom.faults import ClockWatch, Faults, disk_probe, is_over, job_faults, voice_faults
 from classroom.jobs import publish_job, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
@@ -44,8 +45,6 @@ POLL_S = 0.25
 LOOK_S = 1.0
 RETRY_STUCK_S = 60.0
 """A lesson that could not be brought further is tried again after this long, once it is its turn again."""
-SETTLE_S = 90.0
-"""Faults of an earlier life stand for so long after a start: by then what is still wrong has been found again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,8 @@ class Conductor:
                         self._advance_safely(lesson_id)
                 self._own.reconcile(self._own_jobs())  # after the recording, which comes first
                 self._standby.reconcile(self._clock.now(), resting=self._records())
-                self._box.settle(self._faults(), clear=self._clock.now().seconds_since(self._began) > SETTLE_S)
+                self._box.flush()
+                self._box.settle(self._faults(), over=self._is_over())
                 self._clock.sleep(POLL_S)
         finally:
             for run in self._runs.values():
@@ -260,14 +260,18 @@ class Conductor:
         found |= {(Fault.LESSON_STUCK, lesson_id): reason for lesson_id, reason in self._stuck.items()}
         return found | {(Fault.LESSON_DAMAGED, one.folder.id): one.problem or "" for one in self._damaged}
 
+    def _is_over(self) -> Callable[[str], bool]:
+        """Which faults of an earlier life are over where they were not found again."""
+        return partial(is_over, after_s=self._clock.now().seconds_since(self._began), tried=self._disk.answered)
+
     def _telling(self, lesson_id: str) -> Told:
         def told(job: Job, code: int | None, reason: str) -> None:
             stage, source, at = job.stage, job.source, self._clock.now()
             if code is None:
-                self._box.write(JobStarted(stage=stage, source=source, lesson=lesson_id, at=at, task=reason))
+                self._box.note(JobStarted(stage=stage, source=source, lesson=lesson_id, at=at, task=reason))
             else:
                 said = redacted(reason)
-                self._box.write(JobEnded(stage=stage, source=source, lesson=lesson_id, at=at, code=code, reason=said))
+                self._box.note(JobEnded(stage=stage, source=source, lesson=lesson_id, at=at, code=code, reason=said))
 
         return told
 

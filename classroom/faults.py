@@ -30,6 +30,14 @@ SLOW_DISK_S = 1.0
 PROBE_EVERY_S = 20.0
 PROBE_AGAIN_S = 3.0
 """While something was found: a disk that has space again is to be believed soon."""
+SETTLE_S = 30.0
+"""After a start what is wrong with a process is found again within this: it ends, or stands still for 10 s."""
+SETTLE_SLOWLY_S = 90.0
+"""A store is tried in its turn, and a lesson that is stuck is taken up once a minute."""
+_LOOKED_AT = frozenset(
+    {Fault.DISK_LOW, Fault.DISK_SLOW, Fault.DISK_REFUSES, Fault.CLOCK_UNTRUSTED, Fault.CONDUCTOR_HANGS}
+)
+_SLOWLY_FOUND = frozenset({Fault.STORE_REFUSES, Fault.STORE_UNREACHABLE, Fault.LESSON_STUCK})
 NO_VOICE: Ticks = 10 * TICKS_PER_SECOND
 """When so much picture is recorded without any sound, there is none: sources are there within seconds."""
 CLOCK_SLACK_S = 60.0
@@ -64,6 +72,16 @@ def _code(trouble: Trouble) -> Fault:
     if trouble.job.stage == "publish" and (trouble.refused or trouble.passing):
         return Fault.STORE_REFUSES if trouble.refused else Fault.STORE_UNREACHABLE
     return Fault.STAGE_HANGS if trouble.passing else Fault.STAGE_GIVEN_UP  # a stage says that of its own processes
+
+
+def is_over(code: str, after_s: float, *, tried: bool) -> bool:
+    """Whether a fault of an earlier life of this box, that was not found again in so long, is over.
+
+    `tried`: the disk has answered; that and the clock are looked at before anything else.
+    """
+    if code in _LOOKED_AT:
+        return tried
+    return after_s > (SETTLE_SLOWLY_S if code in _SLOWLY_FOUND else SETTLE_S)
 
 
 def voice_faults(state: LessonState) -> Faults:

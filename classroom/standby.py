@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from capture.hours import within
 from capture.kinds import source_kind
+from capture.orders import Order, order_lines
 from capture.settings import SourceSettings
-from capture.standby import Order, order_lines
 from classroom.jobs import CAPTURE_NICENESS, CAPTURE_SILENCE_S, STANDBY, capture_jobs
 from classroom.lesson_run import Told
 from classroom.settings import Settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -176,11 +176,19 @@ class BoxLog:
                 self.state.apply(record)
         self._inherited = set(self.state.faults)
 
-    def write(self, record: Record) -> None:
-        """Fold a record in and append it, with what could not be written before."""
+    def note(self, record: Record) -> None:
+        """Fold a record in; it is written by the next `flush`. No process is started later for a slow disk."""
         self.state.apply(record)
         self._unwritten.append(record)
-        if self._waits:
+
+    def write(self, record: Record) -> None:
+        """Fold a record in and append it, with what could not be written before."""
+        self.note(record)
+        self.flush()
+
+    def flush(self) -> None:
+        """Append what was noted, or could not be written before."""
+        if self._waits or not self._unwritten:
             return
         try:
             writer = self._writer = self._writer or self._open()
@@ -212,11 +220,13 @@ class BoxLog:
             write_atomic(self._path, b"".join(encode_line(fault) for fault in self.state.faults.values()))
             self._writer = self._open()
 
-    def settle(self, found: Mapping[tuple[Fault, str], str], *, clear: bool = True) -> None:
+    def settle(
+        self, found: Mapping[tuple[Fault, str], str], *, over: Callable[[str], bool] = lambda _code: True
+    ) -> None:
         """Raise the faults that were found and are new, or have another cause; clear all others.
 
-        Unless `clear` is off: then those stay that an earlier life of the box has found. Of a cause that keeps changing
-        only one is written in `_REWRITE_S`.
+        But of what an earlier life of the box has found, only codes of which it is known that they are `over`. Of a
+        cause that keeps changing only one is written in `_REWRITE_S`.
         """
         for (code, about), detail in found.items():
             known = self.state.faults.get((code.value, about))
@@ -225,7 +235,7 @@ class BoxLog:
                 self._written[code, about] = time.monotonic()
                 self.write(FaultRaised(code=code.value, about=about, at=Moment.now(), detail=detail))
         still = {(code.value, about) for code, about in found}
-        gone = [key for key in self.state.faults if key not in still and (clear or key not in self._inherited)]
+        gone = [key for key in self.state.faults if key not in still and (key not in self._inherited or over(key[0]))]
         for old, about in gone:
             self.write(FaultCleared(code=old, about=about, at=Moment.now()))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from lesson.durable import make_folder, write_atomic
+from lesson.durable import make_folder, write_atomic, write_new
 from lesson.errors import LessonFormatError, LessonNotFoundError, StorageError, storage_errors
 from lesson.model import SCHEMA, LessonHeader
 from lesson.reading import read_whole
@@ -87,16 +87,23 @@ class LessonFolder:
         return f"LessonFolder({str(self.path)!r})"
 
     @classmethod
-    def create(cls, root: Path, header: LessonHeader) -> LessonFolder:
-        """Make the folder and its header. Raises `LessonFormatError` for ids that are not names, `StorageError`."""
+    def create(cls, root: Path, header: LessonHeader, control: bytes = b"") -> LessonFolder:
+        """Make the folder, its header and the first lines of its control journal, if there are any.
+
+        Whoever looks sees them at once; they are durable when this returns. Raises `LessonFormatError` for ids that are
+        not names, `StorageError`.
+        """
         _check_names(header)
         folder = cls(root / header.id)
         if folder.header_path.exists():
             raise LessonFormatError(f"lesson {header.id} exists already")
-        make_folder(folder.path)
+        make_folder(root)
         # as everyone else will read it, who would else find that a rate of 30 is not the 30.0 that names a chunk
         folder._header = _HEADER.validate_python(_HEADER.dump_python(header, mode="json"))
-        folder.save_header()
+        text = header_text(_HEADER.dump_python(folder.header, mode="json"))
+        # the journal last: it is what a lesson is known by
+        files = {folder.header_copy: text, folder.header_path: text, folder.control_journal: control}
+        write_new({path: data for path, data in files.items() if data}, within=root)
         return folder
 
     def save_header(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from lesson.elapsed import boots_after_unknown_time, unrecorded_end_s
+from lesson.interruptions import interruption_problems
 from lesson.loss import Loss, loss_words
 from lesson.model import ChunkRecord, Kind, Layout, SegmentRecord
 from lesson.overrides import OverrideShot
@@ -19,7 +19,7 @@ from lesson.signal import FLAW_WORDS, Flaw
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, seconds_from_ticks, uncovered
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, said_s, uncovered
 
 SHORT: Ticks = TICKS_PER_SECOND
 """What ends this much before its stated length was broken off; below, headers are rounded."""
@@ -27,8 +27,6 @@ DROPPED: Ticks = TICKS_PER_SECOND // 5
 """Dropped samples beyond this are said."""
 SILENT_DB = -60.0
 """A voice whose loudest sample is below this is not heard: even an empty room is louder through a microphone."""
-BROKEN_OFF_S = 5.0
-"""Between the last sample and Stop; cameras that send a picture in seconds, and a busy box, take less."""
 LONG_SILENCE: Ticks = 60 * TICKS_PER_SECOND
 """In the midst of a lesson silence is a problem from here on; a whole lesson of it always is."""
 _WORDS = {Kind.VIDEO: "picture", Kind.AUDIO: "sound"}
@@ -95,10 +93,9 @@ def ledger_problems(state: LessonState) -> list[str]:
         problem
         for source in state.sources.values()
         for account in source.accounts.values()
-        for problem in _account_problems(source, account)
+        for problem in _account_problems(source, account, state.edition.start)
     ] + [
         *interruption_problems(state),
-        *_broken_off(state),
         *_never_heard_of(state),
         *_damages(state),
         *_nothing_to_show(state),
@@ -108,23 +105,23 @@ def ledger_problems(state: LessonState) -> list[str]:
     ]
 
 
-def _account_problems(source: SourceState, account: StreamAccount) -> Iterator[str]:
+def _account_problems(source: SourceState, account: StreamAccount, zero: Ticks) -> Iterator[str]:
     if _is_a_gap(source, account):
         return
     name = f"{source.spec.id}: {_WORDS[account.kind]}"
     track = f"{name} track {account.stream + 1}" + (f" ({account.codec})" if account.codec else "")
     if not account.used:
         why = loss_words(account.code or Loss.UNKNOWN)
-        yield f"{track} is not in the lesson: {why}{_part(source, account.epoch)}"
+        yield f"{track} is not in the lesson: {why}{_part(source, account.epoch, zero)}"
     elif not _spans(source, account.epoch, account.kind):
-        yield f"{track} was announced and gave nothing{_part(source, account.epoch)}"
+        yield f"{track} was announced and gave nothing{_part(source, account.epoch, zero)}"
     elif end := _missing_end(source, account):
         assert account.stated is not None  # noqa: S101 - else no end is missing
-        yield f"{name} ends after {_s(end)} of {_s(account.stated)} s{_part(source, account.epoch)}"
+        yield f"{name} ends after {said_s(end)} of {said_s(account.stated)} s{_part(source, account.epoch, zero)}"
     if account.dropped > DROPPED:
         why = loss_words(account.code or Loss.UNKNOWN)
-        where = _where(source, account)
-        yield f"{name}: {_s(account.dropped)} s in {account.dropped_packets} packets were dropped{where}: {why}"
+        where = _where(source, account, zero)
+        yield f"{name}: {said_s(account.dropped)} s in {account.dropped_packets} packets were dropped{where}: {why}"
 
 
 def _is_a_gap(source: SourceState, account: StreamAccount) -> bool:
@@ -133,16 +130,16 @@ def _is_a_gap(source: SourceState, account: StreamAccount) -> bool:
     return away and not source.spec.imported and source.delivered(account.kind)
 
 
-def _part(source: SourceState, epoch: int) -> str:
+def _part(source: SourceState, epoch: int, zero: Ticks) -> str:
     start = next((e.start for e in source.epochs if e.epoch == epoch), None)
-    return "" if start is None or source.last_epoch == 0 else f" (of the part from {_s(start)} s on)"
+    return "" if start is None or source.last_epoch == 0 else f" (of the part from {said_s(start, zero)} s on)"
 
 
-def _where(source: SourceState, account: StreamAccount) -> str:
+def _where(source: SourceState, account: StreamAccount, zero: Ticks) -> str:
     spans = _spans(source, account.epoch, account.kind)
     ends = [source.to_lesson(account.epoch, end) for span in spans for end in (span.start, span.end)]
     known = [end for end in ends if end is not None]
-    return f" between {_s(min(known))} and {_s(max(known))} s" if known else ""
+    return f" between {said_s(min(known), zero)} and {said_s(max(known), zero)} s" if known else ""
 
 
 def _spans(source: SourceState, epoch: int, kind: Kind) -> list[Span]:
@@ -189,12 +186,12 @@ def _never_heard_of(state: LessonState) -> Iterator[str]:
 
 def _damages(state: LessonState) -> Iterator[str]:
     """What was recorded, lies in the lesson's time, and is damaged on the disk or cannot be decoded."""
-    window = Span(state.edition.start, state.edition.start + state.duration)
+    window = state.window
     for source in state.sources.values():
         for kind in Kind:
             lost = (part for span in source.damaged(kind) if (part := span.intersection(window)))
             for part in lost:
-                where = f"from {_s(part.start)} to {_s(part.end)} s"
+                where = f"from {said_s(part.start, window.start)} to {said_s(part.end, window.start)} s"
                 why = loss_words(source.why_damaged(kind, part))
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
@@ -203,51 +200,28 @@ def _nothing_to_show(state: LessonState) -> Iterator[str]:
     """Where no imported file has a picture, and a card stands instead; what is missing of a live source is a gap."""
     if not state.header.imported or not any(source.delivered(Kind.VIDEO) for source in state.sources.values()):
         return
+    window = state.window
     asked = [override.span for override in state.edition.overrides if isinstance(override, OverrideShot)]
     for shot in state.shots:
-        for span in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
-            if span.duration >= MIN_GAP:
-                yield f"no picture from {_s(span.start)} to {_s(span.end)} s: none of the files has one there"
-
-
-def interruption_problems(state: LessonState) -> Iterator[str]:
-    """Power cuts that are no gap, as nobody knows their length."""
-    window = Span(state.edition.start, state.edition.start + state.duration)
-    for boot in boots_after_unknown_time(state):
-        places = [
-            maps[0].span.start
-            for source in state.sources.values()
-            for epoch in source.epochs
-            if epoch.start is None and epoch.at.boot == boot and (maps := source.maps.get(epoch.epoch))
-        ]
-        if places and window.start < min(places) < window.end:
-            yield f"at {_s(min(places))} s the box had been off, nobody knows for how long: its clock was wrong"
-
-
-def _broken_off(state: LessonState) -> Iterator[str]:
-    """A recording that ended before its lesson did: nothing came back to be a gap."""
-    if state.header.imported or not state.captured or state.empty:
-        return
-    lacking_s, reach = unrecorded_end_s(state), _s(_reach(state))
-    if lacking_s is None:
-        yield f"recording broke off at {reach} s, nobody knows how long before the end: the box's clock was wrong"
-    elif lacking_s > BROKEN_OFF_S:
-        yield f"recording broke off at {reach} s: the {lacking_s:.0f} s until the lesson was over are missing"
-
-
-def _reach(state: LessonState) -> Ticks:
-    ends = (source.reach(kind) for source in state.sources.values() for kind in Kind)
-    return max((end for end in ends if end is not None), default=0)
+        for uncut in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
+            span = uncut.intersection(window)
+            if span is not None and span.duration >= MIN_GAP:
+                where = f"from {said_s(span.start, window.start)} to {said_s(span.end, window.start)} s"
+                yield f"no picture {where}: none of the files has one there"
 
 
 def flaw_problems(state: LessonState) -> Iterator[str]:
     """What was wrong with what was recorded, as it was measured meanwhile."""
+    window = state.window
     for source in state.sources.values():
         for stretch in source.signal.stretches:
             if stretch.flaw == Flaw.UNDECODABLE and not source.seen(stretch.first.epoch, stretch.first.seq):
                 continue  # it is missing in the lesson, which is said
             ends = [*_lesson_ends(source, stretch.first), *_lesson_ends(source, stretch.last)]
-            where = f" from {_s(min(ends))} to {_s(max(ends))} s" if ends else ""
+            part = Span(min(ends), max(ends)).intersection(window) if ends else None
+            if ends and part is None:
+                continue  # it was cut away
+            where = f" from {said_s(part.start, window.start)} to {said_s(part.end, window.start)} s" if part else ""
             yield f"{source.spec.id}: {FLAW_WORDS.get(stretch.flaw, stretch.flaw)}{where}"
 
 
@@ -267,10 +241,12 @@ def _silences(state: LessonState) -> Iterator[str]:
     heard.sort(key=lambda chunk: chunk.index)
     for source, chunks in groupby(heard, lambda chunk: _silent_source(state, chunk)):
         run = list(chunks)
-        span = Span(run[0].span.start, run[-1].span.end)
-        if source is not None and (span.duration >= LONG_SILENCE or len(run) == len(heard)):
+        span = Span(run[0].span.start, run[-1].span.end).intersection(state.window)
+        if source is not None and span is not None and (span.duration >= LONG_SILENCE or len(run) == len(heard)):
             loudest = max(chunk.peak_db for chunk in run if chunk.peak_db is not None)
-            yield f"{source}: no voice from {_s(span.start)} to {_s(span.end)} s, nothing above {loudest:.0f} dB"
+            zero = state.window.start
+            where = f"from {said_s(span.start, zero)} to {said_s(span.end, zero)} s"
+            yield f"{source}: no voice {where}, nothing above {loudest:.0f} dB"
 
 
 def _no_sound(state: LessonState) -> Iterator[str]:
@@ -289,7 +265,3 @@ def _silent_source(state: LessonState, chunk: ChunkRecord) -> str | None:
         if any(span.start < chunk.span.end and chunk.span.start < span.end for span in spans):
             return name
     return None
-
-
-def _s(ticks: Ticks) -> str:
-    return f"{seconds_from_ticks(ticks):.1f}".removesuffix(".0")

@@ -20,7 +20,7 @@ from lesson.folder import LessonFolder, new_lesson_id
 from lesson.glance import lesson_window
 from lesson.journal import append_records
 from lesson.model import LessonHeader, Rendition, SourceSpec
-from lesson.records import Start, Stop
+from lesson.records import Start, Stop, encode_line
 from lesson.titles import derived_title
 
 
@@ -87,12 +87,12 @@ def start_lesson(
 
     `catalogue`: that of a caller who has looked at `root` before, which spares looking at all lessons again.
     """
+    pressed = Moment.now()  # a slow disk may keep us waiting, and what is said meanwhile is held where a feed stands by
     with root_lock(root):
         running = (catalogue or Catalogue(root)).running()
         if running:
             return running, False
-        folder = LessonFolder.create(root, template.header(title))
-        append_records(folder.control_journal, [Start(at=Moment.now(), for_s=for_s)])
+        folder = LessonFolder.create(root, template.header(title), encode_line(Start(at=pressed, for_s=for_s)))
         return folder, True
 
 

@@ -268,6 +268,11 @@ class LessonState:
         return max([self.frozen_until, *(end for end in ends if end is not None)])
 
     @property
+    def window(self) -> Span:
+        """What of the lesson clock the newest edition shows, as far as is known."""
+        return Span(self.edition.start, self.edition.start + self.duration)
+
+    @property
     def encoded(self) -> bool:
         """Whether every chunk of every wanted rendition of the finished plan is there, and none known to be damaged."""
         return self.edition.encoded

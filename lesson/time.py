@@ -34,6 +34,11 @@ def ticks_from_ns(nanoseconds: int) -> Ticks:
     return (nanoseconds * TICKS_PER_SECOND + NANOSECONDS_PER_SECOND // 2) // NANOSECONDS_PER_SECOND
 
 
+def said_s(ticks: Ticks, origin: Ticks = 0) -> str:
+    """A time for people: seconds from `origin` on, with a decimal where there is one."""
+    return f"{seconds_from_ticks(ticks - origin):.1f}".removesuffix(".0")
+
+
 def seconds_from_ticks(ticks: Ticks) -> float:
     """A time in seconds, for people and foreign libraries; never fed back into exact time."""
     return ticks / TICKS_PER_SECOND

@@ -142,6 +142,11 @@ class DiskProbe:
         self._ended: float | None = None
         self._found: Findings = {}
 
+    @property
+    def answered(self) -> bool:
+        """Whether any trial has ended."""
+        return self._ended is not None
+
     def faults(self) -> Findings:
         """What the newest trial found, or that the running one takes too long."""
         with self._lock:

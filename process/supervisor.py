@@ -14,8 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from lesson.durable import make_folder
-from lesson.errors import StorageError
+from lesson.errors import StorageError, storage_errors
 from process.activity import Standstill
 from process.job import Job
 from process.kept import Kept, Trouble, backoff, complaints, look_for_work
@@ -65,7 +64,8 @@ class Supervisor:
     def make_log_folder(self) -> None:
         """Make it, where it can be made: without it processes work, and log into our own stderr."""
         try:
-            make_folder(self.logs)
+            with storage_errors(self.logs):
+                self.logs.mkdir(parents=True, exist_ok=True)  # nobody waits until a log is durable
         except StorageError as error:
             _log.warning("log_folder_lost", error=str(error))
 

@@ -22,7 +22,7 @@ def test_a_fault_of_the_disk_is_dated_from_when_it_was_seen_first(tmp_path: Path
 
 def test_what_the_conductor_says_of_the_disk_is_not_said_twice(tmp_path: Path) -> None:
     log = BoxLog(tmp_path)
-    log.settle({(Fault.DISK_REFUSES, "disk"): "said by the conductor"}, clear=True)
+    log.settle({(Fault.DISK_REFUSES, "disk"): "said by the conductor"})
     log.close()
     findings = {Fault.DISK_REFUSES: "seen", Fault.DISK_SLOW: "seen"}
     probe = DiskProbe(tmp_path, lambda: findings, every_s=0.0, again_s=0.0, hangs_s=20.0, patience_s=20.0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom.faults import ClockWatch, voice_faults
+from classroom.faults import SETTLE_SLOWLY_S, ClockWatch, is_over, voice_faults
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.model import Kind, StreamInfo
@@ -122,3 +122,11 @@ def test_a_clock_that_is_set_wrong_is_wrong_for_as_long_as_it_is() -> None:
     for seconds in (1, 1000, 9000):
         ((_, said),) = watch.faults(at(1000 + seconds, "1970-01-01T00:10:00+00:00")).items()
         assert said == "the clock shows 1970-01-01"
+
+
+@pytest.mark.parametrize("code", list(Fault))
+def test_what_an_earlier_life_found_stands_until_it_would_have_been_found_again(code: Fault) -> None:
+    disk = code in {Fault.DISK_LOW, Fault.DISK_SLOW, Fault.DISK_REFUSES, Fault.CLOCK_UNTRUSTED, Fault.CONDUCTOR_HANGS}
+    assert not is_over(code, 0.3, tried=False)
+    assert is_over(code, 0.3, tried=True) == disk, "a recording is not called dead because the disk was full before"
+    assert is_over(code, SETTLE_SLOWLY_S + 1, tried=True)

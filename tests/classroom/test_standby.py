@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from capture.standby import Order
+from capture.orders import Order, orders_in
 from classroom.settings import Settings, compose
 from classroom.standby import FRESH_S, Standby
 from lesson.clock import Moment
@@ -50,7 +49,7 @@ class Room:
         read = BulletinReader(Path(path)).read()
         assert read is not None
         assert read.lines is not None
-        return [Order(**json.loads(line)) for line in read.lines]
+        return orders_in(read.lines)
 
 
 @pytest.fixture

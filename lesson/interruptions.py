@@ -1,0 +1,64 @@
+"""Sentences about a recording that began late, was interrupted for nobody knows how long, or broke off. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lesson.elapsed import boots_after_unknown_time, unrecorded_end_s
+from lesson.model import Kind
+from lesson.state import LessonState
+from lesson.time import Ticks, said_s
+
+LATE_START_S = 5.0
+"""Between the press and the first sample that is in the lesson; waking cameras, and a busy box, take less."""
+BROKEN_OFF_S = 5.0
+"""Between the last sample and Stop; cameras that send a picture in seconds, and a busy box, take less."""
+
+
+def interruption_problems(state: LessonState) -> list[str]:
+    """What is missing of a lesson and is no gap in it, as far as that is known by now."""
+    if state.header.imported:
+        return []
+    return [*_began_late(state), *_powerless(state), *_broken_off(state)]
+
+
+def _began_late(state: LessonState) -> Iterator[str]:
+    """A recording that began long after it was asked for: the lesson begins with it, so that this is no gap."""
+    if state.start is None or state.origin is None:
+        return
+    late_ns = state.origin.at.ns_since(state.start.at)
+    if late_ns is None:
+        yield "the box had been off between the start of the lesson and that of its recording"
+    elif late_ns > LATE_START_S * 1e9:
+        yield f"recording began {late_ns / 1e9:.0f} s after the lesson was started"
+
+
+def _powerless(state: LessonState) -> Iterator[str]:
+    """Power cuts that are no gap, as nobody knows their length."""
+    window = state.window
+    for boot in boots_after_unknown_time(state):
+        places = [
+            maps[0].span.start
+            for source in state.sources.values()
+            for epoch in source.epochs
+            if epoch.start is None and epoch.at.boot == boot and (maps := source.maps.get(epoch.epoch))
+        ]
+        if places and window.start < min(places) < window.end:
+            at = said_s(min(places), window.start)
+            yield f"at {at} s the box had been off, nobody knows for how long: its clock was wrong"
+
+
+def _broken_off(state: LessonState) -> Iterator[str]:
+    """A recording that ended before its lesson did: nothing came back to be a gap."""
+    if not state.captured or state.empty:
+        return
+    lacking_s, reach = unrecorded_end_s(state), said_s(_reach(state), state.window.start)
+    if lacking_s is None:
+        yield f"recording broke off at {reach} s, nobody knows how long before the end: the box's clock was wrong"
+    elif lacking_s > BROKEN_OFF_S:
+        yield f"recording broke off at {reach} s: the {lacking_s:.0f} s until the lesson was over are missing"
+
+
+def _reach(state: LessonState) -> Ticks:
+    ends = (source.reach(kind) for source in state.sources.values() for kind in Kind)
+    return max((end for end in ends if end is not None), default=0)
