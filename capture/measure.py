@@ -9,6 +9,7 @@ from typing import IO
 
 import numpy as np
 
+from capture.placing import Placing
 from capture.signal_rules import (
     CHANGE_SIZE,
     LEVELS_SIZE,
@@ -93,13 +94,14 @@ class Measurer:
 
 
 def store(path: Path, file: IO[bytes], streams: Mapping[Kind, FeedStream], packets: Iterable[FeedPacket]) -> None:
-    """Write packets as a segment that can be looked at: each stream from its first key frame on.
+    """Write packets as a segment that can be looked at: each stream from its first key frame on, on one timeline that
+    begins after 0, as recording places them; a container holds no negative times.
 
     Raises `MediaError`, `StorageError`, `OSError`.
     """
     began: set[Kind] = set()
-    writer = SegmentWriter(path, file, streams)
-    for packet in packets:
+    writer, placing = SegmentWriter(path, file, streams), Placing()
+    for packet in (placing.place(packet).packet for packet in packets):
         began |= {packet.kind} if packet.key else set()
         if packet.kind in began & streams.keys():
             writer.write(packet)

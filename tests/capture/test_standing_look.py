@@ -98,6 +98,17 @@ def test_it_is_taken_back_with_the_first_good_look_and_looked_for_less_often_the
     assert look.due(16.0 + EVERY_S)
 
 
+@pytest.mark.parametrize("first_s", [-3600.0, -1.0, -0.001, 0.0, 3600.0])
+def test_time_stamps_of_a_camera_may_begin_anywhere(clips: Path, first_s: float) -> None:
+    """Its one key frame would be lost in a container that holds no negative times, and it would be called broken."""
+    feed, packets = opened(clips / "video.mkv", Kind.VIDEO)
+    shift = round(first_s * TICKS_PER_SECOND) - packets[0].pts
+    one_key = [one for n, one in enumerate(window(packets, 0.0)) if n == 0 or not one.key]
+    look = StandingLook(Role.TEACHER, 0.0)
+    look.look(feed, [one.shifted(shift) for one in one_key], 4.0)
+    assert not look.due(4.0 + AGAIN_S), "it could be decoded, and is well"
+
+
 def test_before_the_first_key_frame_nothing_is_known(clips: Path) -> None:
     feed, packets = opened(clips / "video.mkv", Kind.VIDEO)
     look = StandingLook(Role.TEACHER, 0.0)
