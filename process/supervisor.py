@@ -29,6 +29,8 @@ RETRY_S = 60.0
 PROVEN_S = 15.0
 """A process that was in trouble and now lives this long is over it (if it hung, after the time that took besides):
 refusals come within seconds."""
+REFUSED_VITAL_S = 10.0
+"""What is vital is tried again so soon though it says that trying does not help: somebody may put it right meanwhile."""
 DONE_PAUSE_S = 1.0
 """Between a process ending well and the journals saying so to the conductor."""
 RETIRE_GRACE_S = 5.0
@@ -218,7 +220,10 @@ class Supervisor:
             since = kept.trouble.since if kept.trouble else now
             silence = (kept.job.silence_s or 0.0) if kept.hung else 0.0
             kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL, silence_s=silence)
-            pause = RETRY_S if given_up and (code == EXIT_FATAL or not kept.job.vital) else pause
+            if given_up and not kept.job.vital:
+                pause = RETRY_S
+            elif code == EXIT_FATAL:
+                pause = REFUSED_VITAL_S
         kept.next_start = now + pause
         _log.warning(
             "process_ended", job=kept.job.name, code=code, failures=kept.failures, error=reason,

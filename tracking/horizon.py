@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lesson.clock import Moment
+from lesson.loss import Loss
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.time import Ticks
@@ -35,7 +36,9 @@ def reaches(state: LessonState, clock: LessonClock) -> list[Reach]:
 
 
 def _is_lost(source: SourceState) -> bool:
-    return source.loss_of(source.last_epoch) is not None
+    """Whether nothing more comes of its newest epoch. What a disk refused lags: the next start finds a part of it."""
+    loss = source.loss_of(source.last_epoch)
+    return loss is not None and loss.code != Loss.DISK
 
 
 def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:

@@ -20,7 +20,7 @@ from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import MAX_LOG_BYTES, last_error, rotate
 from process.share import current_umask
 from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY
-from process.supervisor import GIVE_UP_AFTER, RETRY_S, START_PATIENCE_S, Supervisor
+from process.supervisor import GIVE_UP_AFTER, REFUSED_VITAL_S, RETRY_S, START_PATIENCE_S, Supervisor
 from process.warm import Preload
 from tests.kit.fake_processes import FakeClock, FakeLauncher, Fate
 from tests.kit.processes import alive, command_line
@@ -85,6 +85,15 @@ def test_vital_work_is_tried_again_within_seconds_for_ever(tmp_path: Path) -> No
     bench.run(600, CAPTURE)
     assert len(bench.launcher.started) >= 600 / 6
     assert "capture-teacher" in bench.supervisor.troubles
+
+
+def test_vital_work_that_says_trying_does_not_help_is_tried_all_the_same(tmp_path: Path) -> None:
+    """Such as recording into a lesson whose folder somebody has moved away, and moves back."""
+    bench = Bench(tmp_path, lambda _job, nth: {"lives_s": 0.5, "code": EXIT_FATAL} if nth < 2 else {})
+    bench.run(1, CAPTURE)
+    assert bench.supervisor.troubles["capture-teacher"].refused
+    bench.run(2 * REFUSED_VITAL_S + 2, CAPTURE)
+    assert len(bench.launcher.alive) == 1
 
 
 def test_failures_that_lie_apart_are_no_trouble(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesson.model import Layout, Role
+from lesson.loss import Loss
+from lesson.model import Kind, Layout, Role
 from lesson.records import (
     CropPath,
     EpochStarted,
@@ -18,6 +21,7 @@ from lesson.records import (
     Record,
     SegmentCommitted,
     SourceFinished,
+    SourceLost,
     Start,
     Stop,
 )
@@ -38,6 +42,8 @@ from tests.tracking.simulation import (
     observed,
     stop,
 )
+
+ALL = [(TEACHER, tuple(Kind)), (BOARD, (Kind.VIDEO,)), (MIC, AUDIO)]
 
 
 def test_a_lesson_is_planned_to_its_stop() -> None:
@@ -181,6 +187,22 @@ def test_a_stalled_disk_gives_up_nothing_that_still_comes() -> None:
     run = lesson(TEACHER, BOARD, MIC).go(observed(entries), 80)
     assert not any(shot.layout is Layout.SLATE for shot in run.shots)
     assert run.state.frozen_until > 65 * S
+
+
+def test_what_a_disk_held_back_is_planned_when_the_next_start_finds_it() -> None:
+    """The disk is gone from 20 s on; the last segments before that are committed when it is back, 10 s later."""
+    parts = [SimulatedEpoch(spec, 0.0, 20.0, kinds=kinds, lost="no such file") for spec, kinds in ALL]
+    again = [SimulatedEpoch(spec, 30.0, 80.0, kinds=kinds, epoch=1, first_seq=9) for spec, kinds in ALL]
+    entries: list[tuple[float, Record]] = []
+    for at, record in in_order(parts):
+        if isinstance(record, SourceLost):
+            record = replace(record, code=Loss.DISK)
+        late = isinstance(record, SegmentCommitted) and at > 16
+        entries.append((30.0 if late else at, record))
+    run = lesson(TEACHER, BOARD, MIC).go(observed(sorted([*entries, *in_order(again)], key=itemgetter(0))), 80)
+    slates = [shot.span for shot in run.shots if shot.layout is Layout.SLATE]
+    assert all(span.start >= 20 * S - 1_920 and span.end <= 30.5 * S for span in slates), slates
+    assert run.state.frozen_until > 60 * S
 
 
 def test_late_analysis_is_replaced_by_the_safe_wide_shot() -> None:
