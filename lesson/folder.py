@@ -88,10 +88,9 @@ class LessonFolder:
 
     @classmethod
     def create(cls, root: Path, header: LessonHeader, control: bytes = b"") -> LessonFolder:
-        """Make the folder, its header and the first lines of its control journal, if there are any.
+        """Make the folder, its header and what its control journal begins with, durably; whoever looks sees them soon.
 
-        Whoever looks sees them at once; they are durable when this returns. Raises `LessonFormatError` for ids that are
-        not names, `StorageError`.
+        Raises `LessonFormatError` for ids that are not names, `StorageError`.
         """
         _check_names(header)
         folder = cls(root / header.id)

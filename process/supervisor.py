@@ -30,7 +30,7 @@ PROVEN_S = 15.0
 """A process that was in trouble and now lives this long is over it (if it hung, after the time that took besides):
 refusals come within seconds."""
 REFUSED_VITAL_S = 10.0
-"""What is vital is tried again so soon though it says that trying does not help: somebody may put it right meanwhile."""
+"""What is vital is tried again so soon though it says that this does not help: somebody may put it right meanwhile."""
 DONE_PAUSE_S = 1.0
 """Between a process ending well and the journals saying so to the conductor."""
 RETIRE_GRACE_S = 5.0
