@@ -100,9 +100,8 @@ class LessonFolder:
         # as everyone else will read it, who would else find that a rate of 30 is not the 30.0 that names a chunk
         folder._header = _HEADER.validate_python(_HEADER.dump_python(header, mode="json"))
         text = header_text(_HEADER.dump_python(folder.header, mode="json"))
-        # the journal last: it is what a lesson is known by
-        files = {folder.header_copy: text, folder.header_path: text, folder.control_journal: control}
-        write_new({path: data for path, data in files.items() if data}, within=root)
+        headers = {folder.header_copy: text, folder.header_path: text}  # the journal last: it makes it a lesson
+        write_new(headers | ({folder.control_journal: control} if control else {}), within=root)
         return folder
 
     def save_header(self) -> None:
