@@ -145,7 +145,7 @@ class SegmentObserved:
     `detector`: its name and version ("ink/1"), "-thin" behind it where only key frames were looked at; "none": the
     segment is given up. Until version 0.1, one line held what all of them found ("diff-ink-yunet/1").
     `problem`: why there are no observations, if it could not look. `joined`: it could only with the segment before.
-    `undecoded`: from where to where (source ticks) packets came and no whole picture.
+    `undecoded`: from where to where (source ticks) packets came and no whole picture; `unheard`: and no sound.
     """
 
     source: str
@@ -156,6 +156,7 @@ class SegmentObserved:
     problem: str | None = None
     joined: bool = False
     undecoded: tuple[tuple[int, int], ...] | None = None
+    unheard: tuple[tuple[int, int], ...] | None = None
 
 
 # --- plan/g<N>.jsonl -------------------------------------------------------------------------------------------------
@@ -241,6 +242,17 @@ class SegmentUnseen:
     seq: int
     start: Ticks | None = None
     end: Ticks | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentUnheard:
+    """The sound of a part of a segment (source ticks) cannot be decoded: it is as if it were not there."""
+
+    source: str
+    epoch: int
+    seq: int
+    start: Ticks
+    end: Ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

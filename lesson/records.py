@@ -43,6 +43,7 @@ from lesson.record_types import (
     SegmentDamaged,
     SegmentJoined,
     SegmentObserved,
+    SegmentUnheard,
     SegmentUnseen,
     Shot,
     SourceFinished,
@@ -71,6 +72,7 @@ __all__ = [
     "FrozenUntil",
     "JobEnded",
     "JobStarted",
+    "Looked",
     "Mapped",
     "ObjectStored",
     "Origin",
@@ -86,6 +88,7 @@ __all__ = [
     "SegmentJoined",
     "SegmentMeasured",
     "SegmentObserved",
+    "SegmentUnheard",
     "SegmentUnseen",
     "Shot",
     "SourceFinished",
@@ -101,6 +104,8 @@ __all__ = [
     "line_parts",
 ]
 
+Looked: TypeAlias = SegmentDamaged | SegmentUnseen | SegmentUnheard | SegmentJoined | SegmentMeasured
+"""What somebody who looked at a segment found."""
 Record: TypeAlias = (
     Start
     | Stop
@@ -113,6 +118,7 @@ Record: TypeAlias = (
     | SourceFinished
     | SegmentMeasured
     | SegmentObserved
+    | SegmentUnheard
     | SegmentUnseen
     | SegmentJoined
     | Origin

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from lesson.clock import Moment
 from lesson.loss import Loss
 from lesson.model import Kind, SegmentRecord, SourceSpec
-from lesson.records import EpochStarted, SegmentMeasured, SourceLost, StreamAccount
+from lesson.records import (
+    EpochStarted,
+    Looked,
+    SegmentDamaged,
+    SegmentJoined,
+    SegmentMeasured,
+    SegmentUnheard,
+    SegmentUnseen,
+    SourceLost,
+    StreamAccount,
+)
 from lesson.signal import SignalState
 from lesson.spans import SpanIndex
 from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
@@ -48,7 +58,7 @@ class SourceState:
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
     _unseen: set[tuple[int, int]] = field(default_factory=set)
-    _undecoded: set[tuple[int, Span]] = field(default_factory=set)
+    _undecoded: dict[Kind, set[tuple[int, Span]]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
     _joined: set[tuple[int, int]] = field(default_factory=set)
     _in_order: list[SegmentRecord] = field(default_factory=list)
     _epochs: dict[int, EpochStarted] = field(default_factory=dict, compare=False)
@@ -90,30 +100,44 @@ class SourceState:
             if lost in self._damaged or lost in self._unseen:
                 self._lose(*lost)
 
+    def add_look(self, record: Looked) -> None:
+        """What somebody who looked found. Raises `KeyError` for levels of a segment that was never committed."""
+        match record:
+            case SegmentDamaged():
+                self.add_damage(record.epoch, record.seq)
+            case SegmentUnseen(start=int(start), end=int(end)):
+                self.add_undecoded(Kind.VIDEO, record.epoch, Span(start, end))
+            case SegmentUnseen():
+                self.add_unseen(record.epoch, record.seq)
+            case SegmentUnheard():
+                self.add_undecoded(Kind.AUDIO, record.epoch, Span(record.start, record.end))
+            case SegmentJoined():
+                self.add_joined(record.epoch, record.seq)
+            case SegmentMeasured():
+                self.signal.add(record, self._segments[record.epoch, record.seq])
+
     def add_damage(self, epoch: int, seq: int) -> None:
         """A segment is not any more what was committed: nothing of it is in the lesson."""
         if (epoch, seq) not in self._damaged:
             self._damaged.add((epoch, seq))
             self._lose(epoch, seq)
 
-    def add_unseen(self, epoch: int, seq: int, part: Span | None = None) -> None:
-        """No picture of a segment, or of a part of it, can be decoded: none is in the lesson, its sound is."""
-        if part is not None:
-            if (epoch, part) not in self._undecoded:
-                self._undecoded.add((epoch, part))
-                self._stretches[Kind.VIDEO].lose(epoch, part)
-        elif (epoch, seq) not in self._unseen:
+    def add_unseen(self, epoch: int, seq: int) -> None:
+        """No picture of a segment can be decoded: none is in the lesson, its sound is."""
+        if (epoch, seq) not in self._unseen:
             self._unseen.add((epoch, seq))
             self._lose(epoch, seq)
+
+    def add_undecoded(self, kind: Kind, epoch: int, part: Span) -> None:
+        """Of a part of an epoch (source ticks) nothing of this kind can be decoded: it is not in the lesson."""
+        if (epoch, part) not in self._undecoded[kind]:
+            self._undecoded[kind].add((epoch, part))
+            self._stretches[kind].lose(epoch, part)
 
     def add_joined(self, epoch: int, seq: int) -> None:
         """Pictures of a segment can be decoded only with those before it."""
         self._joined.add((epoch, seq))
         self.segments_of(Kind.VIDEO, epoch).join(seq)
-
-    def add_measured(self, measured: SegmentMeasured) -> None:
-        """A segment was looked at. Raises `KeyError` for one that was never committed."""
-        self.signal.add(measured, self._segments[measured.epoch, measured.seq])
 
     @property
     def measured(self) -> bool:
@@ -185,9 +209,13 @@ class SourceState:
         """Whether a segment is what was committed, as far as anybody looked."""
         return (segment.epoch, segment.seq) not in self._damaged
 
-    def seen(self, epoch: int, seq: int, part: Span | None = None) -> bool:
-        """Whether pictures of a segment, or of a part of it, can be decoded, as far as anybody looked."""
-        return (epoch, seq) not in self._unseen if part is None else (epoch, part) not in self._undecoded
+    def seen(self, epoch: int, seq: int) -> bool:
+        """Whether pictures of a segment can be decoded, as far as anybody looked."""
+        return (epoch, seq) not in self._unseen
+
+    def decoded(self, kind: Kind, epoch: int, part: Span) -> bool:
+        """Whether it is not known yet that this part cannot be decoded."""
+        return (epoch, part) not in self._undecoded[kind]
 
     def joined(self, epoch: int, seq: int) -> bool:
         """Whether it is known that pictures of a segment can be decoded only with those before it."""
@@ -242,7 +270,7 @@ class SourceState:
 
     def damaged(self, kind: Kind) -> list[Span]:
         """Where on the lesson clock this kind was recorded and is damaged, or cannot be decoded."""
-        if not self._damaged and not self._unseen and not self._undecoded:
+        if not self._damaged and not self._unseen and not self._undecoded[kind]:
             return []
         found: list[Span] = []
         for lost in self._stretches[kind].lost():
@@ -253,11 +281,9 @@ class SourceState:
 
     def why_damaged(self, kind: Kind, span: Span) -> Loss:
         """Of a part (lesson ticks) of what is damaged: whether the file is, or no decoder makes anything of it."""
-        if kind is not Kind.VIDEO:
-            return Loss.DAMAGED
-        whole = (self.segment(*key) for key in self._unseen - self._damaged)
+        whole = (self.segment(*key) for key in self._unseen - self._damaged if kind is Kind.VIDEO)
         parts = [(one.epoch, shown) for one in whole if one and (shown := one.span(kind)) is not None]
-        for epoch, shown in [*parts, *self._undecoded]:
+        for epoch, shown in [*parts, *self._undecoded[kind]]:
             start = self.to_lesson(epoch, shown.start)
             if start is not None and Span(start, start + shown.duration).overlaps(span):
                 return Loss.UNDECODABLE

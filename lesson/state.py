@@ -29,6 +29,7 @@ from lesson.records import (
     SegmentDamaged,
     SegmentJoined,
     SegmentMeasured,
+    SegmentUnheard,
     SegmentUnseen,
     Shot,
     SourceFinished,
@@ -162,8 +163,8 @@ class LessonState:
         match record:
             case EpochStarted() | SegmentCommitted() | SourceLost() | StreamAccount() | SourceFinished():
                 self._apply_raw(record)
-            case SegmentDamaged() | SegmentUnseen() | SegmentJoined() | SegmentMeasured():
-                self._apply_looked(record)
+            case SegmentDamaged() | SegmentUnseen() | SegmentUnheard() | SegmentJoined() | SegmentMeasured():
+                self.sources[record.source].add_look(record)
             case Origin() | Mapped():
                 self._apply_clock(record)
             case Shot() | CropPath() | FrozenUntil():
@@ -189,20 +190,6 @@ class LessonState:
                     started.renditions[name].damaged = progress.damaged  # files are the lesson's
             case RungSkipped():
                 self.editions[record.edition].skipped.setdefault(record.rendition, record)
-
-    def _apply_looked(self, record: SegmentDamaged | SegmentUnseen | SegmentJoined | SegmentMeasured) -> None:
-        """What somebody who looked at a segment found."""
-        source = self.sources[record.source]
-        match record:
-            case SegmentDamaged():
-                source.add_damage(record.epoch, record.seq)
-            case SegmentUnseen():
-                part = None if record.start is None or record.end is None else Span(record.start, record.end)
-                source.add_unseen(record.epoch, record.seq, part)
-            case SegmentJoined():
-                source.add_joined(record.epoch, record.seq)
-            case SegmentMeasured():
-                source.add_measured(record)
 
     def _apply_raw(self, record: EpochStarted | SegmentCommitted | SourceLost | StreamAccount | SourceFinished) -> None:
         source_id = record.segment.source if isinstance(record, SegmentCommitted) else record.source

@@ -136,7 +136,7 @@ class Evidence:
         """Source, epoch and number of the segments of which no picture could be decoded."""
         self.joined: set[tuple[str, int, int]] = set()
         """Of those that could be decoded only with the segment before."""
-        self.undecoded: set[tuple[str, int, int, Span]] = set()
+        self.undecoded: dict[Kind, set[tuple[str, int, int, Span]]] = {kind: set() for kind in Kind}
         """Of those that could be decoded in part, with the parts (source ticks) that could not."""
 
     def add(self, record: SegmentObserved) -> None:
@@ -145,7 +145,8 @@ class Evidence:
             self.unseen.add(place)
         if record.joined:
             self.joined.add(place)
-        self.undecoded |= {(*place, Span(start, end)) for start, end in record.undecoded or ()}
+        for kind, parts in ((Kind.VIDEO, record.undecoded), (Kind.AUDIO, record.unheard)):
+            self.undecoded[kind] |= {(*place, Span(start, end)) for start, end in parts or ()}
         epoch = self._epochs[record.source, record.epoch]
         segment = epoch.segments[record.seq]
         held = segment.holds_observations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import cv2
@@ -17,6 +19,7 @@ from lesson.stretches import MIN_GAP
 from lesson.time import Ticks
 from lesson.view import LessonView
 from media.decode.account import DecodingAccount
+from media.decode.chain import Chain
 from media.decode.pictures import pictures
 from process.memory import give_back
 from process.stage import repeat
@@ -63,16 +66,15 @@ class _Detectors:
         self.epoch, self.seq = segment.epoch, segment.seq
 
 
-def _undecoded(segment: SegmentRecord, account: DecodingAccount) -> tuple[tuple[int, int], ...] | None:
-    """The parts of a segment that are missing in the lesson because no decoder makes pictures of them."""
-    span = segment.span(Kind.VIDEO)
-    found = account.undecoded(span, MIN_GAP) if span is not None else []
+def _undecoded(segment: SegmentRecord, kind: Kind, account: DecodingAccount) -> tuple[tuple[int, int], ...] | None:
+    """The parts of a segment that are missing in the lesson because no decoder makes anything of them."""
+    found = [part for span in segment.spans(kind) for part in account.undecoded(span, MIN_GAP)]
     return tuple((part.start, part.end) for part in found) or None
 
 
 def _begins_intact(segment: SegmentRecord, detectors: _Detectors, account: DecodingAccount) -> bool:
     """Whether a decoder could begin with the segment alone."""
-    span, undecoded = segment.span(Kind.VIDEO), _undecoded(segment, account)
+    span, undecoded = segment.span(Kind.VIDEO), _undecoded(segment, Kind.VIDEO, account)
     starts = span is None or not undecoded or undecoded[0][0] > span.start
     return starts and any(detectors.found.values())
 
@@ -118,10 +120,10 @@ class Observer:
         segment = pending.segment
         detectors = self._detectors_for(pending)
         problem: str | None = None
-        joined, undecoded = False, None
+        joined, undecoded, unheard = False, None, self._unheard(segment)
         try:
             joined, account = self._look_through(detectors, segment, thin)
-            undecoded = _undecoded(segment, account)
+            undecoded = _undecoded(segment, Kind.VIDEO, account)
             problem = None if any(detectors.found.values()) else NO_PICTURE
         except ClassreelError as error:
             problem = str(error)
@@ -137,6 +139,7 @@ class Observer:
                 problem=problem,
                 joined=joined,
                 undecoded=None if problem else undecoded,
+                unheard=unheard,
             )
             for name in pending.detectors
         ]
@@ -157,6 +160,15 @@ class Observer:
             more.intact |= account.intact
             return any(detectors.found.values()) and len(more.intact) > len(account.intact), more
         return False, account
+
+    def _unheard(self, segment: SegmentRecord) -> tuple[tuple[int, int], ...] | None:
+        """The parts of a segment with sound that nobody can decode. Decoding it costs a hundredth of looking at it."""
+        account = DecodingAccount()
+        if segment.range(Kind.AUDIO) is None:
+            return None
+        with suppress(MediaError):
+            deque(Chain([self._view.folder.absolute(segment.path)], Kind.AUDIO, account=account), maxlen=0)
+        return _undecoded(segment, Kind.AUDIO, account)
 
     def _before(self, segment: SegmentRecord) -> SegmentRecord | None:
         """The segment before, unless it kills whoever looks at it."""

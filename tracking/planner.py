@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lesson.clock import Moment
 from lesson.edition_state import same_picture
 from lesson.model import Kind, Role
-from lesson.records import CropPath, FrozenUntil, Mapped, Record, SegmentJoined, SegmentUnseen, Shot
+from lesson.records import CropPath, FrozenUntil, Mapped, Record, SegmentJoined, SegmentUnheard, SegmentUnseen, Shot
 from lesson.roles import picture_order
 from lesson.source_state import SourceState
 from lesson.state import LessonState
@@ -59,20 +59,28 @@ class Planner:
         maps = self.clock.due_maps()
         if maps:
             return [Mapped(map=found) for found in maps]
-        looked = [*self._unseen(), *self._joined()]
+        looked = [*self._unseen(), *self._undecoded(), *self._joined()]
         if looked:
             return looked
         return self.frozen_stretch(now)
 
     def _unseen(self) -> list[Record]:
         """What nobody can see, as far as it is not journaled: from then on it is as if it were not there."""
-        whole = [(*place, None) for place in self.evidence.unseen]
         return [
-            SegmentUnseen(
-                source=name, epoch=epoch, seq=seq, start=part.start if part else None, end=part.end if part else None
-            )
-            for name, epoch, seq, part in [*sorted(whole), *sorted(self.evidence.undecoded)]
-            if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and source.seen(epoch, seq, part)
+            SegmentUnseen(source=name, epoch=epoch, seq=seq)
+            for name, epoch, seq in sorted(self.evidence.unseen)
+            if (source := self.state.sources.get(name)) and source.segment(epoch, seq) and source.seen(epoch, seq)
+        ]
+
+    def _undecoded(self) -> list[Record]:
+        """The same of parts of segments, and of sound."""
+        return [
+            _missing(kind)(source=name, epoch=epoch, seq=seq, start=part.start, end=part.end)
+            for kind in Kind
+            for name, epoch, seq, part in sorted(self.evidence.undecoded[kind])
+            if (source := self.state.sources.get(name))
+            and source.segment(epoch, seq)
+            and source.decoded(kind, epoch, part)
         ]
 
     def _joined(self) -> list[Record]:
@@ -191,3 +199,7 @@ def lesson_end(state: LessonState, clock: LessonClock) -> Ticks:
     end = min([end, *(e for e in ends if e >= end - RAGGED)])
     frame = state.header.grid.frame
     return max(state.frozen_until, end // frame * frame)
+
+
+def _missing(kind: Kind) -> type[SegmentUnseen | SegmentUnheard]:
+    return SegmentUnseen if kind is Kind.VIDEO else SegmentUnheard

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
 from tests.kit.clicks import find_clicks
 from tests.kit.clips import marked_clip
@@ -51,6 +52,24 @@ def test_pictures_that_nobody_can_decode_are_said_and_replaced(
     beside = [source for at, source in shown if not since_s * S <= at < until_s * S]
     assert TEACHER in beside
     assert board or set(beside) == {TEACHER}
+
+
+@pytest.mark.parametrize(("since_s", "until_s"), [(8, 12), (9.3, 14.1), (0, 3)])
+def test_sound_that_nobody_can_decode_is_said_and_the_pictures_stay(
+    tmp_path: Path, since_s: float, until_s: float
+) -> None:
+    clip = marked_clip(tmp_path / "teacher.mkv", seconds=SECONDS, size=SIZE)
+    teacher = garbled(clip, since_s, until_s, Kind.AUDIO)
+    result = result_of(classreel("import", "--source", f"teacher={teacher}", "--root", tmp_path / "root", "--json"))
+    (gap,) = result["gaps"]
+    assert (gap["source"], gap["kind"], gap["code"]) == ("teacher", "audio", "undecodable")
+    assert gap["start_s"] == pytest.approx(since_s, abs=0.1)
+    assert gap["end_s"] == pytest.approx(until_s, abs=0.1)
+    assert [problem for problem in result["problems"] if "sound from" in problem]
+    marks = [
+        read_mark(one.luma, drawn_height=SIZE[1]) for one in pictures_of(folder_of(result["published_url"]) / "v360")
+    ]
+    assert all(mark and mark.source == TEACHER for mark in marks)
 
 
 @pytest.mark.footage

@@ -71,8 +71,8 @@ def flawed_clip(path: Path, flaw: Flaw | None, *, seconds: int = 8, kind: Kind |
     return filmed(path, [flaw] * seconds)
 
 
-def garbled(path: Path, since_s: float = 0.0, until_s: float = 3600.0) -> Path:
-    """A film whose pictures between two instants nobody can decode: each of its coded pictures is overwritten."""
+def garbled(path: Path, since_s: float = 0.0, until_s: float = 3600.0, kind: Kind = Kind.VIDEO) -> Path:
+    """A film whose pictures (or sound) between two instants nobody can decode: what is coded is overwritten."""
     whole = path.with_stem(f"{path.stem} whole")
     path.rename(whole)
     with av.open(str(whole)) as film_of, av.open(str(path), "w", format="matroska") as out:
@@ -81,10 +81,9 @@ def garbled(path: Path, since_s: float = 0.0, until_s: float = 3600.0) -> Path:
             if not packet.size or packet.pts is None:
                 continue
             source, at = packet.stream, packet.pts * packet.time_base
-            if source.type == "video" and since_s <= at < until_s:
-                coded = av.Packet(
-                    bytes(packet)[:4] + (b"\x65" if packet.is_keyframe else b"\x41") + b"\0" * (packet.size - 5)
-                )
+            if source.type == kind and since_s <= at < until_s:
+                head = bytes(packet)[:4] + (b"\x65" if packet.is_keyframe else b"\x41") if kind is Kind.VIDEO else b""
+                coded = av.Packet(head + b"\0" * (packet.size - len(head)))
                 coded.pts, coded.dts, coded.time_base = packet.pts, packet.dts, packet.time_base
                 coded.is_keyframe, packet = packet.is_keyframe, coded
             packet.stream = streams[source.index]
