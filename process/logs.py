@@ -87,6 +87,10 @@ def rotate(log: Path) -> None:
         return
 
 
+_NO_ERROR = ("{", " ")
+"""An event that a full disk, or where we began, cut short; code that Python quotes below an error or a warning."""
+
+
 def last_error(log: Path) -> str | None:
     """The newest error a stage process logged, as one line."""
     try:
@@ -101,7 +105,7 @@ def last_error(log: Path) -> str | None:
         try:
             event = json.loads(line)
         except ValueError:
-            if line.strip() and not line.startswith("{"):  # an event that a full disk, or where we began, cut short
+            if line.strip() and not line.startswith(_NO_ERROR) and "Warning: " not in line:
                 return line.strip()
             continue
         if isinstance(event, dict) and (said := _complaint(event)):

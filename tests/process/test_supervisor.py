@@ -432,6 +432,8 @@ def test_the_newest_error_of_a_log(tmp_path: Path) -> None:
     assert last_error(log) == "ValueError: \ufffd bad"
     log.write_text('{"event": "stage_crashed", "exception": "Traceback\\n  File\\nKeyError: 3"}\n')
     assert last_error(log) == "KeyError: 3"
+    log.write_text("MemoryError: no room\n/lib/x.py:254: UserWarning: leaked semaphores\n  warnings.warn('leaked %d'\n")
+    assert last_error(log) == "MemoryError: no room", "what Python says as it ends is not why"
 
 
 def test_a_log_is_bounded_and_goes_on(tmp_path: Path) -> None:
