@@ -25,10 +25,12 @@ from lesson.records import (
 from lesson.signal import SignalState
 from lesson.spans import SpanIndex
 from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
-from lesson.time import ClockMap, Span, Ticks, lesson_tick, merged, ruling_map
+from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, lesson_tick, merged, ruling_map
 
 _KINDS = (Kind.AUDIO, Kind.VIDEO)
 """Sound first: it bears witness for pictures that stand still."""
+ROUNDING: Ticks = TICKS_PER_SECOND // 500
+"""Segments follow one another to a millisecond, as Matroska counts: nothing is left between two that are lost."""
 MEASURED_WITHIN = 3
 """Segments: what was found in older ones says nothing of now."""
 
@@ -132,7 +134,7 @@ class SourceState:
         """Of a part of an epoch (source ticks) nothing of this kind can be decoded: it is not in the lesson."""
         if (epoch, part) not in self._undecoded[kind]:
             self._undecoded[kind].add((epoch, part))
-            self._stretches[kind].lose(epoch, part)
+            self._stretches[kind].lose(epoch, Span(part.start, part.end + ROUNDING))
 
     def add_joined(self, epoch: int, seq: int) -> None:
         """Pictures of a segment can be decoded only with those before it."""

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesson.ledger import ledger_problems, stream_summaries
-from lesson.model import Kind, SourceSpec
+from lesson.model import Kind, SegmentRecord, SourceSpec
 from lesson.records import (
     FrozenUntil,
     Record,
     SegmentCommitted,
     SegmentDamaged,
     SegmentJoined,
+    SegmentUnheard,
     SegmentUnseen,
     SourceFinished,
     SourceLost,
@@ -40,6 +41,24 @@ def unseen(seq: int, epoch: int = 0) -> SegmentUnseen:
     return SegmentUnseen(source="teacher", epoch=epoch, seq=seq)
 
 
+def undecoded(segment: SegmentRecord) -> list[Record]:
+    """The first half of its pictures and the second half of its sound."""
+    found: list[Record] = []
+    for kind in Kind:
+        span = segment.span(kind)
+        if span is None or span.duration < 4:
+            continue
+        middle, place = (
+            span.start + span.duration // 2,
+            {"source": "teacher", "epoch": segment.epoch, "seq": segment.seq},
+        )
+        if kind is Kind.VIDEO:
+            found.append(SegmentUnseen(**place, start=span.start, end=middle))  # type: ignore[arg-type]
+        else:
+            found.append(SegmentUnheard(**place, start=middle, end=span.end))  # type: ignore[arg-type]
+    return found
+
+
 def film(count: int, *, length_s: float = 4.0) -> list[Record]:
     """Consecutive segments with picture and sound."""
     spans = [(n * length_s, (n + 1) * length_s) for n in range(count)]
@@ -61,6 +80,8 @@ def test_it_does_not_matter_when_damage_is_found(records: list[Record], data: st
     segments = [r.segment for r in records if isinstance(r, SegmentCommitted)]
     spoilt = data.draw(st.lists(st.sampled_from(segments)) if segments else st.just([]))
     found: list[Record] = [data.draw(st.sampled_from([damaged, unseen]))(one.seq, one.epoch) for one in spoilt]
+    partly = data.draw(st.lists(st.sampled_from(segments)) if segments else st.just([]))
+    found += [record for one in partly for record in undecoded(one)]
     mixed: list[Record] = [*records]
     for record in found:
         mixed.insert(data.draw(st.integers(0, len(mixed))), record)
@@ -130,6 +151,22 @@ def test_pictures_that_nobody_can_decode_are_a_gap_beside_their_sound(spec: Sour
     assert ledger_problems(state) == ["teacher: picture from 4 to 12 s is not in the lesson: not decodable"]
     state.apply(damaged(1))
     assert gaps_of(state, Kind.AUDIO) == [(4, 8, "damaged")]
+
+
+@pytest.mark.parametrize("spec", [CAMERA, FILE], ids=["live", "a file"])
+def test_what_nobody_can_decode_of_a_segment_is_a_gap_and_the_rest_is_not(spec: SourceSpec) -> None:
+    end = [SourceFinished(source="teacher", at=moment(16)), FrozenUntil(at=16 * S, final=True)]
+    parts = [record for one in film(4)[3:5] if isinstance(one, SegmentCommitted) for record in undecoded(one.segment)]
+    state = folded(*film(4), *end, *parts, spec=spec)
+    rounded = {
+        kind: [(round(start, 2), round(stop, 2), code) for start, stop, code in gaps_of(state, kind)] for kind in Kind
+    }
+    assert rounded == {
+        Kind.VIDEO: [(4, 6, "undecodable"), (8, 10, "undecodable")],
+        Kind.AUDIO: [(6, 8, "undecodable"), (10, 12, "undecodable")],
+    }
+    for kind in Kind:  # what is left of them can still be decoded
+        assert len(state.sources["teacher"].segments_of(kind, 0).decoded_for(Span(0, 16 * S))) == 4
 
 
 def test_the_end_of_a_file_that_nobody_can_decode_is_in_the_lesson_as_a_gap() -> None:
