@@ -204,7 +204,7 @@ def _nothing_to_show(state: LessonState) -> Iterator[str]:
     asked = [override.span for override in state.edition.overrides if isinstance(override, OverrideShot)]
     for shot in state.shots:
         for uncut in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
-            span = uncut.intersection(window)
+            span = uncut.intersection(window) if state.final else uncut
             if span is not None and span.duration >= MIN_GAP:
                 where = f"from {said_s(span.start, window.start)} to {said_s(span.end, window.start)} s"
                 yield f"no picture {where}: none of the files has one there"
