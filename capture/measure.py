@@ -79,7 +79,8 @@ class Measurer:
         """What is wrong with a file of these levels that holds these kinds."""
         broken = (Flaw.UNDECODABLE,) if Kind.VIDEO in kinds and not levels.picture else ()
         seen = picture_flaws(levels.picture, self.role) if levels.picture else broken
-        return seen + (sound_flaws(levels.sound) if levels.sound else ())
+        unheard = (Flaw.SILENT,) if Kind.AUDIO in kinds else ()  # nobody can decode it, which comes to the same
+        return seen + (sound_flaws(levels.sound) if levels.sound else unheard)
 
     def _picture(self, path: Path, epoch: int) -> PictureLevels | None:
         """Of its first key frame: the others, where there are any, would cost more and tell no more."""

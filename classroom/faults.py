@@ -50,6 +50,8 @@ def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
     """What the troubles of a lesson's jobs (of the box's own, with an empty id) amount to."""
     found: Faults = {}
     for one in troubles:
+        if one.job.stage == "capture" and one.about:
+            continue  # it stood by until now: its flaws were those of the idle room
         standby = (one.job.name, one.about) if one.job.stage == STANDBY else ()
         about = "/".join(filter(None, standby)) or one.about or "/".join(filter(None, (lesson_id, one.job.name)))
         found[_code(one), about] = redacted(one.reason)

@@ -119,6 +119,12 @@ class _History:
         return next((a.code for a in away if a.code and a.code != Loss.LEFT_OUT), None)
 
     def _other_beside(self, hole: Span) -> bool:
-        """Whether the source delivered its other kind while this one was missing, for most of that time."""
-        found = (hole.intersection(stretch.span) for stretch in self._source.stretches(self._other, hole))
-        return sum(part.duration for part in found if part) >= max(MIN_GAP, hole.duration // 2)
+        """Whether the source went on with its other kind as this one went away, and for most of the time until it came.
+
+        Where both went away, that is why: a key frame may be awaited while the other is back already.
+        """
+        found = [stretch.span for stretch in self._source.stretches(self._other, hole)]
+        together = sum(part.duration for span in found if (part := hole.intersection(span)))
+        went_on = max((span.end - hole.start for span in found if span.start <= hole.start), default=0)
+        goes_on = hole.start <= 0 or went_on >= min(_TOGETHER, hole.duration)
+        return goes_on and together >= max(MIN_GAP, hole.duration // 2)

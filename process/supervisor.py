@@ -38,6 +38,8 @@ TERM_GRACE_S = 10.0
 START_PATIENCE_S, LONGEST_START_S = 30.0, 240.0
 """To the first sign of life: imports on a starved machine. Doubled after each failure in a row, up to the longest: who
 is killed half-way through them each time would never be there."""
+SILENT_S = 2.5
+"""Signs of life come twice a second; who gave none for so long is not handed on."""
 STALLED_S = 2.0
 """A supervisor that was itself asleep for longer (a stopped box) has heard nobody: silence then proves nothing."""
 _LOOK_AT_LOGS_S = 30.0
@@ -98,9 +100,15 @@ class Supervisor:
             kept.trouble = None
 
     def release(self, name: str) -> Child | None:
-        """Let go of a job whose process lives, without ending it: somebody else keeps it from now on."""
+        """Let go of a job whose process lives, without ending it: somebody else keeps it from now on.
+
+        One that gives no sign of life is of no use to anybody: it is ended.
+        """
         kept = self._kept.get(name)
         if kept is None or kept.child is None or kept.child.poll() is not None:
+            return None
+        if not kept.child.stirred() and self.clock() - (kept.stirred or kept.started) > SILENT_S:
+            kept.child.signal(signal.SIGKILL)
             return None
         del self._kept[name]
         return kept.child
@@ -109,6 +117,7 @@ class Supervisor:
         """Keep a process that lives already as the one of `job`."""
         kept = self._kept[job.name] = self._new(job)
         self._began(kept, child, self.clock())
+        kept.stirred = kept.started  # it lives: what is allowed for a start is not its due
 
     def reconcile(self, wanted: Sequence[Job]) -> None:
         """Reap what ended, replace what hangs, start what is wanted and due, stop what is wanted no more."""

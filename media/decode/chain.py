@@ -235,6 +235,7 @@ class Chain:
             return
         for frame in frames:
             self._note(decoder.ticks(frame.pts), corrupt=frame.is_corrupt)
+            self._note_key(decoder.ticks(frame.pts), frame)
             if frame.is_corrupt and not self._intact_seen:
                 continue  # grey mud, made up by the decoder before its first whole key frame
             self._intact_seen = True
@@ -242,6 +243,10 @@ class Chain:
 
     def _fail(self, decoder: StreamDecoder, packet: Packet[Stream] | None) -> None:
         self._note(decoder.ticks(packet.pts) if packet is not None else None, corrupt=True)
+
+    def _note_key(self, at: Ticks | None, frame: VideoFrame | AudioFrame) -> None:
+        if at is not None and not (isinstance(frame, VideoFrame) and not frame.key_frame):
+            self._account.keys.add(at)
 
     def _note(self, at: Ticks | None, *, corrupt: bool) -> None:
         if at is not None:

@@ -96,6 +96,30 @@ def test_vital_work_that_says_trying_does_not_help_is_tried_all_the_same(tmp_pat
     assert len(bench.launcher.alive) == 1
 
 
+def test_a_process_is_handed_on_alive_and_replaced_when_it_hangs_then(tmp_path: Path) -> None:
+    standing = Job(stage="standby", source="teacher", module="capture", vital=True, silence_s=10)
+    bench = Bench(tmp_path)
+    bench.launcher.fate = lambda _job, nth: {"beats_s": 30.0} if nth == 0 else {}
+    bench.run(29, standing)
+    child = bench.supervisor.release("standby-teacher")
+    assert child is not None
+    bench.supervisor.adopt(CAPTURE, child)
+    bench.run(5, CAPTURE)
+    assert len(bench.launcher.started) == 1
+    bench.run(CAPTURE.silence_s + 1 if CAPTURE.silence_s else 0, CAPTURE)
+    assert bench.launcher.started[0].signals == [signal.SIGKILL]
+    assert [one.job for one in bench.launcher.alive] == [CAPTURE]
+
+
+def test_a_process_that_hangs_already_is_not_handed_on(tmp_path: Path) -> None:
+    standing = Job(stage="standby", source="teacher", module="capture", vital=True, silence_s=10)
+    bench = Bench(tmp_path, lambda _job, nth: {"beats_s": 5.0} if nth == 0 else {})
+    bench.run(9, standing)
+    assert bench.supervisor.release("standby-teacher") is None
+    assert bench.launcher.started[0].signals == [signal.SIGKILL]
+    assert bench.supervisor.release("nobody") is None
+
+
 def test_failures_that_lie_apart_are_no_trouble(tmp_path: Path) -> None:
     bench = Bench(tmp_path, lambda _job, _nth: {"lives_s": HEALTHY_S + 1, "code": EXIT_RETRY})
     bench.run(3600, ENCODE)
