@@ -12,6 +12,8 @@ from benchmarks.encode_throughput import draw, main
 from benchmarks.measuring import CommandError, measured
 from media.feeds.probe import probe
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_contract_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clip = tmp_path / "lecture.mp4"

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND
@@ -31,6 +32,8 @@ from tests.kit.devices import screen, usb_camera
 from tests.kit.lessons import source
 from tests.kit.sound_card import sound_card
 from tests.kit.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 MS = TICKS_PER_SECOND // 1000
 

@@ -44,6 +44,8 @@ from tests.kit.lessons import source
 from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 MS = TICKS_PER_SECOND // 1000
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
 USER_VARIABLE, PASSWORD_VARIABLE = "CAM_USER", "CAM_PASS"

@@ -31,6 +31,8 @@ from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.shims import slow_fsync
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 SCENE = source("teacher", uri="test:teacher?size=320x180&fps=25")
 
 

@@ -33,6 +33,8 @@ from tests.kit.odd_servers import odd_server, silence
 from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.sound_card import sound_card
 
+pytestmark = pytest.mark.slow
+
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
 PASSWORD_VARIABLE, OLD_VARIABLE, MISSING_VARIABLE = "CAM_PASS", "CAM_OLD_PASS", "NO_SUCH_VARIABLE"
 

@@ -36,6 +36,8 @@ from tests.kit.fake_classroom import FakeClassroom, moment_on
 from tests.kit.fake_processes import FakeClock, FakeLauncher
 from tests.kit.lessons import TEACHER_AND_MIC, header, make_lesson, start
 
+pytestmark = pytest.mark.slow
+
 SUBJECTS = {
     "store": "publish",
     "publish": "publish",

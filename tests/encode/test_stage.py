@@ -36,6 +36,8 @@ from tests.kit.marks import TEACHER, flash_lit, flash_starts, read_mark
 from tests.kit.processes import alive, children, command_line
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 SECOND = TICKS_PER_SECOND
 GRID = Grid()
 SECONDS = 17.0

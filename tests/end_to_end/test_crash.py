@@ -27,6 +27,8 @@ from tests.kit.programme import (
 )
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 OPEN_BYTES = 20_000  # more than a header: pictures are in it
 CONFIG = """
 root = "{root}"

@@ -30,6 +30,8 @@ from tests.kit.stages import shot, without_workers, work
 from tests.kit.waiting import wait_until
 from tracking.__main__ import plan
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 24
 INIT, AMID, LAST = None, 3, 6
 """The initialisation segment, a chunk in the middle, and the last one (24 s are 6.25 chunks)."""

@@ -32,6 +32,8 @@ from tests.kit.marks import BOARD, TEACHER, read_mark
 from tests.kit.programme import classreel, folder_of, pictures_of, result_of, sound_of
 from tracking.__main__ import plan
 
+pytestmark = pytest.mark.slow
+
 S = TICKS_PER_SECOND
 FRAME = Grid().frame
 SECONDS = 16

@@ -15,6 +15,8 @@ from tests.kit.flawed import garbled
 from tests.kit.marks import BOARD, TEACHER, read_mark
 from tests.kit.programme import classreel, folder_of, pictures_of, result_of, sound_of
 
+pytestmark = pytest.mark.slow
+
 S = TICKS_PER_SECOND
 SIZE = (384, 216)
 SECONDS, HELD_S = 20, 0.5

@@ -23,6 +23,8 @@ from pathlib import Path
 from lesson.journal import JournalWriter, read_journal
 from lesson.model import Rectangle, Observation
 from lesson.records import SegmentObserved
+
+pytestmark = pytest.mark.slow
 path = Path(sys.argv[1])
 seq = len(read_journal(path))
 faces = (Rectangle(0.1, 0.2, 0.3, 0.4),) * 2_000

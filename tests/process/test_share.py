@@ -30,6 +30,8 @@ from publish.body import HeldBody
 from publish.folder_store import FolderStore
 from tests.kit.lessons import make_lesson, record_all
 from tests.kit.room import draw_segment
+
+pytestmark = pytest.mark.slow
 with root_lock(root):
     record_all(make_lesson(root))
 draw_segment(root / "muxed" / "000000.mkv")

@@ -25,6 +25,8 @@ from tests.kit.disks import disk
 from tests.kit.fake_processes import FakeClock, FakeLauncher
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 STILL_S = 7.0
 ENCODE = Job(stage="encode", module="encode", silence_s=120, still_s=STILL_S)
 SAID_WITHIN_S = 10.0

@@ -30,6 +30,8 @@ from tests.kit.own_network import outcome_of
 from tests.kit.s3_servers import S3Server
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 NAMED_WITHIN_S = 25.0
 """Eight seconds without movement, eight for the question, and looks each second."""
 

@@ -33,6 +33,8 @@ from tests.kit.playlists import check_media, check_multivariant
 from tests.kit.s3_servers import S3Server, seaweed
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 END_S = 60
 
 

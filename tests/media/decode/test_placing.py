@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode.placing import FADE, Block, Counted, placed
 
+pytestmark = pytest.mark.slow
+
 MS = TICKS_PER_SECOND // 1000
 AAC = 1024
 MINUTE = 60 * TICKS_PER_SECOND
