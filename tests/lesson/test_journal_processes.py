@@ -17,14 +17,14 @@ from lesson.view import LessonView
 from tests.kit.lessons import make_lesson
 from tests.kit.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 _WRITE_ON = """
 import sys
 from pathlib import Path
 from lesson.journal import JournalWriter, read_journal
 from lesson.model import Rectangle, Observation
 from lesson.records import SegmentObserved
-
-pytestmark = pytest.mark.slow
 path = Path(sys.argv[1])
 seq = len(read_journal(path))
 faces = (Rectangle(0.1, 0.2, 0.3, 0.4),) * 2_000

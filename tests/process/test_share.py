@@ -15,6 +15,8 @@ from process.share import Share
 from tests.kit.places import ROOT
 from tests.kit.programme import environment, result_of
 
+pytestmark = pytest.mark.slow
+
 FILES = {Share.OWNER: 0o600, Share.GROUP: 0o640, Share.EVERYONE: 0o644}
 FOLDERS = {Share.OWNER: 0o700, Share.GROUP: 0o750, Share.EVERYONE: 0o755}
 
@@ -30,8 +32,6 @@ from publish.body import HeldBody
 from publish.folder_store import FolderStore
 from tests.kit.lessons import make_lesson, record_all
 from tests.kit.room import draw_segment
-
-pytestmark = pytest.mark.slow
 with root_lock(root):
     record_all(make_lesson(root))
 draw_segment(root / "muxed" / "000000.mkv")
