@@ -12,8 +12,8 @@ CLICK_LENGTH: Ticks = TICKS_PER_SECOND // 50
 MIN_AMPLITUDE = 0.05
 """Of full scale. The clicks of the scenes have 0.5; a voice's partials near 1 kHz stay well below in 20 ms."""
 MIN_PURITY = 0.5
-"""Least share of the energy in the 20 ms that is the 1 kHz tone: 1 for a click alone, below 0.3 for speech. Over a voice,
-coded at 24 kbit/s, and where it lies ill in the coder's frames, 0.597 was seen."""
+"""Least share of the energy in the 20 ms that is the 1 kHz tone: 1 for a click alone, below 0.3 for speech. Over a
+voice, coded at 24 kbit/s, and where it lies ill in the coder's frames, 0.597 was seen."""
 
 _MIN_DISTANCE = TICKS_PER_SECOND // 4
 
