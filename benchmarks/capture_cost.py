@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -28,7 +27,7 @@ import imageio_ffmpeg  # type: ignore[import-untyped]  # no stubs exist
 from benchmarks.camera import cameras
 from benchmarks.clip import write_clip
 from benchmarks.journals import lessons, media_s, packets, segments
-from benchmarks.measuring import machine, say
+from benchmarks.measuring import machine, say, write_result
 from benchmarks.memory import Memory, memory_of
 from benchmarks.outside import Running, Source, capture_pids, command, cpu_s, end_as_by_ctrl_c, waited, write_config
 
@@ -162,23 +161,38 @@ def draw(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; 0 when it could be measured."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.capture_cost", description=__doc__)
+def three_cameras(name: str, about: str | None) -> argparse.ArgumentParser:
+    """The options of a benchmark with three cameras."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long is measured")
     parser.add_argument("--camera-url", help="a server of yours instead; /teacher, /students, /board are added")
     parser.add_argument("--size", default="1920x1080", help="of the pictures of the cameras made on the spot")
     parser.add_argument("--json", type=Path, required=True, help="where the result goes; - for stdout")
+    return parser
+
+
+@contextmanager
+def measured(options: argparse.Namespace) -> Iterator[tuple[Path, str, set[int]]]:
+    """A folder to work in, where the cameras are, and the core for what is measured."""
+    with tempfile.TemporaryDirectory(prefix="three-cameras-") as folder, a_core_apart() as core:
+        if options.camera_url is not None:
+            yield Path(folder), options.camera_url, core
+            return
+        say("making what the cameras show")
+        width, height = map(int, options.size.split("x"))
+        clip = Path(folder) / "clip.mp4"
+        write_clip(clip, seconds=8.0, size=(width, height))
+        with cameras(clip) as served:
+            yield Path(folder), served.url, core
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; 0 when it could be measured."""
+    parser = three_cameras("capture_cost", __doc__)
     parser.add_argument("--plot", type=Path, help="where the picture goes")
     options = parser.parse_args(arguments)
     before = machine()
-    with tempfile.TemporaryDirectory(prefix="capture-cost-") as folder, contextlib.ExitStack() as stack:
-        work, url, core = Path(folder), options.camera_url, stack.enter_context(a_core_apart())
-        if url is None:
-            say("making what the cameras show")
-            width, height = map(int, options.size.split("x"))
-            write_clip(work / "clip.mp4", seconds=8.0, size=(width, height))
-            url = stack.enter_context(cameras(work / "clip.mp4")).url
+    with measured(options) as (work, url, core):
         try:
             say("recording")
             result = record_cost(work, url, options.seconds, core)
@@ -188,11 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(str(error))
             return 1
     result["machine"] = before
-    text = json.dumps(result, indent=1) + "\n"
-    if str(options.json) == "-":
-        print(text, end="")
-    else:
-        options.json.write_text(text)
+    write_result(result, options.json)
     if options.plot:
         draw(result, options.plot)
     return 0

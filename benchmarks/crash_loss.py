@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import signal
@@ -30,7 +29,7 @@ from typing import Any
 
 from benchmarks.journals import epoch_start_ns, epochs, lessons, media_end_ns, segments
 from benchmarks.loss_peer import peer_losses
-from benchmarks.measuring import machine, say
+from benchmarks.measuring import machine, say, write_result
 from benchmarks.outside import (
     Running,
     Source,
@@ -282,11 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = run(Path(folder), kills=options.kills, busy=options.busy, seed=options.seed)
         say("what ffmpeg loses")
         result["peer"] = peer_losses(Path(folder), seed=options.seed)
-    text = json.dumps(result, indent=1) + "\n"
-    if str(options.json) == "-":
-        print(text, end="")
-    else:
-        options.json.write_text(text)
+    write_result(result, options.json)
     if options.plot:
         from benchmarks.crash_plot import draw  # needs matplotlib, which measuring does not
 

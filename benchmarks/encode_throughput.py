@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from matplotlib.axes import Axes
 
 from benchmarks.clip import write_clip
 from benchmarks.encoders import GRID, one_ffmpeg, our_stage, recorded, rung_file
-from benchmarks.measuring import CommandError, Cost, machine, say
+from benchmarks.measuring import CommandError, Cost, machine, say, write_result
 from benchmarks.quality import vmaf
 from lesson.ladders import ladder
 from lesson.model import Kind, Rendition
@@ -154,11 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except CommandError as error:
             say(str(error))
             return 1
-    text = json.dumps(result, indent=1) + "\n"
-    if str(options.json) == "-":
-        print(text, end="")
-    else:
-        options.json.write_text(text)
+    write_result(result, options.json)
     if options.plot:
         draw(result, options.plot)
     return 0

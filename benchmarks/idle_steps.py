@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from rich.console import Console
 from api.health import room_health
 from api.schema import LessonOut
 from benchmarks.long_lesson import moment, write_lesson
-from benchmarks.measuring import machine, say
+from benchmarks.measuring import machine, say, write_result
 from classroom.jobs import wanted_jobs
 from classroom.progress import LessonProgress
 from classroom.settings import Settings
@@ -149,11 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="idle-steps-") as root:
         result = measure(Path(root), options.minutes, options.rounds)
-    text = json.dumps(result, indent=1) + "\n"
-    if str(options.json) == "-":
-        print(text, end="")
-    else:
-        options.json.write_text(text)
+    write_result(result, options.json)
     if options.plot:
         draw(result, options.plot)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -103,6 +104,15 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError:  # it has just ended
         return ""
+
+
+def write_result(result: dict[str, Any], out: Path) -> None:
+    """Write a result as JSON; `-` for stdout."""
+    text = json.dumps(result, indent=1) + "\n"
+    if str(out) == "-":
+        print(text, end="")
+    else:
+        out.write_text(text)
 
 
 def machine() -> dict[str, Any]:

@@ -10,7 +10,6 @@ files opened and folders listed below the root. Then the first answers of the pa
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import socket
 import sys
@@ -22,7 +21,7 @@ from typing import Any
 
 from benchmarks.file_watch import FileWatch
 from benchmarks.library import SOURCES, craft_interrupted, craft_library
-from benchmarks.measuring import machine, say
+from benchmarks.measuring import machine, say, write_result
 from benchmarks.outside import (
     Answer,
     Running,
@@ -146,11 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "sizes": sizes,
         "machine": before,
     }
-    text = json.dumps(result, indent=1) + "\n"
-    if str(options.json) == "-":
-        print(text, end="")
-    else:
-        options.json.write_text(text)
+    write_result(result, options.json)
     if options.plot:
         draw(result, options.plot)
     return 0 if result["max_capture_s"] is not None else 1

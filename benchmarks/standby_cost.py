@@ -9,12 +9,8 @@ ffmpeg copies each camera into nothing. What is measured has a core of its own, 
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +18,8 @@ from typing import Any
 
 import imageio_ffmpeg  # type: ignore[import-untyped]  # no stubs exist
 
-from benchmarks.camera import cameras
-from benchmarks.capture_cost import CAMERAS, MICROPHONE, a_core_apart, move
-from benchmarks.clip import write_clip
-from benchmarks.measuring import machine, say
+from benchmarks.capture_cost import CAMERAS, MICROPHONE, measured, move, three_cameras
+from benchmarks.measuring import machine, say, write_result
 from benchmarks.memory import memory_of
 from benchmarks.outside import Running, Source, command, cpu_s, end_as_by_ctrl_c, standby_pids, waited, write_config
 from benchmarks.resume import free_port
@@ -89,20 +83,9 @@ def reading_cost(url: str, seconds: float, core: set[int]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0 when it could be measured."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.standby_cost", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long is measured")
-    parser.add_argument("--camera-url", help="a server of yours instead; /teacher, /students, /board are added")
-    parser.add_argument("--size", default="1920x1080", help="of the pictures of the cameras made on the spot")
-    parser.add_argument("--json", type=Path, required=True, help="where the result goes; - for stdout")
-    options = parser.parse_args(arguments)
+    options = three_cameras("standby_cost", __doc__).parse_args(arguments)
     before = machine()
-    with tempfile.TemporaryDirectory(prefix="standby-cost-") as folder, contextlib.ExitStack() as stack:
-        work, url, core = Path(folder), options.camera_url, stack.enter_context(a_core_apart())
-        if url is None:
-            say("making what the cameras show")
-            width, height = map(int, options.size.split("x"))
-            write_clip(work / "clip.mp4", seconds=8.0, size=(width, height))
-            url = stack.enter_context(cameras(work / "clip.mp4")).url
+    with measured(options) as (work, url, core):
         try:
             say("standing by")
             result = standby_cost(work, url, options.seconds, core)
@@ -112,11 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(str(error))
             return 1
     result["machine"] = before
-    text = json.dumps(result, indent=1) + "\n"
-    if str(options.json) == "-":
-        print(text, end="")
-    else:
-        options.json.write_text(text)
+    write_result(result, options.json)
     return 0
 
 

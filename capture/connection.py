@@ -136,6 +136,10 @@ class Connection:
         lost = self._watch.look(self._reader.heard, time.monotonic_ns()) if self._watch else None
         return lost if isinstance(lost, str) else None
 
+    def usable(self, kind: Kind) -> bool:
+        """Whether a lesson could begin with what is held of this kind."""
+        return self._pre_roll.usable(kind)
+
     def newest(self, least_s: float) -> tuple[Feed, list[FeedPacket]] | None:
         """What is held of the last so many seconds, to be looked at; None while the feed is not there."""
         return None if self._feed is None else (self._feed, self._pre_roll.newest(least_s))

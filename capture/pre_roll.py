@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
+from capture.presence import LIVE_KEY_PATIENCE
 from capture.reader import LIVE_BYTES
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND
@@ -42,6 +43,16 @@ class PreRoll:
         """What arrived since `at_ns` (CLOCK_MONOTONIC), and before that no more than it takes to decode it."""
         self._drop_before(at_ns)
         return [packet for group in self._groups for packet in group]
+
+    def usable(self, kind: Kind) -> bool:
+        """Whether a decoder could begin with something of this kind that is held: pictures need a key frame, unless so
+        many came without one that the stream is taken as one that marks none.
+        """
+        if kind is Kind.AUDIO:
+            return bool(self._groups)
+        if any(group[0].key and group[0].kind is Kind.VIDEO for group in self._groups):
+            return True
+        return sum(packet.kind is Kind.VIDEO for group in self._groups for packet in group) > LIVE_KEY_PATIENCE
 
     def newest(self, least_s: float) -> list[FeedPacket]:
         """The newest packets, of so many seconds or a little more, from one on that can be decoded alone."""

@@ -36,7 +36,8 @@ from process.title import show_command
 POLL_S = 0.25
 PATIENCE_S = 6.0
 """A feed that has not delivered for so long is said to be away: it takes a camera some seconds to wake up."""
-
+KEY_PATIENCE_S = 15.0
+"""So long a camera may take to its first key frame: some send one every 12 s (capture/presence.py)."""
 LOOK_AT_S = 4.0
 """As long as a segment, by which the bounds of what is wrong were found."""
 
@@ -90,7 +91,11 @@ class StandingBy:
                 self._say(0)
                 return None
             self._look_at(connection)
-            self._say(connection.heard.get(self._kind, 0))
+            heard_ns = connection.heard.get(self._kind, 0)
+            if heard_ns and not connection.usable(self._kind):
+                self._wait_for_key()
+            else:
+                self._say(heard_ns)
             time.sleep(POLL_S)
         connection.begin_at(order.since_ns)
         return order
@@ -114,6 +119,12 @@ class StandingBy:
         held = connection.newest(LOOK_AT_S) if self._look.due(now) else None
         if held is not None:
             self._look.look(*held, now)
+
+    def _wait_for_key(self) -> None:
+        """Pictures come, and none that a decoder could begin with; cameras send one every 12 s at the latest."""
+        if self._complained is None and time.monotonic() - self._delivered > KEY_PATIENCE_S:
+            self._complained = f"no key frame for {KEY_PATIENCE_S:g} s"
+            complain(self._complained)
 
     def _say(self, heard_ns: int) -> None:
         """Complain of flaws, and of a feed (or what it is there for) that has been away for long, until it is back."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from capture.measure import Measurer, store
-from lesson.errors import MediaError
+from lesson.errors import MediaError, StorageError
 from lesson.model import Role
 from lesson.signal import PATIENCE, Flaw
 from lesson.time import TICKS_PER_SECOND
@@ -20,6 +20,8 @@ EVERY_S = 15.0
 """A room between lessons changes slowly, and a look costs some 40 ms for a picture, 55 ms for sound."""
 AGAIN_S = 4.0
 """While something is wrong, or seems to be: whoever mends it wants to see it soon."""
+LASTS_S, SELDOM_S = 60.0, 10.0
+"""What has been wrong for so long (the cap on a lens overnight) is looked at so seldom."""
 NOT_BETWEEN_LESSONS = frozenset({Flaw.FAINT})
 """Nobody speaks in an empty room."""
 
@@ -47,7 +49,8 @@ class StandingLook:
             return
         self._since = {flaw: self._since.get(flaw, now) for flaw in found}
         self.flaws = frozenset(f for f, since in self._since.items() if now - since >= PATIENCE[f] / TICKS_PER_SECOND)
-        self._due = now + (AGAIN_S if found else EVERY_S)
+        longest_s = max((now - since for since in self._since.values()), default=None)
+        self._due = now + (EVERY_S if longest_s is None else AGAIN_S if longest_s < LASTS_S else SELDOM_S)
 
     def forget(self, now: float) -> None:
         """The feed is gone: nothing is known of the next one."""
@@ -64,7 +67,7 @@ class StandingLook:
             with os.fdopen(os.dup(fd), "wb") as file:
                 store(path, file, {kind: feed.streams[kind] for kind in kinds}, packets)
             levels = self._measurer.look(path, kinds)
-        except (MediaError, OSError) as error:
+        except (MediaError, StorageError, OSError) as error:
             _log.info("look_failed", error=str(error))
             return None
         finally:

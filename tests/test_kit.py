@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from lesson.time import TICKS_PER_SECOND
+from media.simulated.scene import tone
 from tests.kit.clicks import draw_click, find_clicks
 from tests.kit.marks import BOARD, Mark, draw_flash, draw_mark, flash_lit, flash_starts, read_mark
 from tests.kit.waiting import wait_until
@@ -77,6 +81,32 @@ def test_clicks_over_a_voice_are_found_to_a_third_of_a_millisecond(seconds: list
     found = find_clicks(pcm, start=500)
     assert len(found) == len(true)
     assert all(abs(got - 500 - want) <= 16 for got, want in zip(found, true, strict=True))
+
+
+def test_clicks_are_found_wherever_they_lie_in_the_frames_of_the_voices_coder() -> None:
+    """Of every 12th place in a frame of 1,024 samples, over the hum of the scenes: all, and nothing else."""
+    for shift in range(0, 1024, 12):
+        pcm = coded(tone(3 * TICKS_PER_SECOND - shift, 4 * TICKS_PER_SECOND))
+        true = [TICKS_PER_SECOND + shift, 3 * TICKS_PER_SECOND + shift]
+        found = find_clicks(pcm)
+        assert len(found) == 2, shift
+        assert all(abs(got - want) <= 96 for got, want in zip(found, true, strict=True)), shift
+
+
+def coded(pcm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Through AAC at the bit rate of the voice and back."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=TICKS_PER_SECOND, layout="mono")
+        stream.bit_rate = 24_000
+        for start in range(0, len(pcm), 1024):
+            frame = av.AudioFrame.from_ndarray(pcm[None, start : start + 1024], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = TICKS_PER_SECOND, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    out.seek(0)
+    with av.open(out) as container:
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])[1024:]  # the priming
 
 
 def test_click_at_the_very_start_is_found() -> None:

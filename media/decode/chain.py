@@ -127,7 +127,7 @@ class Chain:
         self._start = start
         self._keys_only = keys_only
         self._draft = draft
-        self._account = account or DecodingAccount()
+        self._account = account
         self._decoder: StreamDecoder | None = None
         self._intact_seen = False
         self._last: Ticks | None = None  # decoding time of the last packet
@@ -234,23 +234,24 @@ class Chain:
             self._fail(decoder, packet)
             return
         for frame in frames:
-            self._note(decoder.ticks(frame.pts), corrupt=frame.is_corrupt)
-            self._note_key(decoder.ticks(frame.pts), frame)
+            self._note(decoder, frame)
             if frame.is_corrupt and not self._intact_seen:
                 continue  # grey mud, made up by the decoder before its first whole key frame
             self._intact_seen = True
             yield Decoded(frame, decoder.ticks(frame.pts), decoder)
 
     def _fail(self, decoder: StreamDecoder, packet: Packet[Stream] | None) -> None:
-        self._note(decoder.ticks(packet.pts) if packet is not None else None, corrupt=True)
+        at = decoder.ticks(packet.pts) if packet is not None else None
+        if self._account is not None and at is not None:
+            self._account.failed.add(at)
 
-    def _note_key(self, at: Ticks | None, frame: VideoFrame | AudioFrame) -> None:
-        if at is not None and not (isinstance(frame, VideoFrame) and not frame.key_frame):
+    def _note(self, decoder: StreamDecoder, frame: VideoFrame | AudioFrame) -> None:
+        at = decoder.ticks(frame.pts)
+        if self._account is None or at is None:
+            return
+        (self._account.failed if frame.is_corrupt else self._account.intact).add(at)
+        if isinstance(frame, AudioFrame) or frame.key_frame:
             self._account.keys.add(at)
-
-    def _note(self, at: Ticks | None, *, corrupt: bool) -> None:
-        if at is not None:
-            (self._account.failed if corrupt else self._account.intact).add(at)
 
     def _drained(self) -> Iterator[Decoded]:
         """The frames the decoder still holds; it starts afresh afterwards."""

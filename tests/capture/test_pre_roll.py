@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import av
+import pytest
 from av.stream import Stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capture.pre_roll import PRE_ROLL_S, PreRoll
+from capture.presence import LIVE_KEY_PATIENCE
 from lesson.model import Kind
 from lesson.time import NANOSECONDS_PER_SECOND
 from media.feeds.packets import FeedPacket
@@ -92,3 +94,19 @@ def test_another_connection_begins_anew() -> None:
     later = packet(Kind.AUDIO, 7)
     held.add(later)
     assert held.since(0) == [later]
+
+
+@pytest.mark.parametrize(("sent", "usable"), [(LIVE_KEY_PATIENCE, False), (LIVE_KEY_PATIENCE + 1, True)])
+def test_pictures_are_of_use_with_a_key_frame_or_where_none_is_ever_marked(sent: int, *, usable: bool) -> None:
+    held = PreRoll()
+    assert not held.usable(Kind.VIDEO)
+    assert not held.usable(Kind.AUDIO)
+    for n in range(sent):
+        held.add(packet(Kind.VIDEO, n / 25))
+    assert held.usable(Kind.VIDEO) == usable
+    held.clear()
+    for n in range(30):
+        held.add(packet(Kind.AUDIO, n / 20, key=True))
+        held.add(packet(Kind.VIDEO, n / 20, key=n == 20))
+    assert held.usable(Kind.VIDEO)
+    assert held.usable(Kind.AUDIO)

@@ -10,7 +10,7 @@ import pytest
 
 from capture.feeds import open_feed
 from capture.kinds.file import file_uri
-from capture.standing_look import AGAIN_S, EVERY_S, NOT_BETWEEN_LESSONS, StandingLook
+from capture.standing_look import AGAIN_S, EVERY_S, LASTS_S, NOT_BETWEEN_LESSONS, SELDOM_S, StandingLook
 from lesson.model import Kind, Role, SourceSpec
 from lesson.signal import FLAW_KINDS, PATIENCE, Flaw
 from lesson.time import TICKS_PER_SECOND
@@ -96,6 +96,22 @@ def test_it_is_taken_back_with_the_first_good_look_and_looked_for_less_often_the
     assert look.flaws == set()
     assert not look.due(16.0 + AGAIN_S)
     assert look.due(16.0 + EVERY_S)
+
+
+def test_what_is_wrong_for_long_is_looked_at_less_often_and_taken_back_all_the_same(clips: Path) -> None:
+    """A cap on the lens overnight must not cost the box its core."""
+    black, good = opened(clips / "black.mkv", Kind.VIDEO), opened(clips / "video.mkv", Kind.VIDEO)
+    look, looks, now = StandingLook(Role.TEACHER, 0.0), 0, 0.0
+    while now < 600:
+        now += 0.25
+        if look.due(now):
+            look.look(black[0], window(black[1], now % 30), now)
+            looks += 1
+    assert look.flaws == {Flaw.BLACK}
+    assert looks <= LASTS_S / AGAIN_S + 600 / SELDOM_S
+    assert look.due(now + SELDOM_S)
+    look.look(good[0], window(good[1], 16.0), now + SELDOM_S)
+    assert look.flaws == set()
 
 
 @pytest.mark.parametrize("first_s", [-3600.0, -1.0, -0.001, 0.0, 3600.0])

@@ -18,6 +18,7 @@ from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, ticks_from_pts
 from lesson.view import load_state
 from tests.kit.box import MIC, Box
+from tests.kit.camera_content import content
 from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.waiting import wait_until
 
@@ -149,6 +150,16 @@ def test_a_camera_that_sends_sound_alone_does_not_stand_by(box: Box, camera: Rts
     wait_until(lambda: box.source_health("teacher")["state"] == "lost", SEEN_WITHIN_S, what="it is said")
     camera.faults.frozen = set()
     wait_until(lambda: box.source_health("teacher")["state"] == "standby", SEEN_WITHIN_S, what="it is back")
+
+
+def test_a_camera_that_sends_no_key_frame_does_not_stand_by(tmp_path: Path) -> None:
+    """Packets come, and a lesson could begin with none of them: joined half-way between key frames 40 s apart."""
+    camera = RtspCamera(shown=content(40, gop_s=40), joined_at=2 * TICKS_PER_SECOND).start()
+    with Box(tmp_path, (Source("teacher", camera.url, required=True), MIC)) as box:
+        wait_until(lambda: box.source_health("teacher").get("state") == "lost", STANDS_WITHIN_S, what="it is said")
+        assert "key frame" in box.source_health("teacher")["reason"]
+        wait_until(lambda: box.source_health("teacher").get("state") == "standby", 45, what="its key frame came")
+    camera.stop()
 
 
 def test_nothing_is_written_between_lessons(box: Box, camera: RtspCamera) -> None:
