@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import structlog
 
 from capture.measure import Measurer, store
 from lesson.errors import MediaError, StorageError
-from lesson.model import Role
+from lesson.model import Kind, Role
 from lesson.signal import PATIENCE, Flaw
 from lesson.time import TICKS_PER_SECOND
 from media.feeds.packets import Feed, FeedPacket
 
-EVERY_S = 15.0
-"""A room between lessons changes slowly, and a look costs some 40 ms for a picture, 55 ms for sound."""
+EVERY_S = 30.0
+"""A room between lessons changes slowly, and nobody is to be called ready by a look that is older than a minute."""
 AGAIN_S = 4.0
 """While something is wrong, or seems to be: whoever mends it wants to see it soon."""
 LASTS_S, SELDOM_S = 60.0, 10.0
@@ -35,6 +35,7 @@ class StandingLook:
         self._measurer = Measurer(role)
         self._since: dict[Flaw, float] = {}
         self._due = now + AGAIN_S
+        self._compared = False  # with an earlier picture of the same connection
         self.flaws: frozenset[Flaw] = frozenset()
 
     def due(self, now: float) -> bool:
@@ -50,11 +51,12 @@ class StandingLook:
         self._since = {flaw: self._since.get(flaw, now) for flaw in found}
         self.flaws = frozenset(f for f, since in self._since.items() if now - since >= PATIENCE[f] / TICKS_PER_SECOND)
         longest_s = max((now - since for since in self._since.values()), default=None)
-        self._due = now + (EVERY_S if longest_s is None else AGAIN_S if longest_s < LASTS_S else SELDOM_S)
+        calm, self._compared = longest_s is None and self._compared, True
+        self._due = now + (EVERY_S if calm else AGAIN_S if (longest_s or 0.0) < LASTS_S else SELDOM_S)
 
     def forget(self, now: float) -> None:
         """The feed is gone: nothing is known of the next one."""
-        self._since, self.flaws, self._due = {}, frozenset(), now + AGAIN_S
+        self._since, self.flaws, self._due, self._compared = {}, frozenset(), now + AGAIN_S, False
 
     def _found(self, feed: Feed, packets: Sequence[FeedPacket]) -> Collection[Flaw] | None:
         """What is wrong with them; None where that cannot be told."""
@@ -65,7 +67,7 @@ class StandingLook:
         try:
             path = Path(f"/proc/self/fd/{fd}")
             with os.fdopen(os.dup(fd), "wb") as file:
-                store(path, file, {kind: feed.streams[kind] for kind in kinds}, packets)
+                store(path, file, {kind: feed.streams[kind] for kind in kinds}, _looked_at(packets))
             levels = self._measurer.look(path, kinds)
         except (MediaError, StorageError, OSError) as error:
             _log.info("look_failed", error=str(error))
@@ -73,3 +75,14 @@ class StandingLook:
         finally:
             os.close(fd)
         return [flaw for flaw in self._measurer.flaws(levels, kinds) if flaw not in NOT_BETWEEN_LESSONS]
+
+
+def _looked_at(packets: Sequence[FeedPacket]) -> Iterator[FeedPacket]:
+    """All sound, and of the pictures the first key frame: no other is looked at."""
+    waits = True
+    for packet in packets:
+        if packet.kind is Kind.AUDIO:
+            yield packet
+        elif packet.key and waits:
+            waits = False
+            yield packet
