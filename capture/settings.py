@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from capture.hours import parse_hours
 from capture.kinds import parse_source, rtsp, source_kind
 from lesson.errors import ConfigError
 from lesson.folder import is_name
+from lesson.hours import parse_hours
 from lesson.model import Role, SourceSpec
 from process.section import Section
 
@@ -50,6 +50,12 @@ class SourceSettings(Section):
 
     def spec(self) -> SourceSpec:
         return SourceSpec(**self.model_dump())
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether it can be kept open between lessons."""
+        kind = source_kind(self.uri)
+        return kind is not None and kind.stands_by
 
 
 def _hours(text: str) -> str:

@@ -10,6 +10,7 @@ import os
 import tomllib
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,7 +62,7 @@ class Settings(PagesSettings):
     def pages(self) -> PagesOfRoom:
         """What the process of the pages is told."""
         own = {name: getattr(self, name) for name in PagesSettings.model_fields}
-        return PagesOfRoom(**own, root=self.root, template=self.template())
+        return PagesOfRoom(**own, root=self.root, template=self.attended_template())
 
     def template(self) -> LessonTemplate:
         """What new lessons are made from."""
@@ -72,6 +73,11 @@ class Settings(PagesSettings):
             sources=tuple(source.spec() for source in self.sources),
             ladder=ladder(self.encode.ladder),
         )
+
+    def attended_template(self) -> LessonTemplate:
+        """What new lessons are made from where `serve` keeps feeds open between them."""
+        able = tuple(one.id for one in self.sources if one.stands_by) if self.capture.standby else ()
+        return replace(self.template(), stand_by=able, standby_hours=self.capture.standby_hours)
 
 
 def find_config(given: Path | None) -> Path | None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from capture.hours import within
-from capture.kinds import source_kind
 from capture.orders import Order, order_lines
 from capture.settings import SourceSettings
 from classroom.jobs import CAPTURE_NICENESS, CAPTURE_SILENCE_S, STANDBY, capture_jobs
@@ -15,7 +12,6 @@ from classroom.lesson_run import Told
 from classroom.settings import Settings
 from lesson.box import standing_by
 from lesson.clock import Moment
-from lesson.elapsed import EARLIEST
 from lesson.folder import LessonFolder
 from lesson.state import LessonState
 from process.bulletin import BulletinWriter
@@ -34,10 +30,9 @@ class Standby:
     def __init__(self, settings: Settings, launcher: Launcher, clock: Callable[[], float], told: Told) -> None:
         self._orders = BulletinWriter()
         self._supervisor = Supervisor(settings.root / "log", launcher, clock, told)
-        sources = settings.sources if settings.capture.standby else ()
-        self._jobs = [_job(one, self._orders.path) for one in sources if self._orders.path and _may_stand_by(one)]
-        self._zone, self._hours = ZoneInfo(settings.timezone), settings.capture.standby_hours
-        self._specs = {one.id: one.spec() for one in sources}
+        self._template = settings.attended_template()
+        self._jobs = {one.id: _job(one, self._orders.path) for one in settings.sources if self._orders.path}
+        self._specs = {one.id: one.spec() for one in settings.sources}
 
     @property
     def troubles(self) -> dict[str, Trouble]:
@@ -48,12 +43,8 @@ class Standby:
         """Keep all feeds open; none while a lesson has them, or outside the hours for it."""
         if not resting:
             self._orders.write(())
-        self._supervisor.reconcile(self._jobs if not resting and self._is_time(now) else [])
-
-    def _is_time(self, now: Moment) -> bool:
-        """Whether feeds are to stand by; a clock that is plainly wrong does not say."""
-        local = now.wall_time.astimezone(self._zone)
-        return now.wall_time < EARLIEST or within(self._hours, local.time())
+        wanted = () if resting else self._template.standing(now)
+        self._supervisor.reconcile([self._jobs[one] for one in wanted if one in self._jobs])
 
     def hand_over(self, folder: LessonFolder, state: LessonState, now: Moment) -> list[tuple[Job, Child]]:
         """The processes that stand by for the sources of a lesson which has just begun; they record it from its Start.
@@ -78,11 +69,6 @@ class Standby:
         """End all that still stand by."""
         self._supervisor.stop()
         self._orders.close()
-
-
-def _may_stand_by(source: SourceSettings) -> bool:
-    kind = source_kind(source.uri)
-    return kind is not None and kind.stands_by
 
 
 def _job(source: SourceSettings, orders: Path | None) -> Job:

@@ -11,6 +11,8 @@ from lesson.time import Ticks, said_s
 
 LATE_START_S = 5.0
 """Between the press and the first sample that is in the lesson; waking cameras, and a busy box, take less."""
+STOOD_BY_LATE_S = 1.0
+"""As much where feeds stood by, which hold what is said at the press: this much of it is a sentence."""
 BROKEN_OFF_S = 5.0
 """Between the last sample and Stop; cameras that send a picture in seconds, and a busy box, take less."""
 
@@ -29,7 +31,7 @@ def _began_late(state: LessonState) -> Iterator[str]:
     late_ns = state.origin.at.ns_since(state.start.at)
     if late_ns is None:
         yield "the box had been off between the start of the lesson and that of its recording"
-    elif late_ns > LATE_START_S * 1e9:
+    elif late_ns > (STOOD_BY_LATE_S if state.start.stood_by else LATE_START_S) * 1e9:
         yield f"recording began {late_ns / 1e9:.0f} s after the lesson was started"
 
 

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment, wall_now
 from lesson.durable import make_folder
+from lesson.elapsed import EARLIEST
 from lesson.errors import storage_errors
 from lesson.folder import LessonFolder, new_lesson_id
 from lesson.glance import lesson_window
+from lesson.hours import within
 from lesson.journal import append_records
 from lesson.model import LessonHeader, Rendition, SourceSpec
 from lesson.records import Start, Stop, encode_line
@@ -26,13 +29,24 @@ from lesson.titles import derived_title
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LessonTemplate:
-    """What every new lesson of a room starts from."""
+    """What every new lesson of a room starts from.
+
+    `stand_by`: the sources whose feeds are kept open between lessons, in `standby_hours` (none: always).
+    """
 
     room: str
     timezone: str
     languages: tuple[str, ...]
     sources: tuple[SourceSpec, ...]
     ladder: tuple[Rendition, ...]
+    stand_by: tuple[str, ...] = ()
+    standby_hours: tuple[str, ...] = ()
+
+    def standing(self, now: Moment) -> tuple[str, ...]:
+        """The sources that are to stand by now; a clock that is plainly wrong keeps none from it."""
+        local = now.wall_time.astimezone(ZoneInfo(self.timezone))
+        is_time = now.wall_time < EARLIEST or within(self.standby_hours, local.time())
+        return self.stand_by if is_time else ()
 
     def header(self, title: str | None) -> LessonHeader:
         """A header with a fresh id; an untitled lesson is named after its room, failing that by its id.
@@ -92,7 +106,8 @@ def start_lesson(
         running = (catalogue or Catalogue(root)).running()
         if running:
             return running, False
-        folder = LessonFolder.create(root, template.header(title), encode_line(Start(at=pressed, for_s=for_s)))
+        start = Start(at=pressed, for_s=for_s, stood_by=bool(template.standing(pressed)))
+        folder = LessonFolder.create(root, template.header(title), encode_line(start))
         return folder, True
 
 

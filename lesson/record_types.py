@@ -19,10 +19,14 @@ from lesson.time import ClockMap, Span, Ticks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Record from now on. `for_s`: how long the lesson is to be, None = until `Stop`."""
+    """Record from now on. `for_s`: how long the lesson is to be, None = until `Stop`.
+
+    `stood_by`: feeds were kept open for it, so that it ought to begin with this moment.
+    """
 
     at: Moment
     for_s: float | None = None
+    stood_by: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +247,14 @@ class SegmentUnseen:
     start: Ticks | None = None
     end: Ticks | None = None
 
+    def __post_init__(self) -> None:
+        _ = self.span
+
+    @property
+    def span(self) -> Span | None:
+        """The part; None for all of it. Raises `ValueError` where it ends before it begins."""
+        return None if self.start is None or self.end is None else Span(self.start, self.end)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentUnheard:
@@ -253,6 +265,14 @@ class SegmentUnheard:
     seq: int
     start: Ticks
     end: Ticks
+
+    def __post_init__(self) -> None:
+        _ = self.span
+
+    @property
+    def span(self) -> Span:
+        """The part. Raises `ValueError` where it ends before it begins."""
+        return Span(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

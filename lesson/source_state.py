@@ -107,12 +107,12 @@ class SourceState:
         match record:
             case SegmentDamaged():
                 self.add_damage(record.epoch, record.seq)
-            case SegmentUnseen(start=int(start), end=int(end)):
-                self.add_undecoded(Kind.VIDEO, record.epoch, Span(start, end))
+            case SegmentUnseen(span=Span() as span):
+                self.add_undecoded(Kind.VIDEO, record.epoch, span)
             case SegmentUnseen():
                 self.add_unseen(record.epoch, record.seq)
             case SegmentUnheard():
-                self.add_undecoded(Kind.AUDIO, record.epoch, Span(record.start, record.end))
+                self.add_undecoded(Kind.AUDIO, record.epoch, record.span)
             case SegmentJoined():
                 self.add_joined(record.epoch, record.seq)
             case SegmentMeasured():

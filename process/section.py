@@ -67,8 +67,8 @@ HomePath = Annotated[Path, BeforeValidator(_at_home)]
 
 
 def key_of(place: Place) -> str:
-    """`sources.0.uri`."""
-    return ".".join(map(str, place))
+    """`sources.0.uri`; a key that nobody can print as Python writes it."""
+    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in place)
 
 
 def section_in(annotation: Any) -> type[BaseModel] | None:

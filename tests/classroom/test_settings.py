@@ -266,7 +266,7 @@ def test_the_demo_goes_where_it_is_told_and_else_where_the_environment_says(
 def test_the_process_of_the_pages_is_told_all_it_needs(tmp_path: Path) -> None:
     found = load(tmp_path, CONTRACT)
     told = PagesOfRoom.parse(found.pages.argument())
-    assert (told.root, told.listen, told.template) == (found.root, found.listen, found.template())
+    assert (told.root, told.listen, told.template) == (found.root, found.listen, found.attended_template())
 
 
 VALUES = st.recursive(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from lesson.overrides import OVERRIDES, Override
-from lesson.records import RECORD_TYPES, Record
+from lesson.records import RECORD_TYPES, Record, SegmentUnheard, SegmentUnseen
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
 
 FAR: Ticks = 10 * 365 * 86_400 * TICKS_PER_SECOND
@@ -31,6 +31,26 @@ st.register_type_strategy(ClockMap, clock_maps)
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 st.register_type_strategy(Fraction, st.fractions(min_value=Fraction(1, 10**9), max_value=10**6))
 
+st.register_type_strategy(
+    SegmentUnheard,
+    st.builds(
+        lambda span, epoch, seq: SegmentUnheard(source="teacher", epoch=epoch, seq=seq, start=span.start, end=span.end),
+        spans,
+        st.integers(0, 3),
+        st.integers(0, 9),
+    ),
+)
+st.register_type_strategy(
+    SegmentUnseen,
+    st.builds(
+        lambda span, epoch, seq: SegmentUnseen(
+            source="teacher", epoch=epoch, seq=seq, start=span and span.start, end=span and span.end
+        ),
+        st.none() | spans,
+        st.integers(0, 3),
+        st.integers(0, 9),
+    ),
+)
 st.register_type_strategy(Override, st.one_of([st.from_type(kind) for kind in OVERRIDES.values()]))
 
 records: st.SearchStrategy[Record] = st.one_of([st.from_type(kind) for kind in RECORD_TYPES.values()])

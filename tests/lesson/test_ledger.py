@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lesson.clock import Moment
+from lesson.interruptions import interruption_problems
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
 from lesson.model import Anchor, ChunkRecord, Kind, Layout
@@ -15,6 +16,7 @@ from lesson.records import (
     EditionStarted,
     FrozenUntil,
     Mapped,
+    Origin,
     Record,
     SegmentCommitted,
     Shot,
@@ -267,3 +269,15 @@ def test_a_recording_that_ended_before_its_lesson_says_so(
     last_s: float, stop_s: float, more: dict[str, Any], says: str | None, killed: bool
 ) -> None:
     assert ledger_problems(stopped(last_s, stop_s, killed=killed, **more)) == ([says] if says else [])
+
+
+@pytest.mark.parametrize("stood_by", [False, True])
+@pytest.mark.parametrize("late_s", [0.0, 0.9, 1.1, 1.6, 4.9, 5.2, 40.0])
+def test_a_recording_that_began_late_says_so(late_s: float, stood_by: bool) -> None:
+    """Feeds that stood by hold what is said at the press; where none did, cameras may take their time to wake up."""
+    state = LessonState(header(sources=(source("mic"),)))
+    state.apply(Start(at=moment(), stood_by=stood_by))
+    state.apply(Origin(at=moment(late_s), master="mic"))
+    late = late_s > (1.0 if stood_by else 5.0)
+    says = [f"recording began {late_s:.0f} s after the lesson was started"] if late else []
+    assert list(interruption_problems(state)) == says

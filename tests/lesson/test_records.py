@@ -20,8 +20,9 @@ from lesson.records import (
     decode_line,
     encode_line,
 )
+from lesson.time import Span
 from tests.kit.lessons import moment
-from tests.kit.strategies import records
+from tests.kit.strategies import records, spans
 
 LINE = encode_line(SourceLost(source="teacher", epoch=3, at=moment(5), reason="unplugged"))
 
@@ -107,3 +108,10 @@ def test_file_names_that_are_no_utf8_are_written_and_read() -> None:
 def test_newlines_and_quotes_stay_inside_the_line() -> None:
     record = SourceLost(source="t", epoch=0, at=moment(), reason='two\nlines\r and ","crc":"00000000"}\n')
     assert decode_line(encode_line(record)) == record
+
+
+@given(st.sampled_from(["SegmentUnseen", "SegmentUnheard"]), spans.filter(lambda span: not span.empty))
+def test_a_part_that_ends_before_it_begins_is_no_record(name: str, span: Span) -> None:
+    fields = {"type": name, "source": "teacher", "epoch": 0, "seq": 0, "start": span.end, "end": span.start}
+    with pytest.raises(LessonFormatError, match="ends before it starts"):
+        decode_line(line_of(json.dumps(fields).encode()))

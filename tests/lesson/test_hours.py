@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.hours import parse_hours, within
 from classroom.settings import compose
 from lesson.errors import ConfigError
+from lesson.hours import parse_hours, within
 
 MINUTES = st.integers(0, 24 * 60 - 1)
 
