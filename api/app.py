@@ -11,13 +11,14 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from starlette.staticfiles import StaticFiles
 
-from api import control, pages, playback, status
+from api import control, feeds, pages, playback, status
 from api.box import Box, FaultBoard
 from api.guard import BODY_S, SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
 from api.problems import Problem, install_problems, problem_docs
 from api.settings import Conducted
+from api.standing import Standing
 from lesson.lifecycle import LessonTemplate
 from lesson.version import version
 from process.disk import DiskProbe, RootAsFound
@@ -59,14 +60,17 @@ def create_app(
         root, as_found.trial, every_s=PROBE_S, again_s=PROBE_S, hangs_s=DISK_HANGS_S, patience_s=DISK_PATIENCE_S
     )
     board = FaultBoard(root, probe, told.bulletin)
-    box = Box(root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, root_as_found=as_found)
+    box = Box(
+        root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, root_as_found=as_found,
+        standing=Standing(told.looks, told.wishes),
+    )  # fmt: skip
     app.state.box = box
     app.state.registry = registry
     registry.register(RoomCollector(box, app.version))
     answer = install_problems(app, pages.problem_page, SECURITY_HEADERS)
     app.add_middleware(Guard, answer=answer, allowed_hosts=allowed_hosts, body_s=body_s)
     app.add_middleware(RequestMetrics, registry=registry)  # added last: it also counts what the guard refuses
-    for router in (pages.router, status.router, control.router, playback.router):
+    for router in (pages.router, status.router, control.router, feeds.router, playback.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it

@@ -12,7 +12,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.health import RoomHealth, RoomStatus, room_health
+from api.idle import IdleRoom, idle_health
 from api.library import Library
+from api.standing import Standing
 from api.thumbnails import Thumbnails
 from lesson.box import BoxState, BoxView, Fault
 from lesson.clock import Moment
@@ -89,6 +91,7 @@ class Box:
     library: Library
     faults: FaultBoard
     root_as_found: RootAsFound
+    standing: Standing = field(default_factory=lambda: Standing({}, None))
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def health(self) -> RoomHealth:
@@ -96,7 +99,7 @@ class Box:
         faults = tuple(self.faults.open())
         running = self.running()
         if running is None:
-            return room_health(None, Moment.now(), standby=self.template.sources, faults=faults)
+            return idle_health(self.idle_room(), Moment.now(), faults)
         try:
             with self.library.reading(running.id) as state:
                 return room_health(state, Moment.now(), faults=faults)
@@ -104,6 +107,12 @@ class Box:
             return RoomHealth(
                 status=RoomStatus.TROUBLE, lesson_id=running.id, elapsed_s=None, sources=(), faults=faults
             )
+
+    def idle_room(self) -> IdleRoom:
+        """The room between lessons, as those say who hold its feeds."""
+        able = frozenset(self.template.able)
+        standing = able if self.standing.asked else frozenset(self.template.standing(Moment.now()))
+        return IdleRoom(sources=self.template.sources, able=able, standing=standing, looks=self.standing.looks())
 
     def running(self) -> LessonFolder | None:
         """The lesson being recorded, as far as the disk can be read: a disk that cannot is a fault of its own."""

@@ -78,6 +78,15 @@ NOT_RECORDING = Cause(
     "not-recording", HTTPStatus.CONFLICT,
     gettext_noop("Not being recorded"), gettext_noop("This lesson is not being recorded here."),
 )  # fmt: skip
+RECORDING_NOW = Cause(
+    "recording-now", HTTPStatus.CONFLICT,
+    gettext_noop("A lesson is being recorded"),
+    gettext_noop("Nothing is tested while a lesson is being recorded: the page shows what arrives."),
+)  # fmt: skip
+CANNOT_TEST = Cause(
+    "cannot-test", HTTPStatus.SERVICE_UNAVAILABLE,
+    gettext_noop("Not possible here"), gettext_noop("The feeds of this room cannot be looked at between lessons."),
+)  # fmt: skip
 INPUT_INVALID = Cause(
     "input-invalid", HTTPStatus.UNPROCESSABLE_ENTITY,
     gettext_noop("Wrong input"), gettext_noop("This cannot be used as it was sent: %(fields)s."),

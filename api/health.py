@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from lesson.box import Fault, standing_by
+from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.elapsed import elapsed_s
+from lesson.look import Look
 from lesson.loss import Loss
-from lesson.model import Kind, Role, SourceSpec
+from lesson.model import Kind, Role
 from lesson.records import EpochStarted, FaultRaised
 from lesson.roles import voice_order
 from lesson.signal import FLAW_KINDS, USELESS, Flaw
@@ -56,6 +57,9 @@ class SourceHealth:
 
     `code`: a `Loss`, why it is lost. `flaws`: what is wrong with what it records now (`lesson.signal.Flaw`), as far as
     somebody looked (`measured`); `peak_db` and `rms_db`: of its newest sound, below full scale.
+
+    Between lessons: `able`: it can stand by, `rests`: it does not now; `look`: what it was found to deliver `tested_s`
+    ago.
     """
 
     id: str
@@ -73,6 +77,15 @@ class SourceHealth:
     measured: bool = False
     peak_db: float | None = None
     rms_db: float | None = None
+    able: bool = False
+    rests: bool = False
+    look: Look | None = None
+    tested_s: float | None = None
+
+    @property
+    def untested(self) -> bool:
+        """Whether it could have been looked at between lessons and was not lately, or seemed not to be well."""
+        return self.able and (self.look is None or bool(self.look.flaws))
 
     @property
     def unchecked(self) -> bool:
@@ -99,6 +112,11 @@ class RoomHealth:
     def flawed(self) -> bool:
         """Whether something is wrong with what any source records, required or not."""
         return any(source.flaws for source in self.sources)
+
+    @property
+    def untested(self) -> bool:
+        """Whether the room waits for a lesson and nobody knows of every source that it is well."""
+        return self.status is RoomStatus.IDLE and any(source.untested for source in self.sources)
 
 
 def needed_kind(source: SourceState) -> Kind:
@@ -163,24 +181,19 @@ def _flaws(source: SourceState, *, heard: bool) -> tuple[str, ...]:
     return tuple(flaw for flaw in source.signal.flaws if flaw in FLAW_KINDS and FLAW_KINDS[Flaw(flaw)] in wanted)
 
 
-def room_health(
-    state: LessonState | None, now: Moment, *, standby: Iterable[SourceSpec] = (), faults: Iterable[FaultRaised] = ()
-) -> RoomHealth:
-    """Health of the room whose running lesson is `state`; `standby` are its sources while there is none.
+def room_health(state: LessonState, now: Moment, *, faults: Iterable[FaultRaised] = ()) -> RoomHealth:
+    """Health of the room whose running lesson is `state`; `idle` where it is stopped.
 
     `recording` only when every required source (every source, if none is required) has committed durable bytes
     recently, with something in them; a source that is not required may fail without trouble. `trouble` with any fault
-    in `BLOCKING`, and between lessons while a source that is needed does not stand by, or delivers nothing of use.
+    in `BLOCKING`.
     """
     faults = tuple(faults)
     codes = {fault.code for fault in faults}
-    started = state.start.at if state and state.start and not state.stop else None
-    if state is None or started is None:
-        waiting = tuple(_standing_by(spec, now, faults) for spec in standby)
-        needed = [source for source in waiting if source.required] or list(waiting)
-        away = any(source.state is SourceStatus.LOST or source.useless for source in needed)
-        status = RoomStatus.TROUBLE if away or codes & BLOCKING else RoomStatus.IDLE
-        return RoomHealth(status=status, lesson_id=None, elapsed_s=None, sources=waiting, faults=faults)
+    if state.start is None or state.stop is not None:
+        status = RoomStatus.TROUBLE if codes & BLOCKING else RoomStatus.IDLE
+        return RoomHealth(status=status, lesson_id=None, elapsed_s=None, sources=(), faults=faults)
+    started = state.start.at
     refuses = Fault.DISK_REFUSES in codes
     voice = next((name for name in voice_order(state) if state.sources[name].delivers(Kind.AUDIO)), None)
     sources = tuple(
@@ -197,17 +210,6 @@ def room_health(
         sources=sources,
         faults=faults,
     )
-
-
-def _standing_by(spec: SourceSpec, now: Moment, faults: Iterable[FaultRaised]) -> SourceHealth:
-    """Health of a source between lessons: lost where it should stand by and does not, else with its flaws."""
-    found, name = source_health(SourceState(spec), started=None, now=now), standing_by(spec.id)
-    for fault in faults:
-        if fault.code == Fault.CAPTURE_FAILS and fault.about == name:
-            return replace(found, state=SourceStatus.LOST, reason=redacted(fault.detail))
-        if fault.code == Fault.SOURCE_FLAWED and fault.about.startswith(f"{name}/"):
-            found = replace(found, flaws=(*found.flaws, fault.about.removeprefix(f"{name}/")), measured=True)
-    return found
 
 
 def _is_heard(source: SourceState, voice: str | None) -> bool:

@@ -29,6 +29,10 @@ class SourceHealthOut(BaseModel):
     measured: bool = Field(description="whether somebody looked lately at what it records; else flaws are not known")
     peak_db: float | None = Field(description="of its newest sound, below full scale")
     rms_db: float | None
+    tested_s: float | None = Field(description="between lessons: how long ago somebody looked at what it delivers")
+    width: int | None = Field(description="of the picture that was looked at between lessons")
+    height: int | None
+    fps: float | None = Field(description="pictures a second, as they came")
 
     @classmethod
     def of(cls, source: SourceHealth) -> SourceHealthOut:
@@ -48,6 +52,10 @@ class SourceHealthOut(BaseModel):
             measured=source.measured,
             peak_db=source.peak_db,
             rms_db=source.rms_db,
+            tested_s=None if source.tested_s is None else round(source.tested_s, 1),
+            width=source.look.width if source.look and source.look.width else None,
+            height=source.look.height if source.look and source.look.width else None,
+            fps=source.look.fps if source.look and source.look.width else None,
         )
 
 
@@ -82,6 +90,9 @@ class HealthOut(BaseModel):
 
     status: str = Field(examples=["recording"])
     ok: bool = Field(description="false when somebody should look: trouble, a fault, a flaw, the disk nearly full")
+    tested: bool | None = Field(
+        description="between lessons: whether every source that can be was looked at within a minute, and is well"
+    )
     lesson: str | None = Field(description="id of the running lesson")
     lesson_id: str | None
     elapsed_s: float | None
@@ -97,6 +108,7 @@ class HealthOut(BaseModel):
         return cls(
             status=room.status.value,
             ok=room.status.value != "trouble" and not disk_low and not room.faults and not room.flawed,
+            tested=None if room.lesson_id else not room.untested and room.status.value == "idle",
             lesson=room.lesson_id,
             lesson_id=room.lesson_id,
             elapsed_s=None if room.elapsed_s is None else round(room.elapsed_s, 3),

@@ -132,12 +132,17 @@ def _signals(sources: Iterable[SourceHealth]) -> list[Metric]:
     peak = GaugeMetricFamily(
         f"{PREFIX}_source_sound_peak_db", "Loudest sample of its newest segment", labels=["source", "role"]
     )
+    tested = GaugeMetricFamily(
+        f"{PREFIX}_source_tested_age_seconds", "Age of the look at it between lessons", labels=["source", "role"]
+    )
     for source in sources:
+        if source.tested_s is not None:
+            tested.add_metric([source.id, source.role], source.tested_s)
         for flaw in Flaw:
             flaws.add_metric([source.id, source.role, flaw.value], float(flaw.value in source.flaws))
         if source.peak_db is not None:
             peak.add_metric([source.id, source.role], source.peak_db)
-    return [flaws, peak]
+    return [flaws, peak, tested]
 
 
 def _counters(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:

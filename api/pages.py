@@ -14,7 +14,8 @@ from api import causes, wording
 from api.box import Box, BoxDep
 from api.causes import CAUSES, Cause, Occurrence, RefusedError
 from api.control import lesson_out
-from api.health import BLOCKING, RoomStatus, SourceStatus, room_health
+from api.health import BLOCKING, RoomHealth, RoomStatus, SourceStatus, room_health
+from api.idle import idle_health
 from api.languages import LANGUAGES
 from api.negotiation import LANGUAGE_KEY, VARY, PageDep, page_language, wants_page
 from api.problems import detail_text, problem_docs, title_text
@@ -35,6 +36,8 @@ LIST_SIZE = 100
 
 _COOKIE_AGE_S = 365 * 24 * 3600
 _REFRESH_S = 5
+_OF_EARLIER_LESSONS = frozenset({Fault.LESSON_STUCK, Fault.LESSON_DAMAGED})
+"""Faults that say nothing of the lesson to come."""
 _BOTH: dict[str, Any] = {"content": {"text/html": {}}}
 
 
@@ -84,6 +87,18 @@ class _Room:
     disk_low: bool
     faults: list[FaultRaised]
     afterwards: str | None = None
+    untested: str | None = None
+    testable: bool = False
+
+    @property
+    def says(self) -> str:
+        """Its state, in words to be translated."""
+        return wording.UNTESTED if self.untested and not self.partly else wording.ROOM_STATUSES[self.status]
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is, or will be, a picture of any source on the page."""
+        return self.lesson_id is not None or any(card.picture for card in self.cards)
 
     @property
     def spoilt(self) -> bool:
@@ -98,8 +113,10 @@ class _Room:
     @property
     def partly(self) -> bool:
         """Whether all that is needed is recorded, or stands by, and something is wrong all the same."""
-        voiceless = any(fault.code == Fault.NO_VOICE for fault in self.faults)
-        return self.status in (RoomStatus.RECORDING, RoomStatus.IDLE) and (bool(self.wrong) or voiceless)
+        told = {fault.code for fault in self.faults}
+        if self.status is RoomStatus.IDLE:
+            return bool(self.wrong) or self.disk_low or not told <= _OF_EARLIER_LESSONS
+        return self.status is RoomStatus.RECORDING and (bool(self.wrong) or Fault.NO_VOICE in told)
 
 
 def _room(box: Box) -> _Room:
@@ -107,10 +124,12 @@ def _room(box: Box) -> _Room:
     last = None if running else _last(box)
     if running is None:
         faults = box.faults.open()
-        health = room_health(None, Moment.now(), standby=box.template.sources, faults=faults)
+        disk_low = disk_low or any(fault.code == Fault.DISK_LOW for fault in faults)
+        health = idle_health(box.idle_room(), Moment.now(), faults)
         return _Room(status=health.status, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
                      cards=idle_cards(health), last=last, disk_low=disk_low,
-                     afterwards=_afterwards(box, last),
+                     afterwards=_afterwards(box, last), untested=_untested(health),
+                     testable=bool(box.template.able),
                      faults=_shown(faults))  # fmt: skip
     try:
         return _live(box, running.id, disk_low=disk_low)
@@ -118,6 +137,14 @@ def _room(box: Box) -> _Room:
         return _Room(status=RoomStatus.TROUBLE, lesson_id=running.id, title=running.id, started=None, timezone="UTC",
                      elapsed_s=0, cards=[], last=None, disk_low=disk_low,
                      faults=_shown(box.faults.open()))  # fmt: skip
+
+
+def _untested(health: RoomHealth) -> str | None:
+    """What is said while nobody knows of every source that it is well; None once somebody does."""
+    if not health.untested:
+        return None
+    rests = any(source.untested and source.rests for source in health.sources)
+    return wording.HINT_RESTING if rests else wording.HINT_TESTING
 
 
 def _live(box: Box, lesson_id: str, *, disk_low: bool) -> _Room:
@@ -174,6 +201,8 @@ def _hint(room: _Room) -> str:
         return wording.HINT_PARTLY if room.lesson_id else wording.HINT_AWAY
     if room.status is RoomStatus.RECORDING and any(card.state == SourceStatus.WAITING for card in room.cards):
         return wording.HINTS[RoomStatus.STARTING]
+    if room.untested:
+        return room.untested
     if room.status is not RoomStatus.TROUBLE:
         return wording.HINTS[room.status]
     if room.lesson_id is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
 
 from api.hosts import ANY_HOST, is_host
 from lesson.lifecycle import LessonTemplate
@@ -57,10 +57,14 @@ class Conducted(Section):
     """What a conductor tells the process of the pages.
 
     `bulletin`: where it says what is wrong (`process.bulletin`). `identity`: the root as it found it, None before that.
+    `looks`: where each source that can stand by says what it delivers; `wishes`: where the pages say that somebody
+    wants to see that.
     """
 
     bulletin: Path | None = None
     identity: RootIdentity | None = None
+    looks: dict[str, Path] = Field(default_factory=dict)
+    wishes: Path | None = None
 
 
 class PagesOfRoom(PagesSettings):

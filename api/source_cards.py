@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from api.health import RoomHealth, SourceHealth, SourceStatus
 from api.schema import thumbnail_path
 from api.thumbnails import newest_picture, picture_tag
-from api.wording import SOURCE_STATUSES
+from api.wording import RESTS, SOURCE_STATUSES
 from lesson.loss import Loss, loss_words
 from lesson.model import Kind, Role
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 
+QUIETEST_DB = 60.0
+"""Below full scale: the left end of the meter."""
 _TONE = {
     SourceStatus.STANDBY: "calm",
     SourceStatus.WAITING: "calm",
@@ -27,7 +29,8 @@ _TONE = {
 class SourceCard:
     """One source: `picture` is the address of its newest picture, None while there is none.
 
-    `says`: its state, or why it is lost, as a sentence to be translated. `flaws`: codes.
+    `says`: its state, or why it is lost, as a sentence to be translated. `flaws`: codes. `rms_db`: of its newest sound,
+    below full scale. `shape`: of its picture, while it is tested.
     """
 
     id: str
@@ -40,6 +43,14 @@ class SourceCard:
     says: str
     flaws: tuple[str, ...]
     unchecked: bool = False
+    rms_db: float | None = None
+    shape: str = ""
+
+    @property
+    def level(self) -> int:
+        """How loud it is, of 100: speech lies about the middle."""
+        above = QUIETEST_DB + (-QUIETEST_DB if self.rms_db is None else self.rms_db)
+        return round(100.0 * min(1.0, max(0.0, above / QUIETEST_DB)))
 
 
 def idle_cards(health: RoomHealth) -> list[SourceCard]:
@@ -52,9 +63,11 @@ def idle_cards(health: RoomHealth) -> list[SourceCard]:
             tone=_tone(one),
             required=one.required,
             has_picture=one.role != Role.MIC,
-            picture=None,
+            picture=f"/feeds/{one.id}.jpg?v={one.look.at_ns}" if one.look and one.look.jpeg else None,
             says=_says(one),
             flaws=one.flaws,
+            rms_db=one.rms_db,
+            shape=f"{one.look.width}×{one.look.height} · {one.look.fps:.0f}/s" if one.look and one.look.width else "",
         )
         for one in health.sources
     ]
@@ -79,17 +92,22 @@ def _card(lesson_id: str, source: SourceState, health: SourceHealth) -> SourceCa
         says=_says(health),
         flaws=health.flaws,
         unchecked=health.unchecked,
+        rms_db=health.rms_db,
     )
 
 
 def _tone(health: SourceHealth) -> str:
     if health.useless:
         return "bad"
-    return "fair" if health.flaws or health.unchecked else _TONE[health.state]
+    if health.flaws or health.unchecked:
+        return "fair"
+    return "good" if health.look is not None and not health.untested else _TONE[health.state]
 
 
 def _says(health: SourceHealth) -> str:
     """Why it is lost where that is known: a refused password is not "no signal"."""
+    if health.rests:
+        return RESTS
     if health.state is SourceStatus.LOST and health.code and health.code != Loss.UNKNOWN:
         return loss_words(health.code)
     return SOURCE_STATUSES[health.state]

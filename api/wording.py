@@ -18,6 +18,8 @@ ROOM_STATUSES: Mapping[str, str] = {
     RoomStatus.RECORDING: gettext_noop("Recording"),
     RoomStatus.TROUBLE: gettext_noop("Something is missing"),
 }
+UNTESTED = gettext_noop("Not tested yet")
+"""While the room waits for a lesson, and nobody has looked at what all sources deliver."""
 HINTS: Mapping[str, str] = {
     RoomStatus.IDLE: gettext_noop("Press the button when the lesson begins."),
     RoomStatus.STARTING: gettext_noop("The cameras are waking up. This takes a few seconds."),
@@ -32,6 +34,11 @@ HINT_BLOCKED = gettext_noop("Nothing can be recorded now. Please call the techni
 """In trouble without a lesson."""
 HINT_AWAY = gettext_noop("Something is not right: see below. You may begin, what arrives is recorded.")
 """Without a lesson, while something does not stand by, or is black or silent."""
+HINT_TESTING = gettext_noop("Cameras and microphones are being tested. This takes a few seconds.")
+HINT_RESTING = gettext_noop("Cameras and microphones rest. Press “Test now” to see whether all is well.")
+"""Without a lesson, while nobody has looked lately at what they deliver."""
+TEST_NOW = gettext_noop("Test now")
+RESTS = gettext_noop("rests until a lesson begins")
 HINT_NOTHING = gettext_noop("Nothing is being recorded at the moment. Please call the technician.")
 """In trouble with a lesson, while no source delivers."""
 FLAWS: Mapping[str, str] = {

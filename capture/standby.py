@@ -1,8 +1,9 @@
-"""`python -m capture.standby SOURCE ORDERS`: keep a feed open between lessons, and record it when one begins.
+"""`python -m capture.standby SOURCE ORDERS LOOKS`: keep a feed open between lessons, and record it when one begins.
 
-Nothing is written and nothing leaves the memory of this process before the conductor names a lesson in the `ORDERS`
-(`process.bulletin`), which live in memory, too: the lesson so begins with the press, however long a camera takes to
-wake up. From then on this process is the one that records the source (docs/adr/0027-standby.md).
+Nothing is written before the conductor names a lesson in the `ORDERS` (`process.bulletin`), which live in memory: the
+lesson so begins with the press, however long a camera takes to wake up. From then on this process is the one that
+records the source (docs/adr/0027-standby.md). What the source is like meanwhile stands in the `LOOKS`, in memory, too;
+a picture only for a minute after somebody asked for it (docs/adr/0028-tested-before-the-lesson.md).
 """
 
 from __future__ import annotations
@@ -10,23 +11,25 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import structlog
 
 from capture.connection import Connection
-from capture.orders import Order, orders_in
+from capture.orders import Order, asked_in, orders_in
 from capture.session import record_source
 from capture.settings import SourceSettings
 from capture.standing_look import StandingLook
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder
+from lesson.look import look_lines
 from lesson.model import Kind, Role, SourceSpec
 from lesson.signal import FLAW_WORDS, Flaw
 from lesson.time import NANOSECONDS_PER_SECOND
 from process.backoff import Backoff
 from process.beat import beat, complain, recovered
-from process.bulletin import BulletinReader
+from process.bulletin import BulletinReader, BulletinWriter
 from process.job import PYTHON
 from process.launcher import log_output
 from process.logs import configure_logging
@@ -49,9 +52,10 @@ _log = structlog.get_logger()
 class StandingBy:
     """One feed, opened again whenever it is lost, until there is an order."""
 
-    def __init__(self, spec: SourceSpec, orders: BulletinReader) -> None:
+    def __init__(self, spec: SourceSpec, orders: BulletinReader, looks: BulletinWriter) -> None:
         self._spec = spec
         self._orders = orders
+        self._looks = looks
         self._backoff = Backoff(longest_s=5.0, held_s=30.0)
         self._kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
         self._delivered = time.monotonic()
@@ -110,8 +114,10 @@ class StandingBy:
     def _order(self) -> Order | None:
         beat()
         read = self._orders.read()
-        given = orders_in(read.lines or ()) if read else ()
-        return next((order for order in given if order.source == self._spec.id), None)
+        lines = (read.lines or ()) if read else ()
+        if asked_ns := asked_in(lines):
+            self._look.ask(asked_ns / NANOSECONDS_PER_SECOND)
+        return next((order for order in orders_in(lines) if order.source == self._spec.id), None)
 
     def _look_at(self, connection: Connection) -> None:
         """Look at what is held, where it is time for that."""
@@ -119,6 +125,7 @@ class StandingBy:
         held = connection.newest(LOOK_AT_S) if self._look.due(now) else None
         if held is not None:
             self._look.look(*held, now)
+        self._look.hide(now)
 
     def _wait_for_key(self) -> None:
         """Pictures come, and none that a decoder could begin with; cameras send one every 12 s at the latest."""
@@ -133,6 +140,7 @@ class StandingBy:
         for flaw in self._flaws - self._look.flaws:
             recovered(about=flaw)
         self._flaws = self._look.flaws
+        self._looks.write(look_lines(self._look.newest))
         now = time.monotonic()
         self._delivered = max(self._delivered, heard_ns / NANOSECONDS_PER_SECOND)
         if now - self._delivered < PATIENCE_S:
@@ -156,9 +164,11 @@ def _become_capture(folder: LessonFolder, source: str) -> None:
     show_command((*PYTHON, "-m", "capture", str(folder.path), source))
 
 
-def stand_by(spec: SourceSpec, orders: BulletinReader) -> None:
+def stand_by(spec: SourceSpec, orders: BulletinReader, looks: BulletinWriter) -> None:
     """Stand by, then record the lesson that is named; as `capture.session.record_source`."""
-    order, connection = StandingBy(spec, orders).wait()
+    with closing(looks):
+        order, connection = StandingBy(spec, orders, looks).wait()
+        looks.write(())
     folder = LessonFolder(Path(order.lesson))
     for about in ("", *Flaw):
         recovered(about=about)
@@ -171,9 +181,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m capture.standby", description="Keep a feed open for a lesson.")
     parser.add_argument("source", type=SourceSettings.parse, help="the source, as JSON")
     parser.add_argument("orders", type=Path, help="where the conductor names the lesson")
+    parser.add_argument("looks", type=Path, help="where this process says what the source is like")
     arguments = parser.parse_args()
     spec: SourceSpec = arguments.source.spec()
-    run_stage_and_exit(f"standby-{spec.id}", lambda: stand_by(spec, BulletinReader(arguments.orders)))
+
+    def work() -> None:
+        stand_by(spec, BulletinReader(arguments.orders), BulletinWriter(arguments.looks))
+
+    run_stage_and_exit(f"standby-{spec.id}", work)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,10 @@ class Settings(PagesSettings):
 
     def attended_template(self) -> LessonTemplate:
         """What new lessons are made from where `serve` keeps feeds open between them."""
-        able = tuple(one.id for one in self.sources if one.stands_by) if self.capture.standby else ()
-        return replace(self.template(), stand_by=able, standby_hours=self.capture.standby_hours)
+        able = tuple(one.id for one in self.sources if one.stands_by)
+        return replace(
+            self.template(), able=able, standby=self.capture.standby, standby_hours=self.capture.standby_hours
+        )
 
 
 def find_config(given: Path | None) -> Path | None:

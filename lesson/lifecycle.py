@@ -31,7 +31,8 @@ from lesson.titles import derived_title
 class LessonTemplate:
     """What every new lesson of a room starts from.
 
-    `stand_by`: the sources whose feeds are kept open between lessons, in `standby_hours` (none: always).
+    `able`: the sources whose feeds can be kept open between lessons; with `standby` they are, in `standby_hours` (none:
+    always).
     """
 
     room: str
@@ -39,14 +40,15 @@ class LessonTemplate:
     languages: tuple[str, ...]
     sources: tuple[SourceSpec, ...]
     ladder: tuple[Rendition, ...]
-    stand_by: tuple[str, ...] = ()
+    able: tuple[str, ...] = ()
+    standby: bool = False
     standby_hours: tuple[str, ...] = ()
 
     def standing(self, now: Moment) -> tuple[str, ...]:
         """The sources that are to stand by now; a clock that is plainly wrong keeps none from it."""
         local = now.wall_time.astimezone(ZoneInfo(self.timezone))
         is_time = now.wall_time < EARLIEST or within(self.standby_hours, local.time())
-        return self.stand_by if is_time else ()
+        return self.able if self.standby and is_time else ()
 
     def header(self, title: str | None) -> LessonHeader:
         """A header with a fresh id; an untitled lesson is named after its room, failing that by its id.

@@ -1,4 +1,6 @@
-"""What the conductor says to the pages without the disk: that it goes round, and a few lines, in memory they share.
+"""What processes of a box say to each other without the disk: that they go round, and a few lines, in shared memory.
+
+The conductor says to the pages what is wrong.
 
 Their journal may lie on a disk that answers nobody, and a conductor that hangs writes nothing. Linux; elsewhere there
 is no such memory, and the pages know the journal only.
@@ -31,12 +33,20 @@ class Bulletin:
 
 
 class BulletinWriter:
-    """The one writer. `path` is where other processes of this account find it while this one lives."""
+    """The one writer. `path` is where other processes of this account find it while the one lives that made it.
 
-    def __init__(self) -> None:
-        self._fd = os.memfd_create("classreel-bulletin") if sys.platform == "linux" else -1
+    `at`: memory that another process made and does not write to itself; where that one is gone nothing is said.
+    """
+
+    def __init__(self, at: Path | None = None) -> None:
         self._body = b""
-        self.path = Path(f"/proc/{os.getpid()}/fd/{self._fd}") if self._fd >= 0 else None
+        if at is None:
+            self._fd = os.memfd_create("classreel-bulletin") if sys.platform == "linux" else -1
+            self.path = Path(f"/proc/{os.getpid()}/fd/{self._fd}") if self._fd >= 0 else None
+        else:
+            self._fd, self.path = -1, at
+            with suppress(OSError):
+                self._fd = os.open(at, os.O_RDWR | os.O_CLOEXEC)
         self.write(())
 
     def write(self, lines: Iterable[bytes]) -> None:
@@ -79,6 +89,30 @@ class BulletinReader:
     def __del__(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+
+
+class Wishes:
+    """What the pages ask of the conductor, in memory that it makes and reads and they write."""
+
+    def __init__(self) -> None:
+        self._memory = BulletinWriter()
+        self.path = self._memory.path
+        self._reader = BulletinReader(self.path) if self.path is not None else None
+
+    def look_asked_ns(self) -> int:
+        """When somebody last wanted to see what the feeds deliver (CLOCK_MONOTONIC); 0: never."""
+        read = self._reader.read() if self._reader is not None else None
+        return max((int(line) for line in (read and read.lines) or ()), default=0)
+
+    def close(self) -> None:
+        self._memory.close()
+
+
+def ask_for_look(wishes: BulletinWriter) -> int:
+    """Say that somebody wants to see now what the feeds deliver; when that is (CLOCK_MONOTONIC, ns)."""
+    now_ns = time.monotonic_ns()
+    wishes.write([b"%d\n" % now_ns])
+    return now_ns
 
 
 def _since(beat_ns: int) -> float:

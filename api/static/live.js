@@ -47,9 +47,9 @@
   }
 
   function replace(here, fresh) {
-    var focused = here.contains(document.activeElement);
+    var focused = here.contains(document.activeElement) && document.activeElement.id;
     here.parentNode.replaceChild(document.importNode(fresh, true), here);
-    var button = document.getElementById('button');
+    var button = document.getElementById(focused) || document.getElementById('button');
     if (focused && button) { button.focus(); }
   }
 
@@ -111,7 +111,14 @@
     var type = 'application/x-www-form-urlencoded';
     fetch(form.action, { method: 'POST', headers: { 'Content-Type': type, Accept: 'text/html' }, body: fields.join('&') })
       .then(function (answer) {
-        if (answer.ok) { location.href = answer.url; } else { form.submit(); }
+        if (!answer.ok) {
+          form.submit();
+        } else if (form.getAttribute('data-once') === 'test') { /* a title that was typed must stay */
+          setTimeout(function () { release(form); }, 1000);
+          refresh();
+        } else {
+          location.href = answer.url;
+        }
       })
       .catch(function () {
         kept.hidden = form.getAttribute('data-once') !== 'stop' && now() - pressed > KEEP_START_MS;

@@ -6,8 +6,10 @@ from fractions import Fraction
 import pytest
 
 from api.health import FRESH_S, GRACE_S, RoomHealth, RoomStatus, SourceStatus, room_health, segment_age_s
+from api.idle import TESTED_S, IdleRoom, idle_health
 from lesson.box import Fault, standing_by
 from lesson.clock import Moment
+from lesson.look import Look
 from lesson.model import Anchor, Kind, PtsRange, Role, SegmentRecord, SourceSpec, StreamInfo
 from lesson.records import FaultRaised, SegmentCommitted, SegmentMeasured, SourceFinished, SourceLost, Start, Stop
 from lesson.signal import FLAW_KINDS, USELESS, Flaw
@@ -62,7 +64,7 @@ def feeds(state: LessonState, now: Moment) -> dict[str, SourceStatus]:
 
 
 def test_no_lesson_is_idle_with_sources_on_standby() -> None:
-    health = room_health(None, moment(0), standby=[TEACHER, MIC])
+    health = idle_health(IdleRoom(sources=(TEACHER, MIC)), moment(0))
     assert (health.status, health.lesson_id, health.elapsed_s) == (RoomStatus.IDLE, None, None)
     assert [one.state for one in health.sources] == [SourceStatus.STANDBY] * 2
 
@@ -76,7 +78,7 @@ def fault(code: Fault, about: str) -> FaultRaised:
 def test_between_lessons_what_is_needed_must_stand_by_and_be_of_use(code: Fault, *, required: bool) -> None:
     needed, other = replace(TEACHER, required=True), replace(STUDENTS, required=False)
     about = standing_by((needed if required else other).id) + ("/black" if code is Fault.SOURCE_FLAWED else "")
-    health = room_health(None, moment(0), standby=[needed, other], faults=[fault(code, about)])
+    health = idle_health(IdleRoom(sources=(needed, other)), moment(0), [fault(code, about)])
     assert health.status is (RoomStatus.TROUBLE if required else RoomStatus.IDLE)
     wrong, well = health.sources if required else health.sources[::-1]
     assert (well.state, well.flaws) == (SourceStatus.STANDBY, ())
@@ -94,9 +96,31 @@ def test_faults_of_a_source_whose_name_begins_like_anothers_are_not_its_own() ->
         fault(Fault.CAPTURE_FAILS, standing_by("cam-2")),
         fault(Fault.SOURCE_FLAWED, standing_by("cam-2") + "/hum"),
     ]
-    first, second = room_health(None, moment(0), standby=[one, two], faults=faults).sources
+    first, second = idle_health(IdleRoom(sources=(one, two)), moment(0), faults).sources
     assert (first.state, first.flaws) == (SourceStatus.STANDBY, ())
     assert second.state is SourceStatus.LOST
+
+
+def looked(age_s: float, flaws: tuple[str, ...] = ()) -> Look:
+    """A look that is so old at second 100."""
+    return Look(at_ns=moment(100 - age_s).monotonic_ns, flaws=flaws, width=1920, height=1080, fps=25.0, rms_db=-30.0)
+
+
+@pytest.mark.parametrize("able", [{"teacher", "mic"}, {"mic"}, set()])
+@pytest.mark.parametrize("standing", [True, False])
+@pytest.mark.parametrize("look", [None, looked(1), looked(TESTED_S - 1), looked(TESTED_S + 1), looked(2, ("black",))])
+def test_a_room_is_ready_only_while_every_source_that_can_be_was_looked_at_lately_and_is_well(
+    look: Look | None, able: set[str], *, standing: bool
+) -> None:
+    looks = {"mic": looked(3)} | ({"teacher": look} if look else {})
+    room = IdleRoom(sources=(TEACHER, MIC), able=able, standing=able if standing else frozenset(), looks=looks)
+    health = idle_health(room, moment(100))
+    known = look is not None and look.age_s(moment(100).monotonic_ns) <= TESTED_S and not look.flaws
+    assert health.untested == ("teacher" in able and not known)
+    assert health.status is RoomStatus.IDLE, "what only seems wrong is no trouble yet"
+    teacher = health.sources[0]
+    assert teacher.rests == ("teacher" in able and not standing)
+    assert (teacher.look is None) == (look is None or look.age_s(moment(100).monotonic_ns) > TESTED_S)
 
 
 def test_a_camera_is_recorded_only_with_pictures_and_a_microphone_only_with_sound() -> None:
@@ -198,7 +222,7 @@ def test_a_new_epoch_is_recorded_only_when_something_of_it_is_durable() -> None:
 @pytest.mark.parametrize("code", [Fault.DISK_REFUSES, Fault.CONDUCTOR_HANGS, Fault.VOICE_LOST])
 def test_nothing_is_promised_while_the_disk_refuses_or_nobody_conducts(code: Fault) -> None:
     fault = FaultRaised(code=code, about="disk", at=moment(5), detail="")
-    assert room_health(None, moment(6), standby=[TEACHER], faults=[fault]).status is RoomStatus.TROUBLE
+    assert idle_health(IdleRoom(sources=(TEACHER,)), moment(6), [fault]).status is RoomStatus.TROUBLE
     state = lesson(TEACHER)
     deliver(state, TEACHER, until_s=10)
     assert room_health(state, moment(11)).status is RoomStatus.RECORDING

@@ -6,16 +6,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from capture.feeds import open_feed
 from capture.kinds.file import file_uri
-from capture.standing_look import AGAIN_S, EVERY_S, LASTS_S, NOT_BETWEEN_LESSONS, SELDOM_S, StandingLook
+from capture.standing_look import (
+    AGAIN_S,
+    ASKED_S,
+    EVERY_S,
+    LASTS_S,
+    NOT_BETWEEN_LESSONS,
+    PICTURE_WIDTH,
+    SELDOM_S,
+    StandingLook,
+)
 from lesson.model import Kind, Role, SourceSpec
 from lesson.signal import FLAW_KINDS, PATIENCE, Flaw
 from lesson.time import TICKS_PER_SECOND
 from media.feeds.packets import Feed, FeedPacket
-from tests.kit.flawed import flawed_clip
+from tests.kit.flawed import FPS, flawed_clip
 
 LENGTH_S = 40
 LOOKED_AT_S = 4
@@ -133,3 +144,50 @@ def test_before_the_first_key_frame_nothing_is_known(clips: Path) -> None:
     assert look.flaws == set()
     look.look(feed, [], 8.0)
     assert look.flaws == set()
+
+
+def test_what_it_is_like_is_known_and_a_picture_only_to_who_asked_lately(clips: Path) -> None:
+    feed, packets = opened(clips / "video.mkv", Kind.VIDEO)
+    look, pictures, looks = StandingLook(Role.TEACHER, 0.0), set(), 0
+    for tenth in range(2000):
+        now = tenth / 10
+        if tenth == 500:
+            look.ask(now)
+        if look.due(now):
+            look.look(feed, window(packets, now % 30), now)
+            looks += 50.0 <= now < 50.0 + ASKED_S
+            assert look.newest is not None
+            assert (look.newest.width, look.newest.height, look.newest.rms_db) == (320, 180, None)
+            assert look.newest.fps == FPS
+        look.hide(now)
+        if look.newest is not None and look.newest.jpeg:
+            pictures.add(now)
+            picture = cv2.imdecode(np.frombuffer(look.newest.jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert picture is not None
+            assert picture.shape[1] == PICTURE_WIDTH
+    assert (min(pictures), max(pictures)) == pytest.approx((50.0, 50.0 + ASKED_S), abs=0.11)
+    assert looks >= ASKED_S / AGAIN_S - 1, "as often as while something is wrong"
+    look.forget(now)
+    assert look.newest is None
+
+
+def test_the_level_of_sound_is_known(clips: Path) -> None:
+    feed, packets = opened(clips / "audio.mkv", Kind.AUDIO)
+    look = StandingLook(Role.MIC, 0.0)
+    look.look(feed, window(packets, 0.0), 4.0)
+    assert look.newest is not None
+    assert (look.newest.width, look.newest.fps, look.newest.jpeg) == (0, 0.0, b"")
+    assert look.newest.rms_db is not None
+    assert look.newest.peak_db is not None
+    assert -50 < look.newest.rms_db < look.newest.peak_db <= 0
+
+
+def test_the_same_press_is_heard_once(clips: Path) -> None:
+    feed, packets = opened(clips / "video.mkv", Kind.VIDEO)
+    look = StandingLook(Role.TEACHER, 0.0)
+    look.ask(1.0)
+    look.look(feed, window(packets, 0.0), 1.5)
+    look.ask(1.0)
+    assert not look.due(2.0)
+    look.ask(2.0)
+    assert look.due(2.0)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from capture.orders import Order, orders_in
+from capture.orders import Order, asked_in, look_asked, orders_in
 from classroom.settings import Settings, compose
-from classroom.standby import FRESH_S, Standby
+from classroom.standby import FRESH_S, TEST_S, Standby
 from lesson.clock import Moment
 from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson
@@ -44,12 +44,16 @@ class Room:
         return {job.name: child.pid for job, child in given}
 
     def orders(self) -> list[Order]:
-        """What the newest process that stands by is told."""
+        """What the newest process that stands by is told to record."""
+        return orders_in(self.lines())
+
+    def lines(self) -> list[bytes]:
+        """What it is told."""
         path = next(reversed(self.launcher.started)).job.arguments[1]
         read = BulletinReader(Path(path)).read()
         assert read is not None
         assert read.lines is not None
-        return orders_in(read.lines)
+        return list(read.lines)
 
 
 @pytest.fixture
@@ -153,3 +157,43 @@ def test_they_are_ended_when_their_hours_are_over(tmp_path: Path) -> None:
         room.clock.now += 1
         room.standby.reconcile(noon, resting=False)
     assert room.launcher.alive == []
+
+
+@pytest.mark.parametrize("capture", [{"standby": False}, {"standby_hours": ["03:00-03:01"]}])
+def test_feeds_that_rest_are_opened_for_a_minute_when_somebody_wants_to_see_them(
+    tmp_path: Path, capture: dict[str, object]
+) -> None:
+    room = Room(tmp_path, capture=capture)
+    noon = replace(Moment.now(), wall="2026-11-02T12:00:00+00:00")
+    asked_ns = noon.monotonic_ns
+    room.standby.reconcile(noon, resting=False)
+    assert room.launcher.started == []
+    room.standby.reconcile(noon, resting=False, asked_ns=asked_ns)
+    assert [child.job.name for child in room.launcher.started] == ["standby-teacher", "standby-mic"]
+    assert room.lines() == look_asked(asked_ns)
+    for seconds in range(1, 70):
+        room.clock.now += 1
+        now = replace(noon, monotonic_ns=asked_ns + seconds * 10**9)
+        room.standby.reconcile(now, resting=False, asked_ns=asked_ns)
+        if seconds < TEST_S:
+            assert not any(child.signals for child in room.launcher.started), seconds
+    assert all(child.signals for child in room.launcher.started)
+    assert room.lines() == []
+
+
+def test_those_that_stand_by_are_told_that_somebody_looks_and_of_their_lesson_all_the_same(room: Room) -> None:
+    room.standby.reconcile(Moment.now(), resting=False)
+    room.standby.reconcile(Moment.now(), resting=False, asked_ns=Moment.now().monotonic_ns - 1)
+    assert asked_in(room.lines()) > 0
+    assert room.orders() == []
+    folder = room.press()
+    room.handed_over(folder)
+    assert [order.source for order in room.orders()] == ["teacher", "mic"]
+    assert len({child.pid for child in room.launcher.started}) == 2, "none is started anew for it"
+
+
+def test_where_each_says_what_it_delivers_is_known(room: Room) -> None:
+    assert set(room.standby.looks) == {"teacher", "mic"}
+    room.standby.reconcile(Moment.now(), resting=False)
+    told = {child.job.source: child.job.arguments[2] for child in room.launcher.started}
+    assert told == {name: str(path) for name, path in room.standby.looks.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from process.bulletin import _HEAD, BulletinReader, BulletinWriter
+from process.bulletin import _HEAD, BulletinReader, BulletinWriter, Wishes, ask_for_look
 from tests.kit.programme import environment
 from tests.kit.waiting import wait_until
 
@@ -62,3 +62,26 @@ def test_a_writer_that_stopped_in_the_middle_leaves_the_beat_readable(tmp_path: 
 
 def test_without_one_nothing_is_said(tmp_path: Path) -> None:
     assert BulletinReader(tmp_path / "none").read() is None
+
+
+def test_another_process_may_be_the_writer_in_memory_that_this_one_made(writer: BulletinWriter) -> None:
+    code = "import sys; from process.bulletin import BulletinWriter; from pathlib import Path; "
+    code += "BulletinWriter(Path(sys.argv[1])).write([b'a look\\n'])"
+    subprocess.run([sys.executable, "-c", code, str(writer.path)], check=True, env=environment())
+    said = reader_of(writer).read()
+    assert said is not None
+    assert said.lines == (b"a look\n",)
+
+
+def test_who_writes_where_nobody_reads_any_more_does_no_harm(tmp_path: Path) -> None:
+    BulletinWriter(tmp_path / "gone").write([b"a look\n"])
+
+
+def test_a_wish_is_known_to_whoever_made_its_memory() -> None:
+    wishes = Wishes()
+    assert wishes.path is not None
+    assert wishes.look_asked_ns() == 0
+    first = ask_for_look(BulletinWriter(wishes.path))
+    assert wishes.look_asked_ns() == first
+    assert ask_for_look(BulletinWriter(wishes.path)) == wishes.look_asked_ns() > first
+    wishes.close()

@@ -1,0 +1,50 @@
+"""What a feed that stands by was last found to deliver: said in memory by who holds it, read by the pages.
+
+Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from lesson.time import NANOSECONDS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at `at_ns` (CLOCK_MONOTONIC), with what seemed wrong in it (`lesson.signal.Flaw`), lasting or not.
+
+    `fps`: pictures a second, measured; 0 without a picture. `peak_db`, `rms_db`: of the sound, below full scale; None
+    without sound. `jpeg`: a small picture, only where somebody asked for it.
+    """
+
+    at_ns: int
+    flaws: tuple[str, ...] = ()
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    peak_db: float | None = None
+    rms_db: float | None = None
+    jpeg: bytes = b""
+
+    def age_s(self, now_ns: int) -> float:
+        """Seconds since then; `now_ns`: CLOCK_MONOTONIC."""
+        return max(0.0, (now_ns - self.at_ns) / NANOSECONDS_PER_SECOND)
+
+
+def look_lines(look: Look | None) -> list[bytes]:
+    """A look as the lines of a bulletin; none where nothing is known."""
+    if look is None:
+        return []
+    return [json.dumps({**asdict(look), "jpeg": b64encode(look.jpeg).decode()}).encode() + b"\n"]
+
+
+def look_in(lines: Iterable[bytes]) -> Look | None:
+    """The inverse of `look_lines`."""
+    for line in lines:
+        fields = json.loads(line)
+        return Look(**{**fields, "flaws": tuple(fields["flaws"]), "jpeg": b64decode(fields["jpeg"])})
+    return None
