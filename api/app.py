@@ -62,7 +62,7 @@ def create_app(
     board = FaultBoard(root, probe, told.bulletin)
     box = Box(
         root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, root_as_found=as_found,
-        standing=Standing(told.looks, told.wishes),
+        standing=Standing(told.looks, told.look_requests),
     )  # fmt: skip
     app.state.box = box
     app.state.registry = registry

@@ -59,7 +59,7 @@ class SourceHealth:
     somebody looked (`measured`); `peak_db` and `rms_db`: of its newest sound, below full scale.
 
     Between lessons: `able`: it can stand by, `rests`: it does not now; `look`: what it was found to deliver `tested_s`
-    ago.
+    ago; `untested`: it could have been found well lately, and was not.
     """
 
     id: str
@@ -81,11 +81,7 @@ class SourceHealth:
     rests: bool = False
     look: Look | None = None
     tested_s: float | None = None
-
-    @property
-    def untested(self) -> bool:
-        """Whether it could have been looked at between lessons and was not lately, or seemed not to be well."""
-        return self.able and (self.look is None or bool(self.look.flaws))
+    untested: bool = False
 
     @property
     def unchecked(self) -> bool:

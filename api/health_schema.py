@@ -30,6 +30,8 @@ class SourceHealthOut(BaseModel):
     peak_db: float | None = Field(description="of its newest sound, below full scale")
     rms_db: float | None
     tested_s: float | None = Field(description="between lessons: how long ago somebody looked at what it delivers")
+    testable: bool = Field(description="whether it can be looked at between lessons")
+    suspected: tuple[str, ...] = Field(description="what seemed wrong in that look, which may pass")
     width: int | None = Field(description="of the picture that was looked at between lessons")
     height: int | None
     fps: float | None = Field(description="pictures a second, as they came")
@@ -53,6 +55,8 @@ class SourceHealthOut(BaseModel):
             peak_db=source.peak_db,
             rms_db=source.rms_db,
             tested_s=None if source.tested_s is None else round(source.tested_s, 1),
+            testable=source.able,
+            suspected=source.look.flaws if source.look else (),
             width=source.look.width if source.look and source.look.width else None,
             height=source.look.height if source.look and source.look.width else None,
             fps=source.look.fps if source.look and source.look.width else None,

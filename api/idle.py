@@ -54,7 +54,8 @@ def idle_health(room: IdleRoom, now: Moment, faults: Iterable[FaultRaised] = ())
 def _between_lessons(spec: SourceSpec, room: IdleRoom, now: Moment, faults: Iterable[FaultRaised]) -> SourceHealth:
     """Health of a source: lost where it should stand by and does not, else with its flaws and its newest look."""
     found, name = source_health(SourceState(spec), started=None, now=now), standing_by(spec.id)
-    found = replace(found, able=spec.id in room.able, rests=spec.id in room.able - room.standing)
+    able = spec.id in room.able
+    found = replace(found, able=able, untested=able, rests=spec.id in room.able - room.standing)
     for fault in faults:
         if fault.code == Fault.CAPTURE_FAILS and fault.about == name:
             return replace(found, state=SourceStatus.LOST, reason=redacted(fault.detail))
@@ -64,7 +65,8 @@ def _between_lessons(spec: SourceSpec, room: IdleRoom, now: Moment, faults: Iter
     age_s = look.age_s(now.monotonic_ns) if look else None
     if look is None or age_s is None or age_s > TESTED_S:
         return found
+    untested = able and not look.was_well(now.monotonic_ns, TESTED_S)
     return replace(
-        found, look=look, tested_s=age_s, measured=True, peak_db=look.peak_db, rms_db=look.rms_db,
+        found, look=look, tested_s=age_s, untested=untested, measured=True, peak_db=look.peak_db, rms_db=look.rms_db,
         has_picture=look.width > 0, has_sound=look.rms_db is not None,
     )  # fmt: skip

@@ -57,14 +57,14 @@ class Conducted(Section):
     """What a conductor tells the process of the pages.
 
     `bulletin`: where it says what is wrong (`process.bulletin`). `identity`: the root as it found it, None before that.
-    `looks`: where each source that can stand by says what it delivers; `wishes`: where the pages say that somebody
-    wants to see that.
+    `looks`: where each source that can stand by says what it delivers; `look_requests`: where the pages say that
+    somebody wants to see that.
     """
 
     bulletin: Path | None = None
     identity: RootIdentity | None = None
     looks: dict[str, Path] = Field(default_factory=dict)
-    wishes: Path | None = None
+    look_requests: Path | None = None
 
 
 class PagesOfRoom(PagesSettings):

@@ -14,11 +14,14 @@ from process.bulletin import BulletinReader, BulletinWriter, ask_for_look
 
 
 class Standing:
-    """For requests in many threads. `looks`: where each source says what it delivers; `wishes`: where to ask for it."""
+    """For requests in many threads.
 
-    def __init__(self, looks: Mapping[str, Path], wishes: Path | None) -> None:
+    `looks`: where each source says what it delivers; `look_requests`: where to ask for that.
+    """
+
+    def __init__(self, looks: Mapping[str, Path], look_requests: Path | None) -> None:
         self._readers = {source: BulletinReader(path) for source, path in looks.items()}
-        self._wishes = BulletinWriter(wishes) if wishes is not None else None
+        self._requests = BulletinWriter(look_requests) if look_requests is not None else None
         self._known: dict[str, Look] = {}
         self._asked_ns = 0
         self._lock = threading.Lock()
@@ -37,10 +40,10 @@ class Standing:
 
     def ask(self) -> bool:
         """Have all of them looked at now, and pictures shown for a minute; False where nobody could be asked."""
-        if self._wishes is None:
+        if self._requests is None:
             return False
         with self._lock:
-            self._asked_ns = ask_for_look(self._wishes)
+            self._asked_ns = ask_for_look(self._requests)
         return True
 
     @property

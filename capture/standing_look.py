@@ -71,7 +71,9 @@ class StandingLook:
         if looked is None:
             self._due = now + AGAIN_S
             return
-        self.newest, found = looked, [Flaw(flaw) for flaw in looked.flaws]
+        before = self.newest.well_ns if self.newest else 0
+        self.newest = replace(looked, well_ns=before if looked.flaws else looked.at_ns)
+        found = [Flaw(flaw) for flaw in looked.flaws]
         self._since = {flaw: self._since.get(flaw, now) for flaw in found}
         self.flaws = frozenset(f for f, since in self._since.items() if now - since >= PATIENCE[f] / TICKS_PER_SECOND)
         longest_s = max((now - since for since in self._since.values()), default=None)

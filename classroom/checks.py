@@ -12,10 +12,11 @@ from typing import Any
 from capture.kinds import remedy
 from capture.settings import SourceSettings
 from classroom.feed_check import FlawedFeedError, check_feed
+from classroom.served import Feed, feeds_of_box
 from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError, MediaError, StoreError
-from lesson.signal import FLAW_REMEDIES
+from lesson.signal import FLAW_REMEDIES, FLAW_WORDS
 from lesson.store_fault import StoreFault
 from process.disk import space_for
 from publish.body import HeldBody
@@ -68,8 +69,9 @@ def self_test(settings: Settings) -> Iterator[Check]:
         )
     if not settings.sources:
         yield Check("sources", ok=False, detail="none configured", remedy="add [[sources]] to classroom.toml")
+    told = feeds_of_box(settings.root)
     with ThreadPoolExecutor(MAX_TRIALS) as trials:  # each waits for a process of its own
-        yield from trials.map(_source, settings.sources)
+        yield from trials.map(lambda source: _source(source, told.get(source.id)), settings.sources)
 
 
 def _attempt(name: str, check: Callable[[], str], otherwise: str) -> Check:
@@ -110,11 +112,37 @@ def _store(settings: Settings) -> str:
     return f"{settings.named_store.url}: stores and gives back"
 
 
-def _source(source: SourceSettings) -> Check:
+def _source(source: SourceSettings, told: Feed | None) -> Check:
+    """Tried, unless the box that is running has it open and says what it is like."""
     name = f"source {source.id}"
+    known = _as_told(name, told) if told is not None else None
+    if known is not None:
+        return known
     try:
         return Check(name, ok=True, detail=check_feed(source.spec()) + (_UNUSED if source.substream else ""))
     except FlawedFeedError as error:
         return Check(name, ok=False, detail=str(error), remedy=FLAW_REMEDIES[error.flaw])
     except MediaError as error:
         return Check(name, ok=False, detail=str(error), remedy=remedy(source.uri, error.fault))
+
+
+def _as_told(name: str, feed: Feed) -> Check | None:
+    """What the running box knows of a feed; None where that is less than a trial would say."""
+    if feed["state"] == "recording":
+        words = "is being recorded"
+    elif feed["state"] == "standby" and feed["tested_s"] is not None:
+        words = ", ".join(_measured(feed))
+    else:
+        return None
+    for flaw in feed["flaws"]:
+        return Check(
+            name, ok=False, detail=f"{words}; {FLAW_WORDS.get(flaw, flaw)}", remedy=FLAW_REMEDIES.get(flaw, "")
+        )
+    return Check(name, ok=True, detail=f"{words}, says the recorder that is running")
+
+
+def _measured(feed: Feed) -> Iterator[str]:
+    if feed["width"]:
+        yield f"{feed['width']}x{feed['height']}, {feed['fps']:.0f} fps"
+    if feed["rms_db"] is not None:
+        yield f"sound of {feed['rms_db']:.0f} dB"

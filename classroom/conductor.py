@@ -33,7 +33,7 @@ from lesson.glance import LessonEntry
 from lesson.lifecycle import stop_lesson
 from lesson.phase import Phase
 from lesson.records import JobEnded, JobStarted, encode_line
-from process.bulletin import BulletinWriter, Wishes
+from process.bulletin import BulletinWriter, LookRequests
 from process.fork_launcher import best_launcher
 from process.job import Job
 from process.launcher import Launcher
@@ -66,9 +66,9 @@ class Conductor:
     def __init__(self, settings: Settings, *, launcher: Launcher | None = None, clock: Clock | None = None) -> None:
         self._settings = settings
         self._log = structlog.get_logger()
-        self._root_lock = RootLock(settings.root)
+        self._root_lock = RootLock(settings.root, settings.url)
         self._root_trouble: str | None = None
-        self._bulletin, self._wishes = BulletinWriter(), Wishes()
+        self._bulletin, self._requests = BulletinWriter(), LookRequests()
         self._take_root()
         self._clock = clock or Clock()
         self._launcher = launcher or best_launcher(PRELOAD)
@@ -103,7 +103,7 @@ class Conductor:
                     for lesson_id in list(self._runs):
                         self._advance_safely(lesson_id)
                 self._own.reconcile(self._own_jobs())  # after the recording, which comes first
-                asked_ns = self._wishes.look_asked_ns()
+                asked_ns = self._requests.look_asked_ns()
                 self._standby.reconcile(self._clock.now(), resting=self._records(), asked_ns=asked_ns)
                 self._box.flush()
                 self._box.settle(self._faults(), over=self._is_over())
@@ -117,7 +117,7 @@ class Conductor:
             self._launcher.close()
             self._root_lock.close()
             self._bulletin.close()
-            self._wishes.close()
+            self._requests.close()
 
     def _go_on(self) -> None:
         """Say that this loop goes round, and what is wrong, where no disk is needed for it."""
@@ -129,7 +129,7 @@ class Conductor:
             bulletin=self._bulletin.path,
             identity=self._root_lock.identity,
             looks=self._standby.looks,
-            wishes=self._wishes.path,
+            look_requests=self._requests.path,
         )
         return web_job(self._settings, told)
 

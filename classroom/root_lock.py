@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from lesson.durable import make_folder
@@ -12,11 +13,15 @@ from process.disk import LOCK, DiskGoneError, RootIdentity, demand_same, identit
 
 
 class RootLock:
-    """Keeps other boxes from a root. `identity`: the root as it was when it was first locked."""
+    """Keeps other boxes from a root. `identity`: the root as it was when it was first locked.
 
-    def __init__(self, root: Path) -> None:
+    `url`: where this box can be asked; it stands in the locked file.
+    """
+
+    def __init__(self, root: Path, url: str = "") -> None:
         self.identity: RootIdentity | None = None
         self._root = root
+        self._url = url
         self._fd = -1
 
     def take(self) -> None:
@@ -45,9 +50,17 @@ class RootLock:
                 f"{self._root}: another classreel serves these lessons: end it, or set another root"
             ) from error
         self._fd = lock
+        self._write(self._url)
         self.identity = identity_of(self._root)
+
+    def _write(self, text: str) -> None:
+        """Of use, and no more: a disk that takes nothing must not keep the box from its root."""
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, text.encode(), 0)
 
     def close(self) -> None:
         if self._fd >= 0:
+            self._write("")
             os.close(self._fd)
             self._fd = -1

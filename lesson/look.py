@@ -17,11 +17,13 @@ from lesson.time import NANOSECONDS_PER_SECOND
 class Look:
     """One look at `at_ns` (CLOCK_MONOTONIC), with what seemed wrong in it (`lesson.signal.Flaw`), lasting or not.
 
+    `well_ns`: the newest one in which nothing did, 0 for none: somebody who walks past a lens is no flaw.
     `fps`: pictures a second, measured; 0 without a picture. `peak_db`, `rms_db`: of the sound, below full scale; None
     without sound. `jpeg`: a small picture, only where somebody asked for it.
     """
 
     at_ns: int
+    well_ns: int = 0
     flaws: tuple[str, ...] = ()
     width: int = 0
     height: int = 0
@@ -33,6 +35,10 @@ class Look:
     def age_s(self, now_ns: int) -> float:
         """Seconds since then; `now_ns`: CLOCK_MONOTONIC."""
         return max(0.0, (now_ns - self.at_ns) / NANOSECONDS_PER_SECOND)
+
+    def was_well(self, now_ns: int, within_s: float) -> bool:
+        """Whether nothing seemed wrong at some time within so many seconds."""
+        return self.well_ns > 0 and now_ns - self.well_ns <= within_s * NANOSECONDS_PER_SECOND
 
 
 def look_lines(look: Look | None) -> list[bytes]:

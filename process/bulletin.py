@@ -91,7 +91,7 @@ class BulletinReader:
             os.close(self._fd)
 
 
-class Wishes:
+class LookRequests:
     """What the pages ask of the conductor, in memory that it makes and reads and they write."""
 
     def __init__(self) -> None:
@@ -108,10 +108,10 @@ class Wishes:
         self._memory.close()
 
 
-def ask_for_look(wishes: BulletinWriter) -> int:
+def ask_for_look(look_requests: BulletinWriter) -> int:
     """Say that somebody wants to see now what the feeds deliver; when that is (CLOCK_MONOTONIC, ns)."""
     now_ns = time.monotonic_ns()
-    wishes.write([b"%d\n" % now_ns])
+    look_requests.write([b"%d\n" % now_ns])
     return now_ns
 
 

@@ -18,7 +18,7 @@ from lesson.box import Fault, standing_by
 from lesson.clock import Moment
 from lesson.look import Look, look_lines
 from lesson.records import FaultRaised, encode_line
-from process.bulletin import BulletinWriter, Wishes
+from process.bulletin import BulletinWriter, LookRequests
 from tests.kit.room import template
 from tests.kit.web import serving
 
@@ -33,12 +33,13 @@ class Feeds:
 
     client: httpx.Client
     looks: dict[str, BulletinWriter]
-    wishes: Wishes
+    look_requests: LookRequests
     bulletin: BulletinWriter
 
     def look(self, source: str, *, age_s: float = 0.0, **more: object) -> None:
         at_ns = time.monotonic_ns() - round(age_s * 1e9)
-        self.looks[source].write(look_lines(Look(at_ns=at_ns, **more)))  # type: ignore[arg-type]
+        well_ns = 0 if more.get("flaws") else at_ns
+        self.looks[source].write(look_lines(Look(at_ns=at_ns, well_ns=well_ns, **more)))  # type: ignore[arg-type]
 
     def all_well(self) -> None:
         self.look("teacher", width=1920, height=1080, fps=25.0)
@@ -64,13 +65,17 @@ def feeds(root: Path) -> Iterator[Feeds]:
 @contextmanager
 def room(root: Path, **more: object) -> Iterator[Feeds]:
     """A box whose teacher's camera and microphone can stand by."""
-    looks, wishes, bulletin = {name: BulletinWriter() for name in ("teacher", "mic")}, Wishes(), BulletinWriter()
+    looks, look_requests, bulletin = (
+        {name: BulletinWriter() for name in ("teacher", "mic")},
+        LookRequests(),
+        BulletinWriter(),
+    )
     paths = {name: one.path for name, one in looks.items() if one.path}
-    told = Conducted(bulletin=bulletin.path, looks=paths, wishes=wishes.path)
+    told = Conducted(bulletin=bulletin.path, looks=paths, look_requests=look_requests.path)
     able = replace(template(), able=("teacher", "mic"), **more)  # type: ignore[arg-type]
     with serving(create_app(root, able, conductor=told)) as url, httpx.Client(base_url=url, timeout=20) as client:
-        yield Feeds(client, looks, wishes, bulletin)
-    for memory in (*looks.values(), wishes, bulletin):
+        yield Feeds(client, looks, look_requests, bulletin)
+    for memory in (*looks.values(), look_requests, bulletin):
         memory.close()
 
 
@@ -136,7 +141,7 @@ def test_a_press_asks_for_a_look_and_shows_pictures(feeds: Feeds) -> None:
     assert feeds.client.get("/feeds/teacher.jpg").status_code == 404, "nobody asked here"
     pressed = feeds.client.post("/test", headers=FORM)
     assert (pressed.status_code, pressed.headers["location"]) == (303, "/")
-    assert time.monotonic_ns() - feeds.wishes.look_asked_ns() < 20e9
+    assert time.monotonic_ns() - feeds.look_requests.look_asked_ns() < 20e9
     picture = feeds.client.get("/feeds/teacher.jpg")
     assert picture.content == JPEG
     assert picture.headers["cache-control"] == "no-store"
@@ -164,4 +169,4 @@ def test_where_nothing_can_stand_by_that_is_said_and_the_room_is_ready(client: h
 def test_another_page_cannot_press(feeds: Feeds) -> None:
     answer = feeds.client.post("/test", headers={**FORM, "Origin": "http://evil.example"})
     assert answer.status_code == 403
-    assert feeds.wishes.look_asked_ns() == 0
+    assert feeds.look_requests.look_asked_ns() == 0

@@ -102,8 +102,11 @@ def test_faults_of_a_source_whose_name_begins_like_anothers_are_not_its_own() ->
 
 
 def looked(age_s: float, flaws: tuple[str, ...] = ()) -> Look:
-    """A look that is so old at second 100."""
-    return Look(at_ns=moment(100 - age_s).monotonic_ns, flaws=flaws, width=1920, height=1080, fps=25.0, rms_db=-30.0)
+    """A look that is so old at second 100; the first one ever."""
+    at_ns = moment(100 - age_s).monotonic_ns
+    return Look(
+        at_ns=at_ns, well_ns=0 if flaws else at_ns, flaws=flaws, width=1920, height=1080, fps=25.0, rms_db=-30.0
+    )
 
 
 @pytest.mark.parametrize("able", [{"teacher", "mic"}, {"mic"}, set()])
@@ -118,6 +121,9 @@ def test_a_room_is_ready_only_while_every_source_that_can_be_was_looked_at_latel
     known = look is not None and look.age_s(moment(100).monotonic_ns) <= TESTED_S and not look.flaws
     assert health.untested == ("teacher" in able and not known)
     assert health.status is RoomStatus.IDLE, "what only seems wrong is no trouble yet"
+    if look is not None and look.flaws:  # what was well a moment ago is not unknown now
+        room.looks["teacher"] = replace(look, well_ns=moment(50).monotonic_ns)  # type: ignore[index]
+        assert not idle_health(room, moment(100)).untested
     teacher = health.sources[0]
     assert teacher.rests == ("teacher" in able and not standing)
     assert (teacher.look is None) == (look is None or look.age_s(moment(100).monotonic_ns) > TESTED_S)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from benchmarks.journals import epochs, segments
-from benchmarks.outside import Source, stage_pids
+from benchmarks.outside import Source, command, stage_pids
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, ticks_from_pts
@@ -174,3 +178,55 @@ def _is(pid: int, *words: str) -> bool:
     except OSError:
         return False
     return all(word in said for word in words)
+
+
+def standing(box: Box) -> list[int]:
+    """The processes that keep feeds open."""
+    pids = box.running.group()
+    return [pid for pid in pids if b"-m\0capture.standby\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def checked(box: Box) -> dict[str, dict[str, Any]]:
+    """What `classreel check` says of each source."""
+    done = subprocess.run(
+        command("check", "--config", box.config, "--json"), capture_output=True, text=True, timeout=120, check=False
+    )
+    found = json.loads(done.stdout)["checks"]
+    return {one["name"].removeprefix("source "): one for one in found if one["name"].startswith("source ")}
+
+
+def test_page_health_and_check_say_the_same_of_a_device_that_can_be_opened_once_only(
+    box: Box, camera: RtspCamera
+) -> None:
+    held(box, camera, 1)
+    wait_until(lambda: box.health()["tested"], 30, what="every feed was looked at")
+    plays = camera.plays
+    found = checked(box)
+    assert found["teacher"]["ok"], found
+    assert found["teacher"]["detail"].startswith("384x208, 25 fps")
+    assert found["mic"]["ok"], found
+    assert "dB" in found["mic"]["detail"]
+    assert camera.plays == plays, "nobody opened it a second time"
+    picture = box.get("/feeds/teacher.jpg")
+    assert picture.status == 200, "check is a press on the button for the test"
+    assert cv2.imdecode(np.frombuffer(picture.body, np.uint8), cv2.IMREAD_COLOR) is not None
+    camera.stop()
+    wait_until(
+        lambda: box.source_health("teacher")["state"] == "lost", SEEN_WITHIN_S + 10, what="it is said to be away"
+    )
+    found = checked(box)
+    assert not found["teacher"]["ok"], found
+    assert found["teacher"]["remedy"]
+    assert found["mic"]["ok"], found
+
+
+def test_feeds_that_rest_are_opened_for_a_test_and_closed_after_it(tmp_path: Path, camera: RtspCamera) -> None:
+    teacher = Source("teacher", camera.url, required=True)
+    with Box(tmp_path, (teacher, MIC), more="[capture]\nstandby = false\n") as box:
+        assert box.health()["tested"] is False
+        assert camera.plays == 0
+        assert box.post("/test").status == 202
+        wait_until(lambda: box.health()["tested"], 30, what=f"every feed was looked at: {box.said}")
+        wait_until(lambda: box.health()["tested"] is False, 180, what="a minute later nobody knows any more")
+        wait_until(lambda: not standing(box), 30, what="they rest again")
+        assert box.health()["faults"] == []

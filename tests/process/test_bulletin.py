@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from process.bulletin import _HEAD, BulletinReader, BulletinWriter, Wishes, ask_for_look
+from process.bulletin import _HEAD, BulletinReader, BulletinWriter, LookRequests, ask_for_look
 from tests.kit.programme import environment
 from tests.kit.waiting import wait_until
 
@@ -78,10 +78,10 @@ def test_who_writes_where_nobody_reads_any_more_does_no_harm(tmp_path: Path) -> 
 
 
 def test_a_wish_is_known_to_whoever_made_its_memory() -> None:
-    wishes = Wishes()
-    assert wishes.path is not None
-    assert wishes.look_asked_ns() == 0
-    first = ask_for_look(BulletinWriter(wishes.path))
-    assert wishes.look_asked_ns() == first
-    assert ask_for_look(BulletinWriter(wishes.path)) == wishes.look_asked_ns() > first
-    wishes.close()
+    look_requests = LookRequests()
+    assert look_requests.path is not None
+    assert look_requests.look_asked_ns() == 0
+    first = ask_for_look(BulletinWriter(look_requests.path))
+    assert look_requests.look_asked_ns() == first
+    assert ask_for_look(BulletinWriter(look_requests.path)) == look_requests.look_asked_ns() > first
+    look_requests.close()
