@@ -14,13 +14,15 @@ from pathlib import Path
 
 import structlog
 
-from capture.connection import Connection
+from capture.connection import Connection, Ending, Outcome
+from capture.losses import loss_code
 from capture.orders import Order, orders_in
 from capture.session import record_source
 from capture.settings import SourceSettings
 from capture.standing_look import StandingLook
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder
+from lesson.loss import Loss
 from lesson.model import Kind, Role, SourceSpec
 from lesson.signal import FLAW_WORDS, Flaw
 from lesson.time import NANOSECONDS_PER_SECOND
@@ -55,7 +57,7 @@ class StandingBy:
         self._backoff = Backoff(longest_s=5.0, held_s=30.0)
         self._kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
         self._delivered = time.monotonic()
-        self._why = "delivers nothing"
+        self._why, self._code = "delivers nothing", ""
         self._complained: str | None = None
         self._look = StandingLook(spec.role, time.monotonic())
         self._flaws: frozenset[Flaw] = frozenset()
@@ -73,7 +75,8 @@ class StandingBy:
                 return order, connection
             if not connection.close():
                 raise SystemExit(EXIT_RETRY)  # libav hangs: only a new process can help
-            order = self._rest(self._backoff.pause_s(connection.delivered_s))
+            waited = self._code == Loss.NOT_SENT  # which is pause enough
+            order = self._rest(0 if waited else self._backoff.pause_s(connection.delivered_s))
             if order is not None:
                 return order, None
 
@@ -83,12 +86,9 @@ class StandingBy:
             try:
                 lost = connection.hold()
             except ClassreelError as error:  # a credential that is missing, a file that is none
-                lost = str(error)
+                lost = Outcome(Ending.LOST, str(error), loss_code(error))
             if lost is not None:
-                _log.warning("feed_lost", error=lost)
-                self._why = lost
-                self._look.forget(time.monotonic())
-                self._say(0)
+                self._lose(lost)
                 return None
             self._look_at(connection)
             heard_ns = connection.heard.get(self._kind, 0)
@@ -99,6 +99,13 @@ class StandingBy:
             time.sleep(POLL_S)
         connection.begin_at(order.since_ns)
         return order
+
+    def _lose(self, lost: Outcome) -> None:
+        if (lost.code, lost.reason) != (self._code, self._why) or lost.code != Loss.NOT_SENT:
+            _log.warning("feed_lost", error=lost.reason)  # what nobody sends all day is no news each time
+        self._code, self._why = lost.code, lost.reason
+        self._look.forget(time.monotonic())
+        self._say(0)
 
     def _rest(self, pause_s: float) -> Order | None:
         end = time.monotonic() + pause_s
@@ -140,6 +147,8 @@ class StandingBy:
                 recovered()
                 self._complained = None
             return
+        if self._code == Loss.NOT_SENT and heard_ns == 0 and not self._spec.required:
+            return  # it may be sent, and need not be
         reason = self._why if heard_ns == 0 else f"no {self._kind} for {now - self._delivered:.0f} s"
         if self._complained is None or (heard_ns == 0 and reason != self._complained):
             self._complained = reason

@@ -16,6 +16,7 @@ from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError, MediaError, StoreError
 from lesson.signal import FLAW_REMEDIES
+from lesson.source_fault import SourceFault
 from lesson.store_fault import StoreFault
 from process.disk import space_for
 from publish.body import HeldBody
@@ -117,4 +118,5 @@ def _source(source: SourceSettings) -> Check:
     except FlawedFeedError as error:
         return Check(name, ok=False, detail=str(error), remedy=FLAW_REMEDIES[error.flaw])
     except MediaError as error:
-        return Check(name, ok=False, detail=str(error), remedy=remedy(source.uri, error.fault))
+        unneeded = error.fault is SourceFault.NOT_SENT and not source.required  # it listens, and that is all it can do
+        return Check(name, ok=unneeded, detail=str(error), remedy=remedy(source.uri, error.fault))

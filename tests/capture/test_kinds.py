@@ -15,6 +15,7 @@ from capture.kinds import KINDS, parse_source, remedy
 from capture.kinds.alsa import SoundCard
 from capture.kinds.file import MediaFile, file_uri, imported_file
 from capture.kinds.kind import Login, Source
+from capture.kinds.push import PushedStream
 from capture.kinds.rtsp import NetworkCamera
 from capture.kinds.test import SimulatedSource
 from capture.kinds.v4l2 import UsbCamera
@@ -34,6 +35,9 @@ EXAMPLES = {
     "alsa:hw:1,0?rate=44100&channels=2": SoundCard("hw:1,0", 44_100, 2),
     "x11::0": Screen(":0"),
     "x11::0.0+10,20?size=641x361": Screen(":0.0+10,20", (640, 360)),
+    "push:0.0.0.0/screen": PushedStream("0.0.0.0", 1935, "screen"),
+    "push:10.0.0.2:1940/pc-1": PushedStream("10.0.0.2", 1940, "pc-1"),
+    "push:[fd00::2]:1940/pc": PushedStream("fd00::2", 1940, "pc"),
     "file:/a/b.mp4": MediaFile(Path("/a/b.mp4")),
     "file:///a/b.mp4": MediaFile(Path("/a/b.mp4")),
     "file:/a b/课.mp4?loop": MediaFile(Path("/a b/课.mp4"), loop=True),
@@ -75,7 +79,13 @@ def test_files_that_older_versions_imported_are_still_found() -> None:
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
-        ("push:", "not there yet"),
+        ("push:", "write push:HOST[:PORT]/NAME"),
+        ("push:screen/screen", "HOST is 0.0.0.0"),
+        ("push:0.0.0.0", "NAME, after the slash"),
+        ("push:0.0.0.0/a/b", "NAME, after the slash"),
+        ("push:0.0.0.0:0/screen", "no port 0"),
+        ("push:0.0.0.0:99999/screen", "write push:"),
+        ("push:0.0.0.0/screen?key=1", "knows no option"),
         ("http://host/x", "no such kind of source; there is rtsp://HOST/PATH, v4l2:/dev/videoN"),
         ("/a/b.mp4", "no such kind of source"),
         ("test:teachr", "no such scene"),
