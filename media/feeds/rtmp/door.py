@@ -81,7 +81,6 @@ class Door:
     """
 
     def __init__(self, host: str, port: int, name: str, key: str) -> None:
-        self.label = f"push {f'[{host}]' if ':' in host else host}:{port}/{name}"
         self._name, self._key = name, key
         self._changed = threading.Condition()
         self._asked: Sender | None = None
@@ -90,8 +89,11 @@ class Door:
         self._said: dict[str, float] = {}
         self._selector = selectors.DefaultSelector()
         self._knocking: list[Sender] = []
-        with _listen_errors(self.label):
+        where = f"[{host}]" if ":" in host else host
+        with _listen_errors(f"push {where}:{port}/{name}"):
             self._socket = _bound(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self.label = f"push {where}:{self.port}/{name}"
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._socket, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -119,6 +121,12 @@ class Door:
         sender.talk.grant()
         sender.say()
         return sender
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits to be let in."""
+        with self._changed:
+            return self._waits()
 
     def close(self) -> None:
         """Listen no more, and hang up on all but who sends."""
