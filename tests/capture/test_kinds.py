@@ -148,6 +148,23 @@ def test_a_remedy_is_of_its_kind() -> None:
     assert "no such file" in absent["file"]
 
 
+PUSHED = "push:127.0.0.1:1940/screen"
+
+
+def test_a_pushed_stream_is_opened_with_a_key_only() -> None:
+    with pytest.raises(CredentialMissingError, match="source screen: name in password_env the variable"):
+        parse_source(PUSHED).open(Login("screen"))
+
+
+@pytest.mark.parametrize("key", ["", "short", "with a space", "with\ta-tab"])
+def test_a_key_that_is_none_is_said_and_not_shown(key: str) -> None:
+    variable = "SCREEN_KEY"
+    login = Login("screen", password_env=variable, environ={variable: key})
+    with pytest.raises(ConfigError, match="the stream key in SCREEN_KEY must have 8 signs at least") as caught:
+        parse_source(PUSHED).open(login)
+    assert not key or key not in str(caught.value)
+
+
 def test_reading_addresses_loads_no_media_library() -> None:
     code = "import sys, capture.kinds; print(*({'av', 'cv2', 'numpy'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
