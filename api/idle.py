@@ -9,8 +9,9 @@ from api.health import BLOCKING, RoomHealth, RoomStatus, SourceHealth, SourceSta
 from lesson.box import Fault, standing_by
 from lesson.clock import Moment
 from lesson.look import Look
-from lesson.model import SourceSpec
+from lesson.model import Kind, Role, SourceSpec
 from lesson.records import FaultRaised
+from lesson.signal import FLAW_KINDS
 from lesson.source_state import SourceState
 from process.logs import redacted
 
@@ -29,6 +30,10 @@ class IdleRoom:
     able: Set[str] = frozenset()
     standing: Set[str] = frozenset()
     looks: Mapping[str, Look] = field(default_factory=dict)
+
+    def hears(self, spec: SourceSpec) -> bool:
+        """Whether its sound is wanted: that of a camera only in a room without a microphone."""
+        return spec.role is Role.MIC or all(other.role is not Role.MIC for other in self.sources)
 
 
 def idle_health(room: IdleRoom, now: Moment, faults: Iterable[FaultRaised] = ()) -> RoomHealth:
@@ -59,8 +64,9 @@ def _between_lessons(spec: SourceSpec, room: IdleRoom, now: Moment, faults: Iter
     for fault in faults:
         if fault.code == Fault.CAPTURE_FAILS and fault.about == name:
             return replace(found, state=SourceStatus.LOST, reason=redacted(fault.detail))
-        if fault.code == Fault.SOURCE_FLAWED and fault.about.startswith(f"{name}/"):
-            found = replace(found, flaws=(*found.flaws, fault.about.removeprefix(f"{name}/")), measured=True)
+        flaw = fault.about.removeprefix(f"{name}/") if fault.code == Fault.SOURCE_FLAWED else fault.about
+        if flaw != fault.about and (room.hears(spec) or FLAW_KINDS.get(flaw) is not Kind.AUDIO):
+            found = replace(found, flaws=(*found.flaws, flaw), measured=True)
     look = room.looks.get(spec.id)
     age_s = look.age_s(now.monotonic_ns) if look else None
     if look is None or age_s is None or age_s > TESTED_S:

@@ -101,13 +101,16 @@ def _tone(health: SourceHealth) -> str:
         return "bad"
     if health.flaws or health.unchecked:
         return "fair"
-    return "good" if health.look is not None and not health.untested else _TONE[health.state]
+    well = health.look is not None and not health.untested and not health.look.waits
+    return "good" if well else _TONE[health.state]
 
 
 def _says(health: SourceHealth) -> str:
     """Why it is lost where that is known: a refused password is not "no signal"."""
     if health.rests:
         return RESTS
+    if health.look is not None and health.look.waits:
+        return loss_words(Loss.NOT_SENT)
     if health.state is SourceStatus.LOST and health.code and health.code != Loss.UNKNOWN:
         return loss_words(health.code)
     return SOURCE_STATUSES[health.state]

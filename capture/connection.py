@@ -26,6 +26,7 @@ from lesson.journal import JournalReader
 from lesson.loss import Loss
 from lesson.model import Kind, SourceSpec
 from lesson.records import Stop
+from lesson.time import NANOSECONDS_PER_SECOND
 from media.feeds.packets import Feed, FeedPacket
 from process.beat import beat
 
@@ -117,14 +118,14 @@ class Connection:
         self._spare.close()
         return self._reader.close(CLOSE_PATIENCE_S)
 
-    def hold(self) -> str | None:
-        """Before `run`: take what came, and keep the newest of it in memory; why the feed is lost, if it is.
+    def hold(self) -> Outcome | None:
+        """Before `run`: take what came, and keep the newest of it in memory; how it ended, if the feed is lost.
 
         Raises `ClassreelError` where trying again soon does not help.
         """
         for event in self._reader.next_events(0):
             if isinstance(event, Ended):
-                return self._ended(event.error).reason
+                return self._ended(event.error)
             if isinstance(event, Opened):
                 self._feed = event.feed
                 self._watch = Presence(event.feed.expected, event.feed.stall_s, time.monotonic_ns())
@@ -132,9 +133,16 @@ class Connection:
                 self._began = self._began or time.monotonic()
                 self._pre_roll.add(event)
         if self._feed is None:
-            return "does not answer" if time.monotonic() > self._deadline else None
+            return self._unanswered()
         lost = self._watch.look(self._reader.heard, time.monotonic_ns()) if self._watch else None
-        return lost if isinstance(lost, str) else None
+        return Outcome(Ending.LOST, lost, Loss.STALLED) if isinstance(lost, str) else None
+
+    def unheard_s(self, kind: Kind) -> float:
+        """For how long nothing has come of a stream that the feed announced; 0 for one that it did not."""
+        if self._feed is None or self._began is None or kind not in self._feed.expected:
+            return 0.0
+        heard_ns: int = self._reader.heard.get(kind, 0)
+        return time.monotonic() - max(heard_ns / NANOSECONDS_PER_SECOND, self._began)
 
     def usable(self, kind: Kind) -> bool:
         """Whether a lesson could begin with what is held of this kind."""
@@ -209,10 +217,13 @@ class Connection:
 
     def _silence(self) -> Outcome | None:
         if self._intake is None:
-            late = time.monotonic() > self._deadline
-            return Outcome(Ending.LOST, "does not answer", Loss.NO_SIGNAL) if late else None
+            return self._unanswered()
         silence = self._intake.look(self._reader.heard)
         return Outcome(Ending.LOST, silence, Loss.STALLED) if silence else None
+
+    def _unanswered(self) -> Outcome | None:
+        late = time.monotonic() > self._deadline
+        return Outcome(Ending.LOST, "does not answer", Loss.NO_SIGNAL) if late else None
 
     def _look_for_what_is_away(self) -> None:
         """Let a second connection take over from this one, if it has streams that this one lacks."""

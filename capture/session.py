@@ -27,6 +27,7 @@ from lesson.errors import (
 )
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
+from lesson.loss import Loss
 from lesson.model import SourceSpec
 from lesson.source_state import SourceState
 from process.backoff import Backoff
@@ -70,6 +71,7 @@ class _Session:
         self._wishes = Wishes(folder, may_stop=not spec.imported)
         self._backoff = Backoff(longest_s=5.0, held_s=30.0)
         self._said: set[str] = set()
+        self._waited = False  # for a sender, which is pause enough before the next attempt
         self._parts = [replace(spec, uri=uri, parts=()) for uri in spec.parts] or [spec]
         self._part = 0
 
@@ -123,7 +125,7 @@ class _Session:
                 _log.warning("feed_hung", error=f"it did not close within {CLOSE_PATIENCE_S:g} s")
         if again and hung:
             raise SystemExit(EXIT_RETRY)
-        if again and not self._spec.imported:
+        if again and not self._spec.imported and not self._waited:
             self._rest(self._backoff.pause_s(connection.delivered_s))
         return again
 
@@ -169,10 +171,13 @@ class _Session:
     def _lost(self, outcome: Outcome) -> bool:
         if self._recorder.recording:
             self._said.clear()
-        if outcome.code not in self._said:  # each reason once an outage, not once more for every failed attempt
+        said = outcome.code in self._said
+        if not said:  # each reason once an outage, not once more for every failed attempt
             self._said.add(outcome.code)
             self._recorder.lost(outcome.reason, outcome.code)
-        _log.warning("source_lost", error=outcome.reason, code=str(outcome.code))
+        self._waited = outcome.code == Loss.NOT_SENT
+        if not (said and self._waited):  # what nobody sends all lesson long is no news each time
+            _log.warning("source_lost", error=outcome.reason, code=str(outcome.code))
         if not self._spec.imported or self._next_part():
             return True
         self._recorder.finished()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from capture.kinds import parse_source, rtsp, source_kind
+from capture.kinds import missing_password, parse_source, rtsp, source_kind
 from lesson.errors import ConfigError
 from lesson.folder import is_name
 from lesson.hours import parse_hours
@@ -44,9 +44,17 @@ class SourceSettings(Section):
     role: Role
     uri: Annotated[str, AfterValidator(_uri)]
     user_env: str | None = None
-    password_env: str | None = None
+    password_env: str | None = Field(default=None, validate_default=True)
     substream: Annotated[str, AfterValidator(_substream)] | None = None
     required: bool = False
+
+    @field_validator("password_env")
+    @classmethod
+    def _needed(cls, name: str | None, others: ValidationInfo) -> str | None:
+        missing = "" if name else missing_password(others.data.get("uri", ""))
+        if missing:
+            raise ValueError(missing)
+        return name
 
     def spec(self) -> SourceSpec:
         return SourceSpec(**self.model_dump())

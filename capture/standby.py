@@ -16,14 +16,16 @@ from pathlib import Path
 
 import structlog
 
-from capture.connection import Connection
+from capture.connection import Connection, Ending, Outcome
+from capture.losses import loss_code
 from capture.orders import Order, asked_in, orders_in
 from capture.session import record_source
 from capture.settings import SourceSettings
 from capture.standing_look import StandingLook
 from lesson.errors import ClassreelError
 from lesson.folder import LessonFolder
-from lesson.look import look_lines
+from lesson.look import Look, look_lines
+from lesson.loss import Loss
 from lesson.model import Kind, Role, SourceSpec
 from lesson.signal import FLAW_WORDS, Flaw
 from lesson.time import NANOSECONDS_PER_SECOND
@@ -59,10 +61,11 @@ class StandingBy:
         self._backoff = Backoff(longest_s=5.0, held_s=30.0)
         self._kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
         self._delivered = time.monotonic()
-        self._why = "delivers nothing"
+        self._why, self._code = "delivers nothing", ""
         self._complained: str | None = None
         self._look = StandingLook(spec.role, time.monotonic())
         self._flaws: frozenset[Flaw] = frozenset()
+        self._voiceless = False
 
     def wait(self) -> tuple[Order, Connection | None]:
         """The order, and the connection that holds what the lesson begins with, where the feed is there."""
@@ -77,7 +80,8 @@ class StandingBy:
                 return order, connection
             if not connection.close():
                 raise SystemExit(EXIT_RETRY)  # libav hangs: only a new process can help
-            order = self._rest(self._backoff.pause_s(connection.delivered_s))
+            waited = self._code == Loss.NOT_SENT  # which is pause enough
+            order = self._rest(0 if waited else self._backoff.pause_s(connection.delivered_s))
             if order is not None:
                 return order, None
 
@@ -87,14 +91,12 @@ class StandingBy:
             try:
                 lost = connection.hold()
             except ClassreelError as error:  # a credential that is missing, a file that is none
-                lost = str(error)
+                lost = Outcome(Ending.LOST, str(error), loss_code(error))
             if lost is not None:
-                _log.warning("feed_lost", error=lost)
-                self._why = lost
-                self._look.forget(time.monotonic())
-                self._say(0)
+                self._lose(lost)
                 return None
             self._look_at(connection)
+            self._voiceless = connection.unheard_s(Kind.AUDIO) > PATIENCE_S and self._kind is not Kind.AUDIO
             heard_ns = connection.heard.get(self._kind, 0)
             if heard_ns and not connection.usable(self._kind):
                 self._wait_for_key()
@@ -103,6 +105,14 @@ class StandingBy:
             time.sleep(POLL_S)
         connection.begin_at(order.since_ns)
         return order
+
+    def _lose(self, lost: Outcome) -> None:
+        if (lost.code, lost.reason) != (self._code, self._why) or lost.code != Loss.NOT_SENT:
+            _log.warning("feed_lost", error=lost.reason)  # what nobody sends all day is no news each time
+        self._code, self._why = lost.code, lost.reason
+        self._look.forget(time.monotonic())
+        self._voiceless = False
+        self._say(0)
 
     def _rest(self, pause_s: float) -> Order | None:
         end = time.monotonic() + pause_s
@@ -127,6 +137,14 @@ class StandingBy:
             self._look.look(*held, now)
         self._look.hide(now)
 
+    def _waits(self, heard_ns: int) -> bool:
+        """Whether nobody sends it, and nobody needs to."""
+        return self._code == Loss.NOT_SENT and heard_ns == 0 and not self._spec.required
+
+    def _newest_look(self, heard_ns: int) -> Look | None:
+        now_ns = time.monotonic_ns()
+        return Look(at_ns=now_ns, well_ns=now_ns, waits=True) if self._waits(heard_ns) else self._look.newest
+
     def _wait_for_key(self) -> None:
         """Pictures come, and none that a decoder could begin with; cameras send one every 12 s at the latest."""
         if self._complained is None and time.monotonic() - self._delivered > KEY_PATIENCE_S:
@@ -135,12 +153,13 @@ class StandingBy:
 
     def _say(self, heard_ns: int) -> None:
         """Complain of flaws, and of a feed (or what it is there for) that has been away for long, until it is back."""
-        for flaw in self._look.flaws - self._flaws:
+        flaws = self._look.flaws | ({Flaw.SILENT} if self._voiceless else frozenset())
+        for flaw in flaws - self._flaws:
             complain(FLAW_WORDS[flaw], about=flaw)
-        for flaw in self._flaws - self._look.flaws:
+        for flaw in self._flaws - flaws:
             recovered(about=flaw)
-        self._flaws = self._look.flaws
-        self._looks.write(look_lines(self._look.newest))
+        self._flaws = flaws
+        self._looks.write(look_lines(self._newest_look(heard_ns)))
         now = time.monotonic()
         self._delivered = max(self._delivered, heard_ns / NANOSECONDS_PER_SECOND)
         if now - self._delivered < PATIENCE_S:
@@ -148,6 +167,8 @@ class StandingBy:
                 recovered()
                 self._complained = None
             return
+        if self._waits(heard_ns):
+            return  # it may be sent, and need not be
         reason = self._why if heard_ns == 0 else f"no {self._kind} for {now - self._delivered:.0f} s"
         if self._complained is None or (heard_ns == 0 and reason != self._complained):
             self._complained = reason

@@ -16,7 +16,9 @@ from classroom.served import Feed, feeds_of_box
 from classroom.settings import Settings
 from lesson.durable import make_folder, write_atomic
 from lesson.errors import ClassreelError, MediaError, StoreError
+from lesson.model import Role
 from lesson.signal import FLAW_REMEDIES, FLAW_WORDS
+from lesson.source_fault import SourceFault
 from lesson.store_fault import StoreFault
 from process.disk import space_for
 from publish.body import HeldBody
@@ -71,7 +73,8 @@ def self_test(settings: Settings) -> Iterator[Check]:
         yield Check("sources", ok=False, detail="none configured", remedy="add [[sources]] to classroom.toml")
     told = feeds_of_box(settings.root)
     with ThreadPoolExecutor(MAX_TRIALS) as trials:  # each waits for a process of its own
-        yield from trials.map(lambda source: _source(source, told.get(source.id)), settings.sources)
+        voice = all(source.role is not Role.MIC for source in settings.sources)
+        yield from trials.map(lambda source: _source(source, told.get(source.id), voice=voice), settings.sources)
 
 
 def _attempt(name: str, check: Callable[[], str], otherwise: str) -> Check:
@@ -112,18 +115,21 @@ def _store(settings: Settings) -> str:
     return f"{settings.named_store.url}: stores and gives back"
 
 
-def _source(source: SourceSettings, told: Feed | None) -> Check:
-    """Tried, unless the box that is running has it open and says what it is like."""
+def _source(source: SourceSettings, told: Feed | None, *, voice: bool) -> Check:
+    """Tried, unless the box that is running has it open and says what it is like. `voice`: its sound is needed."""
     name = f"source {source.id}"
     known = _as_told(name, told) if told is not None else None
     if known is not None:
         return known
     try:
-        return Check(name, ok=True, detail=check_feed(source.spec()) + (_UNUSED if source.substream else ""))
+        return Check(
+            name, ok=True, detail=check_feed(source.spec(), voice=voice) + (_UNUSED if source.substream else "")
+        )
     except FlawedFeedError as error:
         return Check(name, ok=False, detail=str(error), remedy=FLAW_REMEDIES[error.flaw])
     except MediaError as error:
-        return Check(name, ok=False, detail=str(error), remedy=remedy(source.uri, error.fault))
+        unneeded = error.fault is SourceFault.NOT_SENT and not source.required  # it listens, and that is all it can do
+        return Check(name, ok=unneeded, detail=str(error), remedy=remedy(source.uri, error.fault))
 
 
 def _as_told(name: str, feed: Feed) -> Check | None:

@@ -33,11 +33,17 @@ class FlawedFeedError(MediaError):
         self.flaw = flaw
 
 
-def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, limit_s: float = TRIAL_LIMIT_S) -> str:
+def check_feed(
+    spec: SourceSpec,
+    *,
+    voice: bool = False,
+    environ: Mapping[str, str] | None = None,
+    limit_s: float = TRIAL_LIMIT_S,
+) -> str:
     """Open the feed for a few seconds; what its streams are, in words. `environ`: beside that of this process.
 
     Raises:
-        FlawedFeedError: what it is there for has a flaw.
+        FlawedFeedError: what it is there for has a flaw; with `voice` its sound is that, too.
         MediaError: it does not deliver, or not within `limit_s`; with the reason and its fault.
     """
     try:
@@ -59,10 +65,13 @@ def check_feed(spec: SourceSpec, *, environ: Mapping[str, str] | None = None, li
     if "error" in answer:
         raise MediaError(answer["error"], SourceFault(answer["fault"]))
     words = ", ".join(_words(stream) for stream in answer["streams"])
+    kinds = {Kind.AUDIO} if spec.role is Role.MIC else {Kind.VIDEO, *([Kind.AUDIO] if voice else [])}
+    unheard = [one for one in answer["streams"] if not one["packets"] and one["kind"] == Kind.AUDIO]
+    if unheard and Kind.AUDIO in kinds:
+        raise FlawedFeedError(words, Flaw.SILENT)
     if answer["flaws"] is None:
         return f"{words}; {NOT_LOOKED_AT}"
-    kind = Kind.AUDIO if spec.role is Role.MIC else Kind.VIDEO
-    told = (one for one in map(Flaw, answer["flaws"]) if FLAW_KINDS[one] is kind and PATIENCE[one] <= FEW_SEGMENTS)
+    told = (one for one in map(Flaw, answer["flaws"]) if FLAW_KINDS[one] in kinds and PATIENCE[one] <= FEW_SEGMENTS)
     flaw = next(told, None)
     if flaw is not None:
         raise FlawedFeedError(f"{words}; {FLAW_WORDS[flaw]}", flaw)

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from api.settings import PagesOfRoom, PagesSettings
+from capture.kinds import alone_at
 from capture.settings import CaptureSettings, SourceSettings
 from classroom import environment, rules
 from encode.settings import EncodeSettings
@@ -126,6 +127,7 @@ def compose(
         place, what = first_problem(error, Settings)
         raise ConfigError(f"{_origin(place, given, read, path)}: {what}") from error
     _refuse_double_ids(settings, path)
+    _refuse_double_places(settings, path)
     _refuse_files_in_the_way(settings.root, path)
     return settings
 
@@ -171,3 +173,15 @@ def _refuse_double_ids(settings: Settings, path: Path | None) -> None:
     for source_id in ids:
         if ids.count(source_id) > 1:
             raise ConfigError(f"{path or 'settings'}: sources: two sources have the id {source_id!r}")
+
+
+def _refuse_double_places(settings: Settings, path: Path | None) -> None:
+    """Sources are processes of their own: what one has for itself the other would wait for in vain."""
+    taken: dict[str, str] = {}
+    for source in settings.sources:
+        place = alone_at(source.uri)
+        if place is not None and place in taken:
+            both = f"{taken[place]!r} and {source.id!r}"
+            raise ConfigError(f"{path or 'settings'}: sources: {both} both want {place}: give each one of its own")
+        if place is not None:
+            taken[place] = source.id

@@ -19,7 +19,8 @@ class Look:
 
     `well_ns`: the newest one in which nothing did, 0 for none: somebody who walks past a lens is no flaw.
     `fps`: pictures a second, measured; 0 without a picture. `peak_db`, `rms_db`: of the sound, below full scale; None
-    without sound. `jpeg`: a small picture, only where somebody asked for it.
+    without sound. `waits`: nobody sends it, and nobody needs to. `jpeg`: a small picture, only where somebody asked for
+    it.
     """
 
     at_ns: int
@@ -30,6 +31,7 @@ class Look:
     fps: float = 0.0
     peak_db: float | None = None
     rms_db: float | None = None
+    waits: bool = False
     jpeg: bytes = b""
 
     def age_s(self, now_ns: int) -> float:

@@ -12,6 +12,7 @@ class Loss(StrEnum):
     """Why a stretch of a source, or a run of packets, is not in the lesson."""
 
     NO_SIGNAL = "no_signal"  # it cannot be reached, or gives nothing
+    NOT_SENT = "not_sent"  # it comes when somebody sends it, and nobody does
     REFUSED = "refused"  # it wants another user or password
     ENDED = "ended"  # the feed ended by itself
     STALLED = "stalled"  # connected, but nothing came any more
@@ -30,6 +31,7 @@ class Loss(StrEnum):
 
 _WORDS: dict[str, str] = {
     Loss.NO_SIGNAL: gettext_noop("no signal"),
+    Loss.NOT_SENT: gettext_noop("nobody sends"),
     Loss.REFUSED: gettext_noop("the device refused the user or password"),
     Loss.ENDED: gettext_noop("the feed ended"),
     Loss.STALLED: gettext_noop("nothing came any more"),

@@ -19,6 +19,7 @@ class SourceFault(StrEnum):
     BUSY = "busy"  # another program uses it
     NOT_PERMITTED = "not_permitted"  # the operating system keeps it from us
     NO_DRIVER = "no_driver"  # something that reads such sources is not installed
+    NOT_SENT = "not_sent"  # it comes when somebody sends it, and nobody does
     SILENT = "silent"  # open, but without pictures and sound
     HANGS = "hangs"  # neither opens nor fails
     UNUSABLE = "unusable"  # holds nothing that can be recorded

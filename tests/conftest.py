@@ -23,7 +23,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 SPREAD = {
-    *(f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk", "files")),
+    *(f"tests/capture/test_{name}.py" for name in ("rtsp", "live", "devices", "slow_disk", "files", "push")),
     *(f"tests/faults/test_{name}.py" for name in ("clocks", "disk", "hung", "refusals")),
     "tests/end_to_end/test_import.py",
 }

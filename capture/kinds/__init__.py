@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from capture.kinds import alsa, file, rtsp, test, v4l2, x11
+from capture.kinds import alsa, file, push, rtsp, test, v4l2, x11
 from capture.kinds.kind import Source, SourceKind
 from capture.kinds.remedies import EVERYWHERE
 from lesson.errors import ConfigError
 from lesson.source_fault import SourceFault
 from process.logs import redacted
 
-KINDS: tuple[SourceKind, ...] = (rtsp.KIND, v4l2.KIND, alsa.KIND, x11.KIND, file.KIND, test.KIND)
-_TO_COME = {"push": "receiving a pushed stream is not there yet"}
+KINDS: tuple[SourceKind, ...] = (rtsp.KIND, v4l2.KIND, alsa.KIND, x11.KIND, push.KIND, file.KIND, test.KIND)
 
 
 def source_kind(uri: str) -> SourceKind | None:
@@ -34,8 +33,9 @@ def parse_source(uri: str) -> Source:
         raise ConfigError(f"{redacted(uri)!r}: there is a control character in it")
     kind = source_kind(uri)
     if kind is None:
-        why = _TO_COME.get(uri.partition(":")[0], "no such kind of source")
-        raise ConfigError(f"{redacted(uri)}: {why}; there is {', '.join(kind.example for kind in KINDS)}")
+        raise ConfigError(
+            f"{redacted(uri)}: no such kind of source; there is {', '.join(kind.example for kind in KINDS)}"
+        )
     _refuse_credentials(uri)
     return kind.parse(uri)
 
@@ -44,6 +44,18 @@ def remedy(uri: str, fault: SourceFault) -> str:
     """What helps when the source at this address fails so."""
     kind = source_kind(uri)
     return (kind.remedies.get(fault) if kind else None) or EVERYWHERE[fault]
+
+
+def missing_password(uri: str) -> str:
+    """What is to be said of a source at this address that names no password; nothing if it may be so."""
+    kind = source_kind(uri)
+    return kind.needs_password if kind else ""
+
+
+def alone_at(uri: str) -> str | None:
+    """What of this machine a source at this address has for itself alone, in words."""
+    kind = source_kind(uri)
+    return kind.alone_at(uri) if kind and kind.alone_at else None
 
 
 def _refuse_credentials(uri: str) -> None:

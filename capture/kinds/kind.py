@@ -63,7 +63,8 @@ class SourceKind:
     `schemes`: what stands before the first colon of its addresses. `example`: an address with its variable parts in
     capitals. `parse`: reads a whole address; every option of it is looked at, so that none is found wrong only when
     class begins; raises `ConfigError`. `remedies`: what helps against a fault, where it is not what helps everywhere.
-    `stands_by`: whether it may be kept open between lessons.
+    `stands_by`: whether it may be kept open between lessons. `needs_password`: what is said where none is named, if it
+    cannot do without. `alone_at`: what of this machine a source at such an address has for itself, in words.
     """
 
     schemes: tuple[str, ...]
@@ -71,6 +72,8 @@ class SourceKind:
     parse: Callable[[str], Source]
     remedies: Mapping[SourceFault, str] = field(default_factory=dict)
     stands_by: bool = True
+    needs_password: str = ""
+    alone_at: Callable[[str], str] | None = None
 
 
 class Options:

@@ -20,6 +20,7 @@ EVERYWHERE: Mapping[SourceFault, str] = {
     SourceFault.BUSY: "another program uses it: close that, or find it with fuser -v",
     SourceFault.NOT_PERMITTED: "add the user of classreel to the groups video and audio",
     SourceFault.NO_DRIVER: "install what the line names",
+    SourceFault.NOT_SENT: "nobody sends: start the encoder, and give it this box's address",
     SourceFault.SILENT: "it connects but is silent: restart the device",
     SourceFault.HANGS: "unplug the device and plug it in again, or restart the box",
     SourceFault.UNUSABLE: "nothing in it can be recorded: choose another",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import av
 from av.audio.stream import AudioStream
@@ -48,9 +48,19 @@ def _rests() -> int:
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
+class ByteStream(Protocol):
+    """What is received by ourselves and read by libav."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """What libav is asked to open. `name` is what people are told; `url` may hold credentials and is never shown.
+
+    `stream`: what libav reads instead of `url`; the feed closes it.
 
     `timeless`: its own time stamps are wall clock, which may jump; everything lies where it arrived, encoded anew.
     `timeout_us`: silence after which libav gives up a read. `held_back`: codecs of which libav gives a picture out only
@@ -64,6 +74,7 @@ class Device:
     timeless: bool = False
     timeout_us: int | None = None
     held_back: frozenset[str] = frozenset()
+    stream: ByteStream | None = None
 
 
 @contextmanager
@@ -98,7 +109,7 @@ class LiveFeed:
             importlib.import_module("media.feeds.transcoder")
         with _live_errors(device.name, Loss.NO_SIGNAL):
             options = dict(device.options)
-            self._container = av.open(device.url, "r", format=device.format, container_options=options)
+            self._container = av.open(device.stream or device.url, "r", format=device.format, container_options=options)
         self._opened = time.monotonic()
         chosen = [stream for kind in Kind if (stream := best_stream(self._container, kind))]
         self._streams = [stream for stream in chosen if _described(stream)]
@@ -188,6 +199,8 @@ class LiveFeed:
 
     def close(self) -> None:
         self._container.close()
+        if self._device.stream is not None:
+            self._device.stream.close()
 
 
 def _codec(stream: Stream) -> str:

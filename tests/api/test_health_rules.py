@@ -101,6 +101,15 @@ def test_faults_of_a_source_whose_name_begins_like_anothers_are_not_its_own() ->
     assert second.state is SourceStatus.LOST
 
 
+@pytest.mark.parametrize("flaw", list(Flaw))
+@pytest.mark.parametrize("mic", [True, False])
+def test_between_lessons_the_sound_of_a_camera_matters_where_there_is_no_microphone(flaw: Flaw, *, mic: bool) -> None:
+    faults = [fault(Fault.SOURCE_FLAWED, f"{standing_by('teacher')}/{flaw}")]
+    room = IdleRoom(sources=(TEACHER, MIC) if mic else (TEACHER,))
+    flaws = idle_health(room, moment(0), faults).sources[0].flaws
+    assert flaws == (() if mic and FLAW_KINDS[flaw] is Kind.AUDIO else (flaw.value,))
+
+
 def looked(age_s: float, flaws: tuple[str, ...] = ()) -> Look:
     """A look that is so old at second 100; the first one ever."""
     at_ns = moment(100 - age_s).monotonic_ns

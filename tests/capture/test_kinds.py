@@ -15,6 +15,7 @@ from capture.kinds import KINDS, parse_source, remedy
 from capture.kinds.alsa import SoundCard
 from capture.kinds.file import MediaFile, file_uri, imported_file
 from capture.kinds.kind import Login, Source
+from capture.kinds.push import PushedStream
 from capture.kinds.rtsp import NetworkCamera
 from capture.kinds.test import SimulatedSource
 from capture.kinds.v4l2 import UsbCamera
@@ -34,6 +35,9 @@ EXAMPLES = {
     "alsa:hw:1,0?rate=44100&channels=2": SoundCard("hw:1,0", 44_100, 2),
     "x11::0": Screen(":0"),
     "x11::0.0+10,20?size=641x361": Screen(":0.0+10,20", (640, 360)),
+    "push:0.0.0.0/screen": PushedStream("0.0.0.0", 1935, "screen"),
+    "push:10.0.0.2:1940/pc-1": PushedStream("10.0.0.2", 1940, "pc-1"),
+    "push:[fd00::2]:1940/pc": PushedStream("fd00::2", 1940, "pc"),
     "file:/a/b.mp4": MediaFile(Path("/a/b.mp4")),
     "file:///a/b.mp4": MediaFile(Path("/a/b.mp4")),
     "file:/a b/课.mp4?loop": MediaFile(Path("/a b/课.mp4"), loop=True),
@@ -75,7 +79,13 @@ def test_files_that_older_versions_imported_are_still_found() -> None:
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
-        ("push:", "not there yet"),
+        ("push:", "write push:HOST[:PORT]/NAME"),
+        ("push:screen/screen", "HOST is 0.0.0.0"),
+        ("push:0.0.0.0", "NAME, after the slash"),
+        ("push:0.0.0.0/a/b", "NAME, after the slash"),
+        ("push:0.0.0.0:0/screen", "no port 0"),
+        ("push:0.0.0.0:99999/screen", "write push:"),
+        ("push:0.0.0.0/screen?key=1", "knows no option"),
         ("http://host/x", "no such kind of source; there is rtsp://HOST/PATH, v4l2:/dev/videoN"),
         ("/a/b.mp4", "no such kind of source"),
         ("test:teachr", "no such scene"),
@@ -136,6 +146,23 @@ def test_a_remedy_is_of_its_kind() -> None:
     assert "arecord" in absent["alsa"]
     assert "X server" in absent["x11"]
     assert "no such file" in absent["file"]
+
+
+PUSHED = "push:127.0.0.1:1940/screen"
+
+
+def test_a_pushed_stream_is_opened_with_a_key_only() -> None:
+    with pytest.raises(CredentialMissingError, match="source screen: name in password_env the variable"):
+        parse_source(PUSHED).open(Login("screen"))
+
+
+@pytest.mark.parametrize("key", ["", "short", "with a space", "with\ta-tab"])
+def test_a_key_that_is_none_is_said_and_not_shown(key: str) -> None:
+    variable = "SCREEN_KEY"
+    login = Login("screen", password_env=variable, environ={variable: key})
+    with pytest.raises(ConfigError, match="the stream key in SCREEN_KEY must have 8 signs at least") as caught:
+        parse_source(PUSHED).open(login)
+    assert not key or key not in str(caught.value)
 
 
 def test_reading_addresses_loads_no_media_library() -> None:

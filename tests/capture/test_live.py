@@ -183,7 +183,7 @@ def test_two_processes_never_record_one_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("uri", "says"),
-    [("push:", "not there yet"), ("v4l3:/dev/video0", "no such kind of source"), ("test:teachr", "no such scene")],
+    [("push:", "HOST is 0.0.0.0"), ("v4l3:/dev/video0", "no such kind of source"), ("test:teachr", "no such scene")],
     ids=["pushed", "unknown", "misspelt"],
 )
 def test_a_source_that_will_never_be_there_is_finished_with_its_reason(tmp_path: Path, uri: str, says: str) -> None:

@@ -97,6 +97,9 @@ def test_a_microphone_that_is_only_announced_is_said() -> None:
     camera.faults.frozen = {Kind.AUDIO}
     try:
         assert check_feed(source("teacher", uri=camera.url)).endswith("aac 48000 Hz, 1 ch announced but silent")
+        with pytest.raises(FlawedFeedError, match="announced but silent") as found:
+            check_feed(source("teacher", uri=camera.url), voice=True)
+        assert found.value.flaw is Flaw.SILENT
     finally:
         camera.stop()
 

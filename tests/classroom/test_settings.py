@@ -316,3 +316,18 @@ def test_whatever_stands_in_a_file_it_is_settings_or_one_line(
         return
     assert line.startswith(f"{tmp_path / 'room.toml'}: ")
     assert len(line.splitlines()) == 1
+
+
+def test_a_pushed_screen_needs_its_key() -> None:
+    screen = {"id": "pc", "role": "screen", "uri": "push:0.0.0.0/screen"}
+    with pytest.raises(ConfigError, match=r"sources\.0\.password_env: name in password_env the variable"):
+        compose({"sources": [screen]})
+    assert compose({"sources": [{**screen, "password_env": "KEY"}]}).sources[0].stands_by
+
+
+def test_two_pushed_screens_cannot_share_a_port() -> None:
+    one = {"id": "pc", "role": "screen", "uri": "push:0.0.0.0/screen", "password_env": "KEY"}
+    other = {**one, "id": "tablet", "uri": "push:10.0.0.2:1935/tablet"}
+    with pytest.raises(ConfigError, match="'pc' and 'tablet' both want port 1935"):
+        compose({"sources": [one, other]})
+    assert len(compose({"sources": [one, {**other, "uri": "push:0.0.0.0:1936/tablet"}]}).sources) == 2

@@ -230,3 +230,24 @@ def test_feeds_that_rest_are_opened_for_a_test_and_closed_after_it(tmp_path: Pat
         wait_until(lambda: box.health()["tested"] is False, 180, what="a minute later nobody knows any more")
         wait_until(lambda: not standing(box), 30, what="they rest again")
         assert box.health()["faults"] == []
+
+
+@pytest.mark.parametrize("mic", [True, False])
+def test_a_camera_whose_sound_stops_is_said_where_it_is_the_only_voice(
+    tmp_path: Path, camera: RtspCamera, *, mic: bool
+) -> None:
+    """Its pictures go on, so that the feed is not lost; a teacher would find out after the lesson."""
+    teacher = Source("teacher", camera.url, required=True)
+    with Box(tmp_path, (teacher, MIC) if mic else (teacher,)) as box:
+        wait_until(lambda: box.health()["tested"], 30, what="it was looked at")
+        camera.faults.frozen.add(Kind.AUDIO)
+        if mic:
+            time.sleep(SEEN_WITHIN_S)
+            assert box.health()["status"] == "idle"
+            assert box.source_health("teacher")["flaws"] == []
+            return
+        wait_until(lambda: box.health()["status"] == "trouble", SEEN_WITHIN_S, what="its sound is missed")
+        assert box.source_health("teacher")["flaws"] == ["silent"]
+        assert not checked(box)["teacher"]["ok"]
+        camera.faults.frozen.clear()
+        wait_until(lambda: box.health()["status"] == "idle", SEEN_WITHIN_S, what="it is heard again")

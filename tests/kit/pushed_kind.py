@@ -1,6 +1,6 @@
 """A kind of source that the product does not have, to show what one takes: this file, and a line in the table.
 
-`push:HOST:PORT` waits for an MPEG transport stream over TCP. `python -m tests.kit.pushed_kind LESSON SOURCE` is
+`knock:HOST:PORT` waits for an MPEG transport stream over TCP. `python -m tests.kit.pushed_kind LESSON SOURCE` is
 capture with that line in its table.
 """
 
@@ -19,25 +19,25 @@ _TIMEOUT_US = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class PushedStream:
+class KnockingStream:
     """A port at which somebody else's encoder may knock."""
 
     place: str
 
     def open(self, _login: Login) -> Feed:
         options = {"listen": "1", "listen_timeout": "8000", "timeout": str(_TIMEOUT_US)}
-        name, url = f"push {self.place}", f"tcp://{self.place}"
+        name, url = f"knock {self.place}", f"tcp://{self.place}"
         return LiveFeed(Device(name=name, url=url, format="mpegts", options=options, timeout_us=_TIMEOUT_US))
 
 
-def _parse(uri: str) -> PushedStream:
+def _parse(uri: str) -> KnockingStream:
     place, _ = target_and_options(uri)
-    return PushedStream(named(place, uri))
+    return KnockingStream(named(place, uri))
 
 
 KIND = SourceKind(
-    schemes=("push",),
-    example="push:HOST:PORT",
+    schemes=("knock",),
+    example="knock:HOST:PORT",
     parse=_parse,
     remedies={SourceFault.UNREACHABLE: "nobody sends: start the encoder, and give it this box's address"},
 )

@@ -22,6 +22,7 @@ from tests.kit.rtsp_camera import RtspCamera
 from tests.kit.sound_card import sound_card
 
 USER, PASSWORD = "camera-admin", "s3cr/et@pass word"
+STREAM_KEY = "s3cr/et@stream-key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class StandIn:
     stall: Callable[[bool], None] | None = None
     lose: Callable[[bool], None] | None = None
     cannot: str = ""
+    password: str = PASSWORD
 
 
 @contextmanager
@@ -123,10 +125,10 @@ def simulated_camera(_folder: Path) -> Iterator[StandIn]:
 
 
 class Encoder:
-    """Sends a film over TCP to whoever listens, round after round, in real time, as an MPEG transport stream."""
+    """Sends a film to whoever listens at `url`, round after round, in real time."""
 
-    def __init__(self, film: Path, port: int) -> None:
-        self._film, self._port = film, port
+    def __init__(self, film: Path, url: str, form: str) -> None:
+        self._film, self._url, self._form = film, url, form
         self.silent, self._ended, self._away = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="encoder")
         self._thread.start()
@@ -145,7 +147,7 @@ class Encoder:
                     self._send()
 
     def _send(self) -> None:
-        with av.open(str(self._film)) as film, av.open(f"tcp://127.0.0.1:{self._port}", "w", format="mpegts") as out:
+        with av.open(str(self._film)) as film, av.open(self._url, "w", format=self._form) as out:
             streams = {stream.index: out.add_stream_from_template(stream) for stream in film.streams}
             began, turn = time.monotonic(), 0
             while True:
@@ -167,13 +169,29 @@ class Encoder:
 
 @contextmanager
 def encoder_that_pushes(folder: Path) -> Iterator[StandIn]:
-    film = marked_clip(folder / "film.mkv", seconds=2, options={"tune": "zerolatency"})
+    port = unused_port()
+    address = f"127.0.0.1:{port}/screen"
+    yield from _sending(folder, f"push:{address}", f"rtmp://{address}/{STREAM_KEY}", "flv", STREAM_KEY)
+
+
+@contextmanager
+def encoder_that_knocks(folder: Path) -> Iterator[StandIn]:
+    port = unused_port()
+    yield from _sending(folder, f"knock:127.0.0.1:{port}", f"tcp://127.0.0.1:{port}", "mpegts")
+
+
+def unused_port() -> int:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    encoder = Encoder(film, port)
+        return int(unused.getsockname()[1])
+
+
+def _sending(folder: Path, uri: str, url: str, form: str, password: str = PASSWORD) -> Iterator[StandIn]:
+    film = marked_clip(folder / "film.mkv", seconds=2, options={"tune": "zerolatency"})
+    encoder = Encoder(film, url, form)
     yield StandIn(
-        uri=f"push:127.0.0.1:{port}",
+        uri=uri,
+        password=password,
         streams={Kind.VIDEO: "h264", Kind.AUDIO: "aac"},
         stall=lambda on: encoder.silent.set() if on else encoder.silent.clear(),
         lose=encoder.lose,
@@ -189,5 +207,6 @@ STAND_INS: Mapping[str, Callable[[Path], AbstractContextManager[StandIn]]] = {
     "file": film_over_and_over,
     "test": simulated_camera,
     "push": encoder_that_pushes,
+    "knock": encoder_that_knocks,
 }
 """By the first scheme of the kind."""
