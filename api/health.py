@@ -18,7 +18,7 @@ from lesson.signal import FLAW_KINDS, USELESS, Flaw
 from lesson.source_state import MEASURED_WITHIN, SourceState
 from lesson.state import LessonState
 from lesson.time import NANOSECONDS_PER_SECOND, TICKS_PER_SECOND, Span, seconds_from_ticks, ticks_from_pts
-from process.logs import redacted
+from process.logs import without_addresses
 
 FRESH_S = 15.0
 """Media this old is still 'being recorded': segments close at the first key frame after 4 s, and cameras set one
@@ -161,7 +161,7 @@ def source_health(
         bytes=source.bytes,
         has_picture=source.delivers(Kind.VIDEO),
         has_sound=source.delivers(Kind.AUDIO),
-        reason=redacted(reason) if reason else None,
+        reason=without_addresses(reason) if reason else None,
         code=code,
         flaws=_flaws(source, heard=heard) if state is SourceStatus.RECORDING else (),
         measured=source.measured,

@@ -8,7 +8,7 @@ from api.health import RoomHealth, SourceHealth
 from api.translation import Translation
 from lesson.box import remedy as fault_remedy
 from lesson.records import FaultRaised
-from process.logs import redacted
+from process.logs import without_addresses
 
 
 class SourceHealthOut(BaseModel):
@@ -81,7 +81,7 @@ class FaultOut(BaseModel):
             code=fault.code,
             since=fault.at.wall,
             about=fault.about,
-            detail=redacted(fault.detail),
+            detail=without_addresses(fault.detail),
             remedy=language.gettext(fault_remedy(fault.code)),
         )
 

@@ -13,7 +13,7 @@ from lesson.model import Kind, Role, SourceSpec
 from lesson.records import FaultRaised
 from lesson.signal import FLAW_KINDS
 from lesson.source_state import SourceState
-from process.logs import redacted
+from process.logs import without_addresses
 
 TESTED_S = 60.0
 """An older look says nothing of now."""
@@ -63,7 +63,7 @@ def _between_lessons(spec: SourceSpec, room: IdleRoom, now: Moment, faults: Iter
     found = replace(found, able=able, untested=able, rests=spec.id in room.able - room.standing)
     for fault in faults:
         if fault.code == Fault.CAPTURE_FAILS and fault.about == name:
-            return replace(found, state=SourceStatus.LOST, reason=redacted(fault.detail))
+            return replace(found, state=SourceStatus.LOST, reason=without_addresses(fault.detail))
         flaw = fault.about.removeprefix(f"{name}/") if fault.code == Fault.SOURCE_FLAWED else fault.about
         if flaw != fault.about and (room.hears(spec) or FLAW_KINDS.get(flaw) is not Kind.AUDIO):
             found = replace(found, flaws=(*found.flaws, flaw), measured=True)

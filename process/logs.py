@@ -18,11 +18,20 @@ _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s'\"<>]*@", re.IGNO
 _SECRET_FIELD = re.compile(
     r"(?P<name>(?:password|passwd|pwd|secret|token|signature|credential)=)[^&\s'\"<>\\]+", re.IGNORECASE
 )
+_ADDRESS = re.compile(
+    r"\b(?P<scheme>(?!(?:s3\+)?https?:|file:)[a-z][a-z0-9+.-]*:)//[^\s'\"<>]*[^\s'\"<>:,;.]", re.IGNORECASE
+)
+"""All but those of stores and files."""
 
 
 def redacted(text: str) -> str:
     """`text` with the user information of every URL, and the values of query fields like `password=`, replaced."""
     return _SECRET_FIELD.sub(r"\g<name>***", _USER_INFO.sub(r"\g<scheme>***@", text))
+
+
+def without_addresses(text: str) -> str:
+    """As `redacted`, and where a device is in the network is left away: for people who may look at the box's pages."""
+    return _ADDRESS.sub(r"\g<scheme>//…", redacted(text))
 
 
 def _redact_line(_logger: Any, _method: str, line: structlog.typing.EventDict) -> str:

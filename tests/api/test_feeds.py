@@ -170,3 +170,13 @@ def test_another_page_cannot_press(feeds: Feeds) -> None:
     answer = feeds.client.post("/test", headers={**FORM, "Origin": "http://evil.example"})
     assert answer.status_code == 403
     assert feeds.look_requests.look_asked_ns() == 0
+
+
+def test_nobody_learns_from_health_where_a_camera_is(feeds: Feeds) -> None:
+    why = "rtsp://10.9.8.7:554/hidden/main: timed out, nothing came any more"
+    about = standing_by("teacher")
+    feeds.bulletin.write([encode_line(FaultRaised(code=Fault.CAPTURE_FAILS, about=about, at=Moment.now(), detail=why))])
+    health = feeds.client.get("/health")
+    assert "10.9.8.7" not in health.text
+    assert "hidden" not in health.text
+    assert health.json()["sources"][0]["reason"] == "rtsp://…: timed out, nothing came any more"

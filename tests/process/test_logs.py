@@ -8,7 +8,7 @@ import logging
 import pytest
 import structlog
 
-from process.logs import configure_logging, redacted
+from process.logs import configure_logging, redacted, without_addresses
 
 SECRET = "s3cr3t"  # noqa: S105 the needle of these tests
 URLS = [
@@ -71,3 +71,19 @@ def test_scripts_stay_readable(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("api")
     structlog.get_logger().info("lesson", title="两个")
     assert '"两个"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.11/secret/main", "cam.school:554/a?b=c", "[fe80::1]:8554/x", "u:p@10.0.0.11/m"]
+)
+@pytest.mark.parametrize("scheme", ["rtsp", "RTSPS", "rtmp", "srt"])
+@pytest.mark.parametrize("around", ["{}: timed out", "[Errno 111] {}: refused", "'{}'", "no {}, and no more", "{}."])
+def test_where_a_device_is_in_the_network_is_left_away(scheme: str, address: str, around: str) -> None:
+    assert without_addresses(around.format(f"{scheme}://{address}")) == around.format(f"{scheme}://…")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://store.example:9000/bucket", "s3+http://10.0.0.2/b/p", "file:///var/lib/store"]
+)
+def test_where_a_store_is_stays(url: str) -> None:
+    assert without_addresses(f"{url}: AccessDenied") == f"{url}: AccessDenied"
