@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from benchmarks.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential
 from lesson.edition_state import prolonged, same_picture
 from lesson.model import Kind, Observation, Rectangle, Role, SegmentRecord, SourceSpec
 from lesson.records import FrozenUntil, Record, SegmentCommitted, SegmentObserved, Shot, Start, Stop
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, Ticks
 from tests.kit.lessons import header, source
-from tests.kit.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential
 from tracking.clocks import LessonClock
 from tracking.detectors import DETECTORS
 from tracking.evidence import Evidence

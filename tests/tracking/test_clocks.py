@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.simulated_feeds import FIRST_BOOT, Boot, SimulatedEpoch, bursts, exponential, in_order, no_jitter
 from lesson.model import Kind, SourceSpec
 from lesson.records import Mapped, Record, Start, Stop
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND
 from tests.kit.lessons import header, source
-from tests.kit.simulated_feeds import FIRST_BOOT, Boot, SimulatedEpoch, bursts, exponential, in_order, no_jitter
 from tracking.clocks import LessonClock
 from tracking.epoch_clock import Arrival, fit_clock
 from tracking.evidence import Evidence

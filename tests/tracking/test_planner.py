@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential, in_order
 from lesson.loss import Loss
 from lesson.model import Kind, Layout, Role
 from lesson.records import (
@@ -27,7 +28,6 @@ from lesson.records import (
 )
 from lesson.state import LessonState
 from tests.kit.lessons import MILLISECOND, header, moment, segment, source
-from tests.kit.simulated_feeds import FIRST_BOOT, SimulatedEpoch, exponential, in_order
 from tests.tracking.simulation import (
     AUDIO,
     BOARD,
