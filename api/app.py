@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from api import control, feeds, pages, playback, status
 from api.box import Box, FaultBoard
+from api.disk_time import RecordingRate
 from api.guard import BODY_S, SECURITY_HEADERS, Guard
 from api.library import Library
 from api.metrics import RequestMetrics, RoomCollector
@@ -62,7 +63,7 @@ def create_app(
     board = FaultBoard(root, probe, told.bulletin)
     box = Box(
         root=root, template=template, hls_js=hls_js, library=Library(root), faults=board, root_as_found=as_found,
-        standing=Standing(told.looks, told.look_requests),
+        standing=Standing(told.looks, told.look_requests), rate=RecordingRate(len(template.sources)),
     )  # fmt: skip
     app.state.box = box
     app.state.registry = registry

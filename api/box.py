@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.disk_time import RecordingRate
 from api.health import RoomHealth, RoomStatus, room_health
 from api.idle import IdleRoom, idle_health
 from api.library import Library
@@ -91,6 +92,7 @@ class Box:
     library: Library
     faults: FaultBoard
     root_as_found: RootAsFound
+    rate: RecordingRate = field(default_factory=RecordingRate)
     standing: Standing = field(default_factory=lambda: Standing({}, None))
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
@@ -102,6 +104,7 @@ class Box:
             return idle_health(self.idle_room(), Moment.now(), faults)
         try:
             with self.library.reading(running.id) as state:
+                self.rate.learn(state, Moment.now())
                 return room_health(state, Moment.now(), faults=faults)
         except ClassreelError:
             return RoomHealth(

@@ -8,6 +8,7 @@ from api.health import RoomHealth, SourceHealth
 from api.translation import Translation
 from lesson.box import remedy as fault_remedy
 from lesson.records import FaultRaised
+from process.disk import DiskSpace
 from process.logs import without_addresses
 
 
@@ -104,14 +105,15 @@ class HealthOut(BaseModel):
     feeds: list[SourceHealthOut]
     faults: list[FaultOut]
     disk_free_bytes: int
+    disk_hours: float = Field(description="of recording for which the disk has room, by what lessons of this room take")
     disk_low: bool
 
     @classmethod
-    def of(cls, room: RoomHealth, language: Translation, *, disk_free: int, disk_low: bool) -> HealthOut:
+    def of(cls, room: RoomHealth, language: Translation, *, disk: DiskSpace, disk_hours: float) -> HealthOut:
         sources = [SourceHealthOut.of(source) for source in room.sources]
         return cls(
             status=room.status.value,
-            ok=room.status.value != "trouble" and not disk_low and not room.faults and not room.flawed,
+            ok=room.status.value != "trouble" and not disk.low and not room.faults and not room.flawed,
             tested=None if room.lesson_id else not room.untested and room.status.value == "idle",
             lesson=room.lesson_id,
             lesson_id=room.lesson_id,
@@ -119,6 +121,7 @@ class HealthOut(BaseModel):
             sources=sources,
             feeds=sources,
             faults=[FaultOut.of(fault, language) for fault in room.faults],
-            disk_free_bytes=disk_free,
-            disk_low=disk_low,
+            disk_free_bytes=disk.free,
+            disk_hours=round(disk_hours, 1),
+            disk_low=disk.low,
         )

@@ -75,6 +75,7 @@ class RoomCollector(Collector):
         yield build
         health, disk = self._box.health(), self._box.disk()
         yield _gauge("disk_free_bytes", "Free disk where the lessons lie", disk.free)
+        yield _gauge("disk_hours", "Hours of recording for which it has room", self._box.rate.hours(disk.free))
         light = GaugeMetricFamily(f"{PREFIX}_room_state", "1 for the state the room is in", labels=["state"])
         for state in RoomStatus:
             light.add_metric([state.value], float(state is health.status))

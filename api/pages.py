@@ -28,6 +28,7 @@ from lesson.clock import Moment
 from lesson.errors import ClassreelError, StorageError
 from lesson.phase import Phase
 from lesson.records import FaultRaised
+from process.disk import DiskSpace
 
 router = APIRouter(tags=["pages"])
 PAGE_SIZE = 30
@@ -87,6 +88,7 @@ class _Room:
     disk_low: bool
     faults: list[FaultRaised]
     afterwards: str | None = None
+    disk_s: float = 0.0
     untested: str | None = None
     testable: bool = False
 
@@ -120,7 +122,8 @@ class _Room:
 
 
 def _room(box: Box) -> _Room:
-    disk_low, running = box.disk().low, box.running()
+    disk, running = box.disk(), box.running()
+    disk_low = disk.low
     last = None if running else _last(box)
     if running is None:
         faults = box.faults.open()
@@ -129,10 +132,11 @@ def _room(box: Box) -> _Room:
         return _Room(status=health.status, lesson_id=None, title=None, started=None, timezone="UTC", elapsed_s=0,
                      cards=idle_cards(health), last=last, disk_low=disk_low,
                      afterwards=_afterwards(box, last), untested=_untested(health),
+                     disk_s=box.rate.said_s(disk.free),
                      testable=bool(box.template.able),
                      faults=_shown(faults))  # fmt: skip
     try:
-        return _live(box, running.id, disk_low=disk_low)
+        return _live(box, running.id, disk)
     except ClassreelError:  # the Stop button must be there even then
         return _Room(status=RoomStatus.TROUBLE, lesson_id=running.id, title=running.id, started=None, timezone="UTC",
                      elapsed_s=0, cards=[], last=None, disk_low=disk_low,
@@ -147,9 +151,10 @@ def _untested(health: RoomHealth) -> str | None:
     return wording.HINT_RESTING if rests else wording.HINT_TESTING
 
 
-def _live(box: Box, lesson_id: str, *, disk_low: bool) -> _Room:
+def _live(box: Box, lesson_id: str, disk: DiskSpace) -> _Room:
     faults = box.faults.open()
     with box.library.reading(lesson_id) as state:
+        box.rate.learn(state, Moment.now())
         health = room_health(state, Moment.now(), faults=faults)
         return _Room(
             status=health.status,
@@ -160,7 +165,8 @@ def _live(box: Box, lesson_id: str, *, disk_low: bool) -> _Room:
             elapsed_s=int(health.elapsed_s or 0),
             cards=live_cards(state, health),
             last=None,
-            disk_low=disk_low,
+            disk_low=disk.low,
+            disk_s=box.rate.said_s(disk.free),
             faults=_shown(faults),
         )
 

@@ -21,7 +21,8 @@ def health(box: BoxDep, request: Request, response: Response) -> HealthOut:
     disk = box.disk()
     language = document_language(request)
     response.headers.update({"Cache-Control": "no-store", "Content-Language": language})
-    return HealthOut.of(box.health(), translation(language), disk_free=disk.free, disk_low=disk.low)
+    room = box.health()
+    return HealthOut.of(room, translation(language), disk=disk, disk_hours=box.rate.hours(disk.free))
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
