@@ -1,4 +1,4 @@
-"""From clips to canvas pictures: sample and hold on the lesson clock, replacement of what cannot be decoded."""
+"""From clips to canvas pictures: the nearest one on the lesson clock, replacement of what cannot be decoded."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ _log = structlog.get_logger()
 
 
 class HeldPicture:
-    """The picture of one clip at any rising lesson tick: the latest at or before it; before the first, the first."""
+    """The picture of one clip at any rising lesson tick: the latest that comes less than `early` after it, so that none
+    is shown further from its time than that, where pictures come as often as that; before the first, the first.
+    """
 
-    def __init__(self, clip: Clip) -> None:
-        self._maps = clip.maps
+    def __init__(self, clip: Clip, early: Ticks) -> None:
+        self._maps, self._early = clip.maps, early
         self._name = clip.epoch.source
         start = source_tick(clip.maps, clip.span.start)
         self._pictures: Iterator[Picture] = iter(())
@@ -47,7 +49,7 @@ class HeldPicture:
 
     def at(self, tick: Ticks) -> Picture | None:
         """The picture to show at lesson tick `tick`, or None when there is none that can be decoded."""
-        while self._next is not None and lesson_tick(self._maps, self._next.at) <= tick:
+        while self._next is not None and lesson_tick(self._maps, self._next.at) < tick + self._early:
             self._current, self._next = self._next, self._fetch()
         if self._current is None:
             return self._next
@@ -112,5 +114,5 @@ class Compositor:
         if clip is None:
             return None
         if clip not in self._held:
-            self._held[clip] = HeldPicture(clip)
+            self._held[clip] = HeldPicture(clip, self._job.grid.frame // 2)
         return self._held[clip].at(tick)

@@ -7,7 +7,7 @@ import json
 
 from lesson.model import Rendition
 
-CODER = 1
+CODER = 2
 """Raised when what is coded of the same inputs changes on purpose: then an edition makes all its chunks again."""
 
 

@@ -135,7 +135,23 @@ def test_pictures_that_come_when_they_like_are_held(tmp_path: Path) -> None:
         at = number * GRID.frame
         mark = read_mark(luma)
         assert mark is not None
-        assert mark.at == max(time for time, kept in zip(times, stored, strict=True) if kept <= at)
+        early = GRID.frame // 2
+        assert mark.at == max(time for time, kept in zip(times, stored, strict=True) if kept < at + early)
+
+
+@pytest.mark.parametrize("late", [0, 1, 300, GRID.frame // 2, GRID.frame // 2 + 60, GRID.frame - 60])
+def test_pictures_between_the_points_of_the_grid_are_never_shown_more_than_half_a_step_off(
+    tmp_path: Path, late: int
+) -> None:
+    """Held until the next point they were up to a whole step late against the voice, and always late."""
+    times = tuple(number * GRID.frame + late for number in range(100))
+    folder = lesson(tmp_path, seconds=4, board_pts=0, frames=times)
+    state = planned(folder, shot(0, 4, Layout.FULL, "board"), end=4 * SECOND, board_pts=0)
+    for number, luma in enumerate(frames_of(job_for(folder, state, 0))):
+        mark = read_mark(luma)
+        assert mark is not None
+        if 0 < number < 95:
+            assert abs(mark.at - number * GRID.frame) <= GRID.frame // 2 + SECOND // 1000
 
 
 def test_a_picture_that_cannot_be_decoded_is_replaced_by_another_source(tmp_path: Path) -> None:
