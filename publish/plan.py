@@ -7,7 +7,7 @@ Order, so that a thin line carries what matters first:
 3. a playlist as soon as nothing else waits; while media waits, only when its own bytes are at most an eighth of the
    new media it names (an EVENT playlist grows with the lesson: sent for each chunk it would take as much of a
    64 kbit/s line as the voice); at once where its rendition was left out: it ends there;
-4. `index.m3u8` when the base layer can be played, and again when a rung joins, catches up or falls behind;
+4. `index.m3u8` when the base layer can be played, and again when a rung joins, catches up or falls far behind;
 5. once everything is encoded and sent: VOD playlists with measured bit rates, then the seal.
 
 A file that is damaged on the disk is passed over until it was made again, under another name; a playlist that named it
@@ -19,8 +19,9 @@ all else was compared with the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TypeAlias
 
 from lesson.errors import UnusableMediaError
@@ -48,6 +49,9 @@ PLAYLIST_HEAD_BYTES, PLAYLIST_ENTRY_BYTES = 200, 25
 MAX_LAG_CHUNKS = 3
 """A rung further behind the base layer than this is not named while live: a player that picks it would stall. One with
 chunks longer than the grid's may be behind by the rest of a chunk, too."""
+MOST_LAG_CHUNKS = 8
+"""One that is named stays until it is further behind than this: on a busy box rungs fall back by a chunk or two again
+and again, and players read `index.m3u8` once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +217,30 @@ def _index(state: LessonState, ladder: _Tiers) -> Iterator[PutPlaylist]:
     if state.edition.number or not all(progress.published for progress in base):
         return
     ends = {p.rendition.name: reached(state, p.rendition, p.published) for group in ladder for p in group}
-    oldest = min(ends[progress.rendition.name] for progress in base) - (MAX_LAG_CHUNKS - 1) * state.header.grid.chunk
+    edge = min(ends[progress.rendition.name] for progress in base)
     every = [progress for group in ladder for progress in group]
     final = all(progress.settled for progress in every)
-    on_time = [p for p in every if p.settled or (p.published and _due(state, p, ends) >= oldest)]
-    named = [progress.rendition.name for progress in on_time]
-    index = index_object(state, names=named, final=final)
+
+    def within(lag: int) -> list[str]:
+        oldest = edge - (lag - 1) * state.header.grid.chunk
+        found = (p for p in every if p.settled or (p.published and _due(state, p, ends) >= oldest))
+        return [progress.rendition.name for progress in found]
+
+    on_time = within(MAX_LAG_CHUNKS)
+    index = index_object(state, names=on_time, final=final)
     sent = state.playlists.get(INDEX)
-    if sent is None or sent.sha256 != index.sha256 or sent.final != final:
-        yield PutPlaylist(object=index, chunks=len(named), final=final)
+    if sent is not None and sent.final == final:
+        late = [name for name in within(MOST_LAG_CHUNKS) if name not in on_time]
+        if sent.sha256 in _indexes(state, on_time, late, final=final):
+            return
+    yield PutPlaylist(object=index, chunks=len(on_time), final=final)
+
+
+def _indexes(state: LessonState, named: Sequence[str], perhaps: Sequence[str], *, final: bool) -> Iterator[str]:
+    """Digests of all that `index.m3u8` may be in the store: with these renditions, and any of those."""
+    for count in range(len(perhaps) + 1):
+        for some in combinations(perhaps, count):
+            yield index_object(state, names=[*named, *some], final=final).sha256
 
 
 def _due(state: LessonState, progress: _Progress, ends: Mapping[str, Ticks]) -> Ticks:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lesson.hls import INDEX
 from lesson.model import ChunkRecord, Rendition
 from lesson.records import ChunkEncoded, FrozenUntil, ObjectStored, PlaylistPublished, RenditionStarted
 from lesson.state import LessonState
-from publish.plan import MAX_LAG_CHUNKS, Put, PutPlaylist, next_step
+from publish.plan import MAX_LAG_CHUNKS, MOST_LAG_CHUNKS, Put, PutPlaylist, next_step
 from tests.kit.lessons import HIGH, LOW, VOICE, header
 from tests.kit.playlists import check_multivariant
 
@@ -64,14 +66,14 @@ def test_it_does_not_come_and_go() -> None:
 
 
 @pytest.mark.parametrize("rung", [HIGH, LONG], ids=["short", "long"])
-def test_one_that_falls_behind_is_named_no_more(rung: Rendition) -> None:
+def test_one_that_falls_far_behind_is_named_no_more_until_it_has_caught_up(rung: Rendition) -> None:
     live = Live(VOICE, LOW, rung)
     for _ in range(rung.grid_multiple):
         live.encode(VOICE)
         live.encode(LOW)
     live.encode(rung)
     assert "high/index.m3u8" in live.indexes[-1]
-    may_lack = MAX_LAG_CHUNKS + rung.grid_multiple - 1
+    may_lack = MOST_LAG_CHUNKS + rung.grid_multiple - 1
     for _ in range(may_lack):
         live.encode(VOICE)
         live.encode(LOW)
@@ -79,3 +81,28 @@ def test_one_that_falls_behind_is_named_no_more(rung: Rendition) -> None:
     live.encode(VOICE)
     live.encode(LOW)
     assert "high/index.m3u8" not in live.indexes[-1]
+    behind = may_lack + 1
+    while behind > MAX_LAG_CHUNKS + rung.grid_multiple - 1:
+        assert "high/index.m3u8" not in live.indexes[-1], behind
+        live.encode(rung)
+        behind -= rung.grid_multiple
+    assert "high/index.m3u8" in live.indexes[-1]
+
+
+@given(st.lists(st.integers(0, MOST_LAG_CHUNKS), min_size=1, max_size=20))
+def test_one_that_falls_back_and_catches_up_again_and_again_stays_named(lags: list[int]) -> None:
+    """Players read the list of rungs once: whoever opened it in a moment without one would never get it."""
+    live = Live(VOICE, LOW, HIGH)
+    for rung in (VOICE, LOW, HIGH):
+        live.encode(rung)
+    named = live.indexes[-1]
+    assert "high/index.m3u8" in named
+    for lag in lags:
+        progress = live.state.renditions
+        while progress["low"].leading - progress["high"].leading < lag:
+            live.encode(VOICE)
+            live.encode(LOW)
+        while progress["low"].leading - progress["high"].leading > lag:
+            live.encode(HIGH)
+    assert live.indexes[-1] == named
+    assert live.indexes.count(named) == 1
