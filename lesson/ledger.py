@@ -93,7 +93,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         problem
         for source in state.sources.values()
         for account in source.accounts.values()
-        for problem in _account_problems(source, account, state.edition.start)
+        for problem in _account_problems(source, account, state)
     ] + [
         *interruption_problems(state),
         *_never_heard_of(state),
@@ -105,7 +105,8 @@ def ledger_problems(state: LessonState) -> list[str]:
     ]
 
 
-def _account_problems(source: SourceState, account: StreamAccount, zero: Ticks) -> Iterator[str]:
+def _account_problems(source: SourceState, account: StreamAccount, state: LessonState) -> Iterator[str]:
+    zero = state.edition.start
     if _is_a_gap(source, account):
         return
     name = f"{source.spec.id}: {_WORDS[account.kind]}"
@@ -118,16 +119,30 @@ def _account_problems(source: SourceState, account: StreamAccount, zero: Ticks) 
     elif end := _missing_end(source, account):
         assert account.stated is not None  # noqa: S101 - else no end is missing
         yield f"{name} ends after {said_s(end)} of {said_s(account.stated)} s{_part(source, account.epoch, zero)}"
-    if account.dropped > DROPPED:
+    if account.dropped > DROPPED and not _in_gaps(source, account, state):
         why = loss_words(account.code or Loss.UNKNOWN)
         where = _where(source, account, zero)
         yield f"{name}: {said_s(account.dropped)} s in {account.dropped_packets} packets were dropped{where}: {why}"
 
 
 def _is_a_gap(source: SourceState, account: StreamAccount) -> bool:
-    """Whether it says no more than that a live source's stream was away for a while: gaps tell when."""
-    away = not account.used and account.code != Loss.LEFT_OUT
+    """Whether it says no more than that a live source's stream was away for a while: gaps tell when.
+
+    What was stored of an epoch may lie in the segments of the one before it, as its end.
+    """
+    away = account.code != Loss.LEFT_OUT if not account.used else not _spans(source, account.epoch, account.kind)
     return away and not source.spec.imported and source.delivered(account.kind)
+
+
+def _in_gaps(source: SourceState, account: StreamAccount, state: LessonState) -> bool:
+    """Whether all that was dropped of a live source's stream lies in gaps, which tell of it."""
+    if source.spec.imported or not account.dropped_in:
+        return False
+    missing = uncovered(state.window, source.lesson_coverage(account.kind))
+    gaps = [hole for hole in missing if hole.duration >= MIN_GAP]
+    placed = [source.span_to_lesson(account.epoch, run) for run in account.dropped_in]
+    left = [part for span in placed for part in (uncovered(span, gaps) if span else ())]
+    return None not in placed and sum(part.duration for part in left) <= DROPPED
 
 
 def _part(source: SourceState, epoch: int, zero: Ticks) -> str:
@@ -136,7 +151,8 @@ def _part(source: SourceState, epoch: int, zero: Ticks) -> str:
 
 
 def _where(source: SourceState, account: StreamAccount, zero: Ticks) -> str:
-    spans = _spans(source, account.epoch, account.kind)
+    """Where its dropped packets lie. Older versions did not say; those of a file are somewhere in it."""
+    spans = account.dropped_in or (_spans(source, account.epoch, account.kind) if source.spec.imported else ())
     ends = [source.to_lesson(account.epoch, end) for span in spans for end in (span.start, span.end)]
     known = [end for end in ends if end is not None]
     return f" between {said_s(min(known), zero)} and {said_s(max(known), zero)} s" if known else ""

@@ -9,7 +9,7 @@ from lesson.clock import Moment
 from lesson.interruptions import interruption_problems
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
-from lesson.model import Anchor, ChunkRecord, Kind, Layout
+from lesson.model import Anchor, ChunkRecord, Kind, Layout, SegmentRecord
 from lesson.overrides import OverrideShot
 from lesson.records import (
     ChunkEncoded,
@@ -128,6 +128,37 @@ def test_what_a_live_source_lacked_for_a_while_is_a_gap_and_a_track_left_out_a_p
     ]
     problems = ledger_problems(state_of(*records, specs=(camera,)))
     assert any("picture track 1 (h264) is not in the lesson" in problem for problem in problems) is said
+
+
+def test_what_a_live_stream_dropped_in_a_gap_is_the_gap_and_elsewhere_it_is_said_where() -> None:
+    camera = source("teacher")
+    pictures = [replace(segment(camera, n, start_s=at, seconds=4), epoch=n) for n, at in enumerate((0, 20))]
+
+    def problems(*runs: Span) -> list[str]:
+        told = StreamAccount(source="teacher", epoch=1, stream=0, kind=Kind.VIDEO, dropped=SECOND, dropped_packets=25,
+                             dropped_in=runs, code="undecodable")  # fmt: skip
+        state = LessonState(header(sources=(camera,)))
+        for record in (*(epoch_started(camera, n) for n in (0, 1)), *map(_committed, pictures), told):
+            state.apply(record)
+        for epoch in (0, 1):
+            state.apply(Mapped(map=ClockMap("teacher", epoch, Span(0, SECOND), 0)))
+        return ledger_problems(state)
+
+    assert problems(Span(17 * SECOND, 18 * SECOND)) == []
+    assert problems(Span(21 * SECOND, 22 * SECOND)) == [
+        "teacher: picture: 1 s in 25 packets were dropped between 21 and 22 s: not decodable"
+    ]
+
+
+def _committed(one: SegmentRecord) -> SegmentCommitted:
+    return SegmentCommitted(segment=one)
+
+
+def test_what_an_epoch_stored_may_lie_in_the_one_before_it() -> None:
+    camera = source("teacher")
+    told = StreamAccount(source="teacher", epoch=1, stream=0, kind=Kind.VIDEO, codec="h264")
+    records = [epoch_started(camera), SegmentCommitted(segment=segment(camera, 0)), epoch_started(camera, 1), told]
+    assert ledger_problems(state_of(*records, specs=(camera,))) == []
 
 
 def test_where_no_file_has_a_picture_is_said() -> None:
