@@ -19,7 +19,7 @@ from lesson.signal import FLAW_WORDS, Flaw
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, said_s, uncovered
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, merged, said_s, uncovered
 
 SHORT: Ticks = TICKS_PER_SECOND
 """What ends this much before its stated length was broken off; below, headers are rounded."""
@@ -98,6 +98,7 @@ def ledger_problems(state: LessonState) -> list[str]:
         *interruption_problems(state),
         *_never_heard_of(state),
         *_damages(state),
+        *_parts_without(state),
         *_nothing_to_show(state),
         *flaw_problems(state),
         *_silences(state),
@@ -212,14 +213,28 @@ def _damages(state: LessonState) -> Iterator[str]:
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
 
+def _parts_without(state: LessonState) -> Iterator[str]:
+    """Parts of an imported recording that lack what others of them have. What was announced is said elsewhere."""
+    window = state.window
+    for source in state.sources.values() if state.header.imported else ():
+        for kind, other in ((Kind.VIDEO, Kind.AUDIO), (Kind.AUDIO, Kind.VIDEO)):
+            has = {stretch.epoch for stretch in source.coverage(kind)}
+            has |= {account.epoch for account in source.accounts.values() if account.kind is kind}
+            found = (one.span for one in source.stretches(other) if source.delivered(kind) and one.epoch not in has)
+            for span in merged(found, slack=MIN_GAP):
+                if (part := span.intersection(window)) and part.duration >= MIN_GAP:
+                    where = f"from {said_s(part.start, window.start)} to {said_s(part.end, window.start)} s"
+                    yield f"{source.spec.id}: no {_WORDS[kind]} {where}: this part of the recording has none"
+
+
 def _nothing_to_show(state: LessonState) -> Iterator[str]:
     """Where no imported file has a picture, and a card stands instead; what is missing of a live source is a gap."""
     if not state.header.imported or not any(source.delivered(Kind.VIDEO) for source in state.sources.values()):
         return
     window = state.window
     asked = [override.span for override in state.edition.overrides if isinstance(override, OverrideShot)]
-    for shot in state.shots:
-        for uncut in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
+    for slate in merged(shot.span for shot in state.shots if shot.layout is Layout.SLATE):
+        for uncut in uncovered(slate, asked):
             span = uncut.intersection(window) if state.final else uncut
             if span is not None and span.duration >= MIN_GAP:
                 where = f"from {said_s(span.start, window.start)} to {said_s(span.end, window.start)} s"
@@ -266,9 +281,9 @@ def _silences(state: LessonState) -> Iterator[str]:
 
 
 def _no_sound(state: LessonState) -> Iterator[str]:
-    """A lesson recorded here is a lesson with a voice."""
+    """A lesson is one with a voice, whether it was recorded here or elsewhere."""
     sources = state.sources.values()
-    if not state.header.imported and state.captured and not any(source.delivered(Kind.AUDIO) for source in sources):
+    if state.captured and not state.empty and not any(source.delivered(Kind.AUDIO) for source in sources):
         yield "the lesson has no sound: no source gave any"
 
 
