@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from capture.ledger import Ledger
+from capture.ledger import Dropped, Ledger
 from capture.placing import Placing
 from capture.presence import Change, KeyWait, Presence
 from capture.recorder import Recorder
@@ -43,15 +42,6 @@ class Intake(Protocol):
         """No more packets come."""
 
 
-@dataclass(slots=True)
-class _Dropped:
-    """Packets of a stream that were not stored; `length` of their samples, `code` of the first."""
-
-    code: Loss
-    packets: int = 0
-    length: Ticks = 0
-
-
 class FileIntake:
     """An imported file: its streams are known, only time stamps say where a timeline breaks.
 
@@ -68,7 +58,7 @@ class FileIntake:
         self._file_start = self._start = recorder.reached
         self._origin = self._reach = feed.origin
         self._continuity = Continuity(live=False)
-        self._dropped: dict[Kind, _Dropped] = {}
+        self._dropped: dict[Kind, Dropped] = {}
         self._begin("start")
 
     def _begin(self, reason: str) -> None:
@@ -96,9 +86,7 @@ class FileIntake:
 
     def _drop(self, packet: FeedPacket, code: Loss) -> None:
         if packet.shown:
-            line = self._dropped.setdefault(packet.kind, _Dropped(code))
-            line.packets += 1
-            line.length += packet.duration
+            self._dropped.setdefault(packet.kind, Dropped()).add(packet, code)
 
     def look(self, _heard: Mapping[Kind, int]) -> str | None:
         """A file may rest as long as it likes."""
@@ -114,6 +102,7 @@ class FileIntake:
                     source=self._source, epoch=epoch, stream=stream.stream, kind=stream.kind, codec=stream.codec,
                     used=stream.used, code=dropped.code if dropped else stream.code,
                     dropped=dropped.length if dropped else 0, dropped_packets=dropped.packets if dropped else 0,
+                    dropped_in=tuple(dropped.runs) if dropped else (),
                     stated=None if stream.stated is None else stream.stated - before,
                 )
             )  # fmt: skip
@@ -148,14 +137,14 @@ class LiveIntake:
         return bool(self._feed.late)
 
     def take(self, packet: FeedPacket) -> None:
-        if packet.kind not in self._feed.streams:
-            self._ledger.dropped(packet, Loss.UNDECODABLE)
-            return
         placed = self._placing.place(packet)
         self._broken = placed.broken or self._broken
+        if packet.kind not in self._feed.streams:
+            self._ledger.dropped(placed.packet, Loss.UNDECODABLE)
+            return
         self._note_pause(placed.packet)
         if self._keys.useless(placed.packet):
-            self._ledger.dropped(packet, Loss.UNDECODABLE)
+            self._ledger.dropped(placed.packet, Loss.UNDECODABLE)
             return
         change = self._presence.add(placed.packet)
         broken = self._broken or self._paused.pop(packet.kind, None)
@@ -179,6 +168,8 @@ class LiveIntake:
     def look(self, heard: Mapping[Kind, int]) -> str | None:
         found = self._presence.look(heard, time.monotonic_ns())
         if isinstance(found, Change):
+            if Kind.VIDEO not in found.kinds:
+                self._keys.gone()
             self._start(found)
         if time.monotonic() - self._accounted >= ACCOUNT_S and self._epoch is not None:
             self._accounted = time.monotonic()

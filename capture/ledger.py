@@ -8,8 +8,34 @@ from dataclasses import dataclass, field
 from lesson.loss import Loss
 from lesson.model import Kind
 from lesson.records import StreamAccount
-from lesson.time import Ticks
+from lesson.time import TICKS_PER_SECOND, Span, Ticks
 from media.feeds.packets import Announced, FeedPacket
+
+RUN: Ticks = TICKS_PER_SECOND // 2
+"""Dropped packets this close to one another are one run."""
+MOST_RUNS = 16
+"""What is dropped everywhere needs no list: beyond this the last run grows."""
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Packets of one stream that were not stored: `length` of their samples, `code` of the first, where they lie."""
+
+    packets: int = 0
+    length: Ticks = 0
+    code: str | None = None
+    runs: list[Span] = field(default_factory=list)
+
+    def add(self, packet: FeedPacket, code: str) -> None:
+        """Count `packet`, whose time stamps are those of the epoch's timeline."""
+        self.packets += 1
+        self.length += packet.duration
+        self.code = self.code or code
+        last = self.runs[-1] if self.runs else None
+        if last and (len(self.runs) >= MOST_RUNS or last.start - RUN <= packet.pts <= last.end + RUN):
+            self.runs[-1] = Span(min(last.start, packet.pts), max(last.end, packet.end))
+        elif packet.end > packet.pts:
+            self.runs.append(Span(packet.pts, packet.end))
 
 
 @dataclass(slots=True)
@@ -18,9 +44,7 @@ class _Line:
 
     came: bool = False
     stored: bool = False
-    dropped: Ticks = 0
-    packets: int = 0
-    code: str | None = None
+    dropped: Dropped = field(default_factory=Dropped)
 
 
 @dataclass(slots=True)
@@ -39,9 +63,7 @@ class Ledger:
     def dropped(self, packet: FeedPacket, code: str) -> None:
         line = self._line(packet.kind)
         line.came = True
-        line.dropped += packet.duration
-        line.packets += 1
-        line.code = line.code or code
+        line.dropped.add(packet, code)
 
     def accounts(self, epoch: int) -> list[StreamAccount]:
         """What is new since the last call; nothing, if all is as it was."""
@@ -61,7 +83,8 @@ class Ledger:
 
     def _account(self, stream: Announced, epoch: int) -> StreamAccount:
         line = self._line(stream.kind) if stream.used else _Line()
-        code = line.code if stream.used else stream.code
+        dropped = line.dropped
+        code = dropped.code if stream.used else stream.code
         if stream.used and not line.came:
             code = Loss.ABSENT
         return StreamAccount(
@@ -71,7 +94,8 @@ class Ledger:
             kind=stream.kind,
             codec=stream.codec,
             used=stream.used and line.stored,
-            dropped=line.dropped,
-            dropped_packets=line.packets,
+            dropped=dropped.length,
+            dropped_packets=dropped.packets,
+            dropped_in=tuple(dropped.runs),
             code=code,
         )

@@ -106,6 +106,10 @@ class KeyWait:
         self._waited = 0
         self._keyless = False
 
+    def gone(self) -> None:
+        """The pictures went away: those that come first afterwards, perhaps held back since, begin nothing."""
+        self._waiting, self._waited = not self._keyless, 0
+
     def useless(self, packet: FeedPacket) -> bool:
         """Whether `packet` can only be dropped. Sound can always be used."""
         if packet.kind is not Kind.VIDEO:

@@ -76,7 +76,8 @@ def _content(path: Path) -> Inspection | None:
     try:
         found = inspect_segment(path)
     except MediaError as error:
-        _log.warning("segment_discarded", error=str(error))
+        # why this file is empty, not why this process ends: to whom it would be told, the camera is sound
+        _log.info("segment_discarded", path=path.name, found=str(error))
         return None
     return found if found.ranges else None
 

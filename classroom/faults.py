@@ -59,6 +59,8 @@ def job_faults(lesson_id: str, troubles: Iterable[Trouble]) -> Faults:
 
 
 def _code(trouble: Trouble) -> Fault:
+    if trouble.disk and trouble.job.stage == "capture":  # whatever was to be stored: its source is sound
+        return Fault.DISK_REFUSES
     if trouble.job.stage == STANDBY:
         return Fault.SOURCE_FLAWED if trouble.about else Fault.CAPTURE_FAILS
     if trouble.about == StoreFault.CLOCK:

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from lesson.loss import Loss, loss_words
 from lesson.model import Kind, Role
+from lesson.records import SourceLost
 from lesson.source_state import SourceState
 from lesson.stretches import MIN_GAP
 from lesson.time import TICKS_PER_SECOND, Span, Ticks, uncovered
@@ -16,6 +17,9 @@ UNCOMMITTED: Ticks = 12 * TICKS_PER_SECOND
 """So much may be recorded and not committed yet while a source delivers: a segment, and a key frame that is late."""
 _TOGETHER: Ticks = TICKS_PER_SECOND
 """The streams of a source that is lost end this close to one another."""
+
+_ENDED = frozenset({"break", "finish"})
+"""How the last segment of an epoch is closed where the process that records it goes on, or ends at Stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class _History:
         by_end = sorted((stretch.span.end, stretch.epoch) for stretch in stretches)
         self._ends = [end for end, _ in by_end]
         self._newest = list(accumulate((epoch for _, epoch in by_end), max))
+        self._begins = [(stretch.span.start, stretch.epoch) for stretch in stretches]
         self._epoch_ends: dict[int, Ticks] = {}
         for stretch in [*stretches, *source.stretches(self._other)]:
             end = stretch.span.end
@@ -94,28 +99,61 @@ class _History:
         epoch = self._newest[position - 1] if position else -1
         goes_on = self._epoch_ends.get(epoch, hole.start) > hole.start + _TOGETHER
         beside = self._other_beside(hole)
-        loss = None
-        if epoch >= 0 and not goes_on:
-            loss = self._source.loss_of(epoch)
-        elif epoch < 0 and not beside:
-            loss = next((loss for loss in self._source.losses if loss.epoch <= 0), None)
+        loss = self._loss(epoch, hole, alone=not beside) if not goes_on else None
         if loss is not None:
             return loss.code, loss.reason
-        if beside and (said := self._accounted(hole)) is not None:
-            return said, loss_words(said)
-        if beside or (goes_on and self._source.spec.imported):
+        code = self._undecodable(hole)
+        if beside and code is None:
+            code = self._accounted(hole) or Loss.ABSENT
+        if code is None and goes_on and self._source.spec.imported:
             code = Loss.ABSENT
-        elif epoch < 0:
+        elif code is None and epoch < 0:
             code = Loss.NO_SIGNAL
-        else:
-            code = Loss.STALLED if goes_on else Loss.INTERRUPTED
-        return code.value, loss_words(code)
+        elif code is None:
+            code = Loss.INTERRUPTED if not goes_on and self._broke_off(epoch, hole) else Loss.STALLED
+        return str(code), loss_words(code)
+
+    def _loss(self, epoch: int, hole: Span, *, alone: bool) -> SourceLost | None:
+        """How the feed was lost before or in a hole after this epoch (`alone`: the other kind was away, too)."""
+        if epoch < 0:
+            return next((loss for loss in self._source.losses if loss.epoch <= 0), None) if alone else None
+        later = range(epoch + 1, self._next_epoch(hole)) if alone else ()
+        found = (self._source.loss_of(number) for number in (epoch, *later))
+        return next((loss for loss in found if loss is not None), None)
+
+    def _next_epoch(self, hole: Span) -> int:
+        """The one with which this kind came back; if it did not, the one after the last."""
+        later = (number for start, number in self._begins if start >= hole.end)
+        return min(later, default=self._source.last_epoch + 1)
+
+    def _broke_off(self, epoch: int, hole: Span) -> bool:
+        """Whether the recording of an epoch in or before a hole ended without anybody ending it."""
+        for number in range(epoch, self._next_epoch(hole)):
+            newest = [one for kind in Kind for _, one in self._source.segments_of(kind, number).newest(1)]
+            if newest and max(newest, key=lambda one: one.seq).closed_by not in _ENDED:
+                return True
+        return False
+
+    def _undecodable(self, hole: Span) -> str | None:
+        """The code of what came in most of a hole and was of no use."""
+        there: dict[str, Ticks] = {}
+        for account in self._source.accounts.values():
+            if account.kind is self._kind and account.code:
+                placed = (self._source.span_to_lesson(account.epoch, run) for run in account.dropped_in)
+                parts = (part for span in placed if span and (part := span.intersection(hole)))
+                there[account.code] = there.get(account.code, 0) + sum(part.duration for part in parts)
+        code = max(there, key=lambda one: there[one], default=None)
+        return code if code is not None and 2 * there[code] > hole.duration else None
 
     def _accounted(self, hole: Span) -> str | None:
-        """What the ledger says of the epochs that had the other kind meanwhile and not this one, if it says why."""
+        """What the ledger says of the epochs that had the other kind meanwhile and not this one, if it says why.
+
+        Not what became of the few packets that came at the end of a hole: none came in most of it.
+        """
         epochs = {stretch.epoch for stretch in self._source.stretches(self._other, hole)}
         accounts = self._source.accounts.values()
         away = [a for a in accounts if a.epoch in epochs and a.kind is self._kind and not a.used]
+        away = [a for a in away if not a.dropped or 2 * a.dropped > hole.duration]
         return next((a.code for a in away if a.code and a.code != Loss.LEFT_OUT), None)
 
     def _other_beside(self, hole: Span) -> bool:

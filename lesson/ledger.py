@@ -19,7 +19,7 @@ from lesson.signal import FLAW_WORDS, Flaw
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, said_s, uncovered
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, merged, said_s, uncovered
 
 SHORT: Ticks = TICKS_PER_SECOND
 """What ends this much before its stated length was broken off; below, headers are rounded."""
@@ -93,11 +93,12 @@ def ledger_problems(state: LessonState) -> list[str]:
         problem
         for source in state.sources.values()
         for account in source.accounts.values()
-        for problem in _account_problems(source, account, state.edition.start)
+        for problem in _account_problems(source, account, state)
     ] + [
         *interruption_problems(state),
         *_never_heard_of(state),
         *_damages(state),
+        *_parts_without(state),
         *_nothing_to_show(state),
         *flaw_problems(state),
         *_silences(state),
@@ -105,7 +106,8 @@ def ledger_problems(state: LessonState) -> list[str]:
     ]
 
 
-def _account_problems(source: SourceState, account: StreamAccount, zero: Ticks) -> Iterator[str]:
+def _account_problems(source: SourceState, account: StreamAccount, state: LessonState) -> Iterator[str]:
+    zero = state.edition.start
     if _is_a_gap(source, account):
         return
     name = f"{source.spec.id}: {_WORDS[account.kind]}"
@@ -118,16 +120,30 @@ def _account_problems(source: SourceState, account: StreamAccount, zero: Ticks) 
     elif end := _missing_end(source, account):
         assert account.stated is not None  # noqa: S101 - else no end is missing
         yield f"{name} ends after {said_s(end)} of {said_s(account.stated)} s{_part(source, account.epoch, zero)}"
-    if account.dropped > DROPPED:
+    if account.dropped > DROPPED and not _in_gaps(source, account, state):
         why = loss_words(account.code or Loss.UNKNOWN)
         where = _where(source, account, zero)
         yield f"{name}: {said_s(account.dropped)} s in {account.dropped_packets} packets were dropped{where}: {why}"
 
 
 def _is_a_gap(source: SourceState, account: StreamAccount) -> bool:
-    """Whether it says no more than that a live source's stream was away for a while: gaps tell when."""
-    away = not account.used and account.code != Loss.LEFT_OUT
+    """Whether it says no more than that a live source's stream was away for a while: gaps tell when.
+
+    What was stored of an epoch may lie in the segments of the one before it, as its end.
+    """
+    away = account.code != Loss.LEFT_OUT if not account.used else not _spans(source, account.epoch, account.kind)
     return away and not source.spec.imported and source.delivered(account.kind)
+
+
+def _in_gaps(source: SourceState, account: StreamAccount, state: LessonState) -> bool:
+    """Whether all that was dropped of a live source's stream lies in gaps, which tell of it."""
+    if source.spec.imported or not account.dropped_in:
+        return False
+    missing = uncovered(state.window, source.lesson_coverage(account.kind))
+    gaps = [hole for hole in missing if hole.duration >= MIN_GAP]
+    placed = [source.span_to_lesson(account.epoch, run) for run in account.dropped_in]
+    left = [part for span in placed for part in (uncovered(span, gaps) if span else ())]
+    return None not in placed and sum(part.duration for part in left) <= DROPPED
 
 
 def _part(source: SourceState, epoch: int, zero: Ticks) -> str:
@@ -136,7 +152,8 @@ def _part(source: SourceState, epoch: int, zero: Ticks) -> str:
 
 
 def _where(source: SourceState, account: StreamAccount, zero: Ticks) -> str:
-    spans = _spans(source, account.epoch, account.kind)
+    """Where its dropped packets lie. Older versions did not say; those of a file are somewhere in it."""
+    spans = account.dropped_in or (_spans(source, account.epoch, account.kind) if source.spec.imported else ())
     ends = [source.to_lesson(account.epoch, end) for span in spans for end in (span.start, span.end)]
     known = [end for end in ends if end is not None]
     return f" between {said_s(min(known), zero)} and {said_s(max(known), zero)} s" if known else ""
@@ -196,14 +213,28 @@ def _damages(state: LessonState) -> Iterator[str]:
                 yield f"{source.spec.id}: {_WORDS[kind]} {where} is not in the lesson: {why}"
 
 
+def _parts_without(state: LessonState) -> Iterator[str]:
+    """Parts of an imported recording that lack what others of them have. What was announced is said elsewhere."""
+    window = state.window
+    for source in state.sources.values() if state.header.imported else ():
+        for kind, other in ((Kind.VIDEO, Kind.AUDIO), (Kind.AUDIO, Kind.VIDEO)):
+            has = {stretch.epoch for stretch in source.coverage(kind)}
+            has |= {account.epoch for account in source.accounts.values() if account.kind is kind}
+            found = (one.span for one in source.stretches(other) if source.delivered(kind) and one.epoch not in has)
+            for span in merged(found, slack=MIN_GAP):
+                if (part := span.intersection(window)) and part.duration >= MIN_GAP:
+                    where = f"from {said_s(part.start, window.start)} to {said_s(part.end, window.start)} s"
+                    yield f"{source.spec.id}: no {_WORDS[kind]} {where}: this part of the recording has none"
+
+
 def _nothing_to_show(state: LessonState) -> Iterator[str]:
     """Where no imported file has a picture, and a card stands instead; what is missing of a live source is a gap."""
     if not state.header.imported or not any(source.delivered(Kind.VIDEO) for source in state.sources.values()):
         return
     window = state.window
     asked = [override.span for override in state.edition.overrides if isinstance(override, OverrideShot)]
-    for shot in state.shots:
-        for uncut in uncovered(shot.span, asked) if shot.layout is Layout.SLATE else ():
+    for slate in merged(shot.span for shot in state.shots if shot.layout is Layout.SLATE):
+        for uncut in uncovered(slate, asked):
             span = uncut.intersection(window) if state.final else uncut
             if span is not None and span.duration >= MIN_GAP:
                 where = f"from {said_s(span.start, window.start)} to {said_s(span.end, window.start)} s"
@@ -250,9 +281,9 @@ def _silences(state: LessonState) -> Iterator[str]:
 
 
 def _no_sound(state: LessonState) -> Iterator[str]:
-    """A lesson recorded here is a lesson with a voice."""
+    """A lesson is one with a voice, whether it was recorded here or elsewhere."""
     sources = state.sources.values()
-    if not state.header.imported and state.captured and not any(source.delivered(Kind.AUDIO) for source in sources):
+    if state.captured and not state.empty and not any(source.delivered(Kind.AUDIO) for source in sources):
         yield "the lesson has no sound: no source gave any"
 
 

@@ -116,7 +116,7 @@ class StreamAccount:
 
     `stream`: its number in the input. `used`: its packets are stored, perhaps mixed with others. `stated`: the length
     that the input states, in ticks. `dropped`: ticks of samples that came and were not stored, in `dropped_packets`
-    packets; `code`: why it is not used or what was dropped first (a `Loss`).
+    packets, which lie at `dropped_in` of the epoch (older versions do not say); `code`: why, or why it is not used.
     """
 
     source: str
@@ -128,6 +128,7 @@ class StreamAccount:
     stated: Ticks | None = None
     dropped: Ticks = 0
     dropped_packets: int = 0
+    dropped_in: tuple[Span, ...] = ()
     code: str | None = None
 
 

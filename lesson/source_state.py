@@ -260,6 +260,11 @@ class SourceState:
         maps = self.maps.get(epoch)
         return lesson_tick(maps, at) if maps else None
 
+    def span_to_lesson(self, epoch: int, span: Span) -> Span | None:
+        """Where a part of an epoch (source ticks) lies in the lesson; None while that is not known."""
+        start, end = self.to_lesson(epoch, span.start), self.to_lesson(epoch, span.end)
+        return Span(start, end) if start is not None and end is not None and start < end else None
+
     def lesson_coverage(self, kind: Kind) -> list[Span]:
         """Covered stretches on the lesson clock; epochs without a clock map are left out."""
         return [span for span, _ in self._placed(kind).entries]
@@ -274,12 +279,8 @@ class SourceState:
         """Where on the lesson clock this kind was recorded and is damaged, or cannot be decoded."""
         if not self._damaged and not self._unseen and not self._undecoded[kind]:
             return []
-        found: list[Span] = []
-        for lost in self._stretches[kind].lost():
-            start, end = self.to_lesson(lost.epoch, lost.span.start), self.to_lesson(lost.epoch, lost.span.end)
-            if start is not None and end is not None and start < end:
-                found.append(Span(start, end))
-        return merged(found)
+        placed = (self.span_to_lesson(lost.epoch, lost.span) for lost in self._stretches[kind].lost())
+        return merged([span for span in placed if span is not None])
 
     def why_damaged(self, kind: Kind, span: Span) -> Loss:
         """Of a part (lesson ticks) of what is damaged: whether the file is, or no decoder makes anything of it."""

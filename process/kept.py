@@ -30,7 +30,7 @@ class Trouble:
     """Why a job does not work. `since`: seconds on the supervisor's clock. `refused`: it says trying does not help.
 
     `passing`: its process lives, complains or stands still, and may go on by itself; `about`: of what part of its work,
-    empty for all of it. `silence_s`: it hung for so long.
+    empty for all of it. `silence_s`: it hung for so long. `disk`: the box's disk refused what it was to store.
     """
 
     job: Job
@@ -40,6 +40,7 @@ class Trouble:
     passing: bool = False
     about: str = ""
     silence_s: float = 0.0
+    disk: bool = False
 
 
 @dataclass(slots=True)

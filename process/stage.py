@@ -1,7 +1,7 @@
 """What every stage process does alike: log, die with its parent, turn signals and errors into exit codes.
 
 Exit codes: 0 the stage's work on this lesson is done; 1 something failed that may work next time; 2 trying again
-will not help (bad input); 143 told to end by SIGTERM.
+will not help (bad input); 3 the disk refused, which may end; 143 told to end by SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from typing import NoReturn
 
 import structlog
 
-from lesson.errors import ClassreelError, ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError
+from lesson.errors import (
+    ClassreelError,
+    ConfigError,
+    LessonFormatError,
+    LessonNotFoundError,
+    StorageError,
+    UnusableMediaError,
+)
 from process.beat import beat
 from process.logs import configure_logging
 from process.parentage import EXIT_TERMINATED, SUPERVISOR_ENV, die_with_parent
@@ -25,6 +32,8 @@ from process.parentage import EXIT_TERMINATED, SUPERVISOR_ENV, die_with_parent
 EXIT_DONE = 0
 EXIT_RETRY = 1
 EXIT_FATAL = 2
+EXIT_DISK = 3
+"""By its number alone: a full disk takes no line of the log that could say so."""
 POLL_S = 0.2
 _FATAL = (ConfigError, LessonFormatError, LessonNotFoundError, UnusableMediaError)
 
@@ -54,6 +63,8 @@ def run_stage(name: str, work: Callable[[], None]) -> int:
         work()
     except ClassreelError as error:
         log.warning("stage_failed", error=str(error), kind=type(error).__name__)
+        if isinstance(error, StorageError):
+            return EXIT_DISK
         return EXIT_FATAL if isinstance(error, _FATAL) else EXIT_RETRY
     except Exception:
         log.exception("stage_crashed")  # here the log takes credentials out of the traceback

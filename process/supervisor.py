@@ -20,7 +20,7 @@ from process.job import Job
 from process.kept import Kept, Trouble, backoff, complaints, look_for_work
 from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import last_error, rotate
-from process.stage import EXIT_DONE, EXIT_FATAL
+from process.stage import EXIT_DISK, EXIT_DONE, EXIT_FATAL
 
 GIVE_UP_AFTER = 3
 """Failures in a row that are trouble: some 4 s after the first, as pauses are 0.5 and 1 s at most."""
@@ -222,13 +222,13 @@ class Supervisor:
             kept.next_start = now + pause
             kept.trouble = None
             return  # its journal will soon say so; if not, it is as if it had failed
-        said = "ends as if its work were done, again and again" if done else kept.hung or last_error(kept.log)
-        reason = said or f"ended with code {code}"
+        reason = _reason(kept, code)
         given_up = code == EXIT_FATAL or kept.failures >= GIVE_UP_AFTER
         if given_up or kept.hung:
             since = kept.trouble.since if kept.trouble else now
             silence = (kept.job.silence_s or 0.0) if kept.hung else 0.0
-            kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL, silence_s=silence)
+            kept.trouble = Trouble(kept.job, reason, since, refused=code == EXIT_FATAL, silence_s=silence,
+                                   disk=code == EXIT_DISK)  # fmt: skip
             if given_up and not kept.job.vital:
                 pause = RETRY_S
             elif code == EXIT_FATAL:
@@ -254,3 +254,11 @@ class Supervisor:
                 while child.poll() is None:
                     time.sleep(0.02)
         self._kept.clear()
+
+
+def _reason(kept: Kept, code: int) -> str:
+    """Why a process ended, in words; what its log says is no news where the disk took no more of it."""
+    if code == EXIT_DISK:
+        return "the disk refused what was to be stored"
+    said = "ends as if its work were done, again and again" if code == EXIT_DONE else kept.hung or last_error(kept.log)
+    return said or f"ended with code {code}"

@@ -24,7 +24,7 @@ from lesson.journal import JournalWriter, read_journal
 from lesson.loss import Loss
 from lesson.records import SourceFinished, SourceLost
 from media.feeds.segment import file_digest
-from process.stage import EXIT_RETRY
+from process.stage import EXIT_DISK
 from tests.kit.capturing import (
     Capture,
     live_lesson,
@@ -71,7 +71,7 @@ def test_a_full_disk_ends_recording_with_one_clear_line(small_disk: Path) -> Non
         wait_until(lambda: torn.is_file() and torn.stat().st_size > 30_000, 5)
         ballast = small_disk / "ballast"
         fill(ballast)
-        assert capture.wait(15) == EXIT_RETRY
+        assert capture.wait(15) == EXIT_DISK
         assert "no space left on the disk" in capture.log
         assert "Traceback" not in capture.log
     committed = segments(folder, "teacher")
@@ -96,7 +96,7 @@ def test_a_file_that_may_not_grow_ends_recording_with_one_clear_line(tmp_path: P
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # two seconds of PCM
 
     with Capture(folder, "mic", preexec=limit) as capture:
-        assert capture.wait(15) == EXIT_RETRY
+        assert capture.wait(15) == EXIT_DISK
         assert "File too large" in capture.log
         assert "Traceback" not in capture.log
     assert not segments(folder, "mic")

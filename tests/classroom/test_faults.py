@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom.faults import SETTLE_SLOWLY_S, ClockWatch, is_over, voice_faults
+from classroom.faults import SETTLE_SLOWLY_S, ClockWatch, is_over, job_faults, voice_faults
 from lesson.box import Fault
 from lesson.clock import Moment
 from lesson.model import Kind, StreamInfo
 from lesson.records import EpochStarted, SegmentCommitted, SourceLost, Start, Stop
 from lesson.state import LessonState
+from process.job import Job
+from process.kept import Trouble
 from tests.kit.lessons import header, moment, segment, source
 
 CAMERA = source("teacher")
@@ -37,6 +39,14 @@ def connect(state: LessonState, name: str, *streams: StreamInfo) -> None:
     for seq, stream in enumerate(streams):
         spec = MIC if stream.kind is Kind.AUDIO else CAMERA
         state.apply(SegmentCommitted(segment=replace(segment(spec, seq, epoch=number), source=name)))
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_what_the_disk_refused_is_blamed_on_no_source(disk: bool) -> None:
+    job = Job(stage="capture", source="teacher", module="capture")
+    trouble = Trouble(job, "it said so", 0.0, refused=False, disk=disk)
+    code = Fault.DISK_REFUSES if disk else Fault.CAPTURE_FAILS
+    assert job_faults("lesson", [trouble]) == {(code, "lesson/capture-teacher"): "it said so"}
 
 
 @given(

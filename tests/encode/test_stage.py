@@ -28,6 +28,7 @@ from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks, ticks_fro
 from lesson.verify import verify_local
 from lesson.view import load_state
 from media.output.fmp4 import MEDIA_START
+from process.stage import EXIT_DISK
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film
 from tests.kit.fragments import read_segment
@@ -247,7 +248,7 @@ def test_a_full_disk_is_said_and_what_was_committed_stays_good(lesson: LessonFol
         plan(lesson)
         with encoding(lesson) as process:
             _, log = process.communicate(timeout=120)
-        assert process.returncode == 1
+        assert process.returncode == EXIT_DISK
         assert "no space left on the disk" in log
         assert "Traceback" not in log
         problems = verify_local(lesson)

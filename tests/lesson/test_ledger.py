@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from lesson.clock import Moment
 from lesson.interruptions import interruption_problems
 from lesson.ledger import ledger_problems, stream_summaries
 from lesson.loss import Loss
-from lesson.model import Anchor, ChunkRecord, Kind, Layout
+from lesson.model import Anchor, ChunkRecord, Kind, Layout, SegmentRecord
 from lesson.overrides import OverrideShot
 from lesson.records import (
     ChunkEncoded,
@@ -130,6 +131,37 @@ def test_what_a_live_source_lacked_for_a_while_is_a_gap_and_a_track_left_out_a_p
     assert any("picture track 1 (h264) is not in the lesson" in problem for problem in problems) is said
 
 
+def test_what_a_live_stream_dropped_in_a_gap_is_the_gap_and_elsewhere_it_is_said_where() -> None:
+    camera = source("teacher")
+    pictures = [replace(segment(camera, n, start_s=at, seconds=4), epoch=n) for n, at in enumerate((0, 20))]
+
+    def problems(*runs: Span) -> list[str]:
+        told = StreamAccount(source="teacher", epoch=1, stream=0, kind=Kind.VIDEO, dropped=SECOND, dropped_packets=25,
+                             dropped_in=runs, code="undecodable")  # fmt: skip
+        state = LessonState(header(sources=(camera,)))
+        for record in (*(epoch_started(camera, n) for n in (0, 1)), *map(_committed, pictures), told):
+            state.apply(record)
+        for epoch in (0, 1):
+            state.apply(Mapped(map=ClockMap("teacher", epoch, Span(0, SECOND), 0)))
+        return ledger_problems(state)
+
+    assert problems(Span(17 * SECOND, 18 * SECOND)) == []
+    assert problems(Span(21 * SECOND, 22 * SECOND)) == [
+        "teacher: picture: 1 s in 25 packets were dropped between 21 and 22 s: not decodable"
+    ]
+
+
+def _committed(one: SegmentRecord) -> SegmentCommitted:
+    return SegmentCommitted(segment=one)
+
+
+def test_what_an_epoch_stored_may_lie_in_the_one_before_it() -> None:
+    camera = source("teacher")
+    told = StreamAccount(source="teacher", epoch=1, stream=0, kind=Kind.VIDEO, codec="h264")
+    records = [epoch_started(camera), SegmentCommitted(segment=segment(camera, 0)), epoch_started(camera, 1), told]
+    assert ledger_problems(state_of(*records, specs=(camera,))) == []
+
+
 def test_where_no_file_has_a_picture_is_said() -> None:
     film = source("teacher", imported=True, uri="file:/a.mp4")
     shots = [
@@ -157,6 +189,38 @@ def test_a_lesson_recorded_here_without_any_sound_says_so() -> None:
     assert ledger_problems(state_of(*seen, specs=(camera,))) == [], "it may still come"
     over = [SourceFinished(source="teacher", at=moment(4)), Stop(at=moment(4))]
     assert ledger_problems(state_of(*seen, *over, specs=(camera,))) == ["the lesson has no sound: no source gave any"]
+
+
+@pytest.mark.parametrize("lacks", list(Kind))
+def test_a_part_without_what_the_others_have_is_named(lacks: Kind) -> None:
+    film = source("teacher", imported=True, uri="file:/a.mp4")
+    state = LessonState(header(sources=(film,)))
+    for epoch, at in enumerate((0, 6, 12)):
+        shown = segment(film, epoch, epoch=epoch, start_s=0, seconds=6)
+        has = {kind: None if kind is lacks and epoch == 2 else shown.video for kind in Kind}
+        state.apply(epoch_started(film, epoch, start=at * SECOND))
+        state.apply(SegmentCommitted(segment=replace(shown, video=has[Kind.VIDEO], audio=has[Kind.AUDIO])))
+        state.apply(Mapped(map=ClockMap("teacher", epoch, Span(0, SECOND), at * SECOND)))
+    word = "sound" if lacks is Kind.AUDIO else "picture"
+    says = [f"teacher: no {word} from 12 to 18 s: this part of the recording has none"]
+    assert ledger_problems(state) == says
+    state.apply(StreamAccount(source="teacher", epoch=2, stream=0, kind=lacks, codec="x"))
+    assert len(ledger_problems(state)) == 1, "announced: it is said once"
+
+
+def test_a_slate_is_one_however_many_shots_it_is_planned_in() -> None:
+    film = source("teacher", imported=True, uri="file:/a.mp4")
+    edges = [round(at * SECOND) for at in (4, 9.28, 11.52, 12)]
+    slates = [Shot(span=Span(a, b), layout=Layout.SLATE, sources=(), reason="x") for a, b in pairwise(edges)]
+    state = state_of(epoch_started(film, start=0), SegmentCommitted(segment=segment(film, 0)), *slates, specs=(film,))
+    assert ledger_problems(state) == ["no picture from 4 to 12 s: none of the files has one there"]
+
+
+def test_an_imported_film_without_any_sound_says_so() -> None:
+    film = source("teacher", imported=True, uri="file:/a.mp4")
+    seen = [Start(at=moment()), epoch_started(film, start=0), SegmentCommitted(segment=segment(film, 0))]
+    over = [SourceFinished(source="teacher", at=moment(4)), Stop(at=moment(4))]
+    assert ledger_problems(state_of(*seen, *over, specs=(film,))) == ["the lesson has no sound: no source gave any"]
 
 
 def heard(*peaks: float | None) -> list[Record]:
@@ -272,12 +336,13 @@ def test_a_recording_that_ended_before_its_lesson_says_so(
 
 
 @pytest.mark.parametrize("stood_by", [False, True])
-@pytest.mark.parametrize("late_s", [0.0, 0.9, 1.1, 1.6, 4.9, 5.2, 40.0])
+@pytest.mark.parametrize("late_s", [0.0, 0.21, 0.45, 0.55, 1.1, 1.6, 4.9, 5.2, 40.0])
 def test_a_recording_that_began_late_says_so(late_s: float, stood_by: bool) -> None:
     """Feeds that stood by hold what is said at the press; where none did, cameras may take their time to wake up."""
     state = LessonState(header(sources=(source("mic"),)))
     state.apply(Start(at=moment(), stood_by=stood_by))
     state.apply(Origin(at=moment(late_s), master="mic"))
-    late = late_s > (1.0 if stood_by else 5.0)
-    says = [f"recording began {late_s:.0f} s after the lesson was started"] if late else []
+    late = late_s > (0.5 if stood_by else 5.0)
+    said = {0.55: "0.6", 1.1: "1.1"}.get(late_s, f"{late_s:.0f}")
+    says = [f"recording began {said} s after the lesson was started"] if late else []
     assert list(interruption_problems(state)) == says

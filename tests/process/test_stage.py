@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from process.parentage import EXIT_TERMINATED, SUPERVISOR_ENV
-from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY, repeat
+from process.stage import EXIT_DISK, EXIT_DONE, EXIT_FATAL, EXIT_RETRY, repeat
 from tests.kit.waiting import wait_until
 
 _STAGE = """
@@ -39,7 +39,7 @@ def _run(work: str, *, env: dict[str, str] | None = None) -> subprocess.Complete
         ("pass", EXIT_DONE, None),
         ("raise errors.StoreError('no answer')", EXIT_RETRY, "no answer"),
         ("raise errors.SourceLostError('cable')", EXIT_RETRY, "cable"),
-        ("raise errors.DiskFullError('full')", EXIT_RETRY, "full"),
+        ("raise errors.DiskFullError('full')", EXIT_DISK, "full"),
         ("raise errors.ConfigError('root: missing')", EXIT_FATAL, "root: missing"),
         ("raise errors.UnusableMediaError('a.txt: no media')", EXIT_FATAL, "a.txt: no media"),
         ("raise errors.LessonFormatError('header')", EXIT_FATAL, "header"),

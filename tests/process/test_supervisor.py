@@ -19,7 +19,7 @@ from process.kept import HEALTHY_S
 from process.launcher import Child, ExecLauncher, Launcher
 from process.logs import MAX_LOG_BYTES, last_error, rotate
 from process.share import current_umask
-from process.stage import EXIT_DONE, EXIT_FATAL, EXIT_RETRY
+from process.stage import EXIT_DISK, EXIT_DONE, EXIT_FATAL, EXIT_RETRY
 from process.supervisor import GIVE_UP_AFTER, REFUSED_VITAL_S, RETRY_S, START_PATIENCE_S, Supervisor
 from process.warm import Preload
 from tests.kit.fake_processes import FakeClock, FakeLauncher, Fate
@@ -85,6 +85,14 @@ def test_vital_work_is_tried_again_within_seconds_for_ever(tmp_path: Path) -> No
     bench.run(600, CAPTURE)
     assert len(bench.launcher.started) >= 600 / 6
     assert "capture-teacher" in bench.supervisor.troubles
+
+
+def test_a_disk_that_refuses_is_the_reason_whatever_the_log_could_still_take(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda _job, _nth: {"lives_s": 0.5, "code": EXIT_DISK})
+    bench.run(60, CAPTURE)
+    trouble = bench.supervisor.troubles["capture-teacher"]
+    assert trouble.disk
+    assert trouble.reason == "the disk refused what was to be stored"
 
 
 def test_vital_work_that_says_trying_does_not_help_is_tried_all_the_same(tmp_path: Path) -> None:
