@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from lesson.box_record_types import FaultCleared, FaultRaised, JobEnded, JobStarted
+from lesson.damage_record_types import SegmentDamaged, SegmentJoined, SegmentUnheard, SegmentUnseen
 from lesson.errors import LessonFormatError
 from lesson.publish_record_types import (
     FileDamaged,
@@ -40,11 +41,7 @@ from lesson.record_types import (
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
-    SegmentDamaged,
-    SegmentJoined,
     SegmentObserved,
-    SegmentUnheard,
-    SegmentUnseen,
     Shot,
     SourceFinished,
     SourceLost,
