@@ -33,6 +33,19 @@ def verify_local(folder: LessonFolder) -> list[str]:
     return problems + missing_chunks(view.state) + _manifest(folder, view.state)
 
 
+def spoilt_files(folder: LessonFolder, state: LessonState) -> list[str]:
+    """One line for each file that is not what was committed: what was encoded by its bytes, segments by their size.
+
+    Raises `StorageError` where it cannot be told.
+    """
+    found: list[str] = []
+    for path, size, sha256 in _named_files(state):
+        problem = file_problem(folder, path, size, None if path.startswith("raw/") else sha256)
+        if problem:
+            found.append(f"{path}: {problem}")
+    return found
+
+
 def _header(folder: LessonFolder) -> list[str]:
     try:
         with storage_errors(folder.header_path):
