@@ -17,6 +17,7 @@ from api.idle import IdleRoom, idle_health
 from api.library import Library
 from api.standing import Standing
 from api.thumbnails import Thumbnails
+from api.whole_files import WholeFiles
 from lesson.box import BoxState, BoxView, Fault
 from lesson.clock import Moment
 from lesson.errors import ClassreelError, StorageError
@@ -95,6 +96,7 @@ class Box:
     rate: RecordingRate = field(default_factory=RecordingRate)
     standing: Standing = field(default_factory=lambda: Standing({}, None))
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    whole_files: WholeFiles = field(default_factory=WholeFiles)
 
     def health(self) -> RoomHealth:
         """What the room is doing now; trouble when the running lesson, or the disk itself, cannot be read."""

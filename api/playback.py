@@ -123,7 +123,10 @@ def piece(box: BoxDep, request: Request, lesson_id: str, key: str) -> Response:
         return Response(status_code=304, headers=headers)
     if found.text is not None:
         return Response(found.text.encode(), headers=headers, media_type=found.content_type)
-    path = _existing(box.library.folder(lesson_id), found.path or "")
+    folder = box.library.folder(lesson_id)
+    if not box.whole_files.is_whole(folder, found.path or "", found.bytes, found.sha256):
+        raise RefusedError(causes.FILE_GONE)  # also of a file that is there: damaged bytes are not what was asked for
+    path = _existing(folder, found.path or "")
     return FileResponse(path, headers=headers, media_type=found.content_type)
 
 

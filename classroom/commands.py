@@ -24,6 +24,7 @@ from lesson.errors import ConfigError, JournalBusyError, LessonFormatError, Stor
 from lesson.folder import LessonFolder
 from lesson.lifecycle import start_lesson, stop_lesson, window
 from lesson.records import Stop
+from lesson.verify import spoilt_files
 from lesson.view import LessonView, load_state
 from process.fork_launcher import best_launcher
 from process.launcher import Launcher
@@ -89,6 +90,7 @@ def _work(run: LessonRun, settings: Settings, progress: LessonProgress, say: Cal
             if run.view.state.stop:
                 raise
             stop_lesson(settings.root, run.folder, reason="Ctrl-C")
+    progress.last(run.view.state, recorded_s=recorded_s(run.view.state, Moment.now()))
     return LessonOutcome(lesson_report(run.folder, run.view, run.problems), run.published)
 
 
@@ -107,14 +109,17 @@ def _look_on(folder: LessonFolder) -> LessonOutcome | None:
 def process(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> LessonOutcome:
     """Finish a lesson; one that nobody is recording any more is closed where its recording broke off.
 
-    Of one that is published, whatever the store has lost since is sent again.
+    Of one that is published, whatever the store has lost since is sent again, and what is damaged here is named.
     """
     state = load_state(folder)
     if state.start and state.stop is None and not at_work(folder):
         stop_lesson(settings.root, folder, reason="closed for processing")
     if state.verified:
         _resend(folder, settings, say)
-    return finish(folder, settings, say)
+    outcome = finish(folder, settings, say)
+    if state.verified:  # what is made now was looked at as it was sent
+        outcome.report["problems"] += spoilt_files(folder, load_state(folder))
+    return outcome
 
 
 def _resend(folder: LessonFolder, settings: Settings, say: Callable[[str], None]) -> None:

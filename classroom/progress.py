@@ -76,6 +76,11 @@ class LessonProgress(_ProgressDisplay):
                 self._said.add(problem)
                 self._line(problem)
 
+    def last(self, state: LessonState, *, recorded_s: float) -> None:
+        """Say how far it came, whenever something was said before."""
+        self._next = 0.0
+        self.update(state, recorded_s=recorded_s)
+
     def update(self, state: LessonState, *, recorded_s: float) -> None:
         """Say how far it is, from the state; cheap enough for every poll."""
         if not self._due():

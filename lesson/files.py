@@ -24,8 +24,8 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def file_problem(folder: LessonFolder, relative: str, size: int, sha256: str) -> str | None:
-    """What is wrong with a file that was committed with this size and SHA-256; None: nothing.
+def file_problem(folder: LessonFolder, relative: str, size: int, sha256: str | None) -> str | None:
+    """What is wrong with a file that was committed with this size and SHA-256 (None: not compared); None: nothing.
 
     Raises `StorageError` where it cannot be told.
     """
@@ -34,7 +34,7 @@ def file_problem(folder: LessonFolder, relative: str, size: int, sha256: str) ->
         found = path.stat().st_size
         if found != size:
             return f"{found} bytes, committed were {size}"
-        if file_sha256(path) != sha256:
+        if sha256 is not None and file_sha256(path) != sha256:
             return "its bytes are not those that were committed (SHA-256 differs)"
     except FileNotFoundError:
         return "missing"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from lesson.loss import Loss, loss_words
+from lesson.lost_lines import lost_parts
 from lesson.model import Kind, Role
 from lesson.records import SourceLost
 from lesson.source_state import SourceState
 from lesson.stretches import MIN_GAP
-from lesson.time import TICKS_PER_SECOND, Span, Ticks, uncovered
+from lesson.time import TICKS_PER_SECOND, Span, Ticks, merged, uncovered
 
 UNCOMMITTED: Ticks = 12 * TICKS_PER_SECOND
 """So much may be recorded and not committed yet while a source delivers: a segment, and a key frame that is late."""
@@ -36,17 +37,18 @@ class Gap:
     reason: str
 
 
-def source_gaps(source: SourceState, window: Span, *, recording: bool = False) -> list[Gap]:
+def source_gaps(source: SourceState, window: Span, *, recording: bool = False, over: bool = False) -> list[Gap]:
     """Stretches of `window` (lesson ticks) that `source` should have covered and did not, by kind.
 
-    `recording`: more may come, so that what is missing at the end of the window may be on its way.
+    `recording`: more may come, so that what is missing at the end of the window may be on its way. `over`: the lesson
+    is planned to its end. What the source's journal lost is damaged: nobody knows what else it may have been.
     """
     delivers = recording and not source.finished and source.loss_of(source.last_epoch) is None
     on_its_way = UNCOMMITTED if delivers else 0
     found: list[Gap] = []
     for kind in _expected(source):
-        history = _History(source, kind)
-        damaged = source.damaged(kind)
+        damaged = merged([*source.damaged(kind), *lost_parts(source, kind, window, over=over)])
+        history = _History(source, kind, damaged)
         holes = [hole for hole in history.holes(window) if hole.duration >= MIN_GAP]
         lost = [part for hole in holes for span in damaged if (part := hole.intersection(span))]
         holes = [part for hole in holes for part in uncovered(hole, damaged) if part.duration >= MIN_GAP]
@@ -71,8 +73,9 @@ def _expected(source: SourceState) -> list[Kind]:
 class _History:
     """Where a source delivered one kind, and the other one beside it."""
 
-    def __init__(self, source: SourceState, kind: Kind) -> None:
+    def __init__(self, source: SourceState, kind: Kind, damaged: list[Span]) -> None:
         self._source = source
+        self._damaged = damaged
         self._kind = kind
         self._other = Kind.AUDIO if kind is Kind.VIDEO else Kind.VIDEO
         stretches = source.stretches(kind)
@@ -88,7 +91,7 @@ class _History:
 
     def holes(self, window: Span) -> list[Span]:
         """What is missing in `window`. Files begin and end when they do: of those, only holes inside are losses."""
-        recorded = [*self._spans, *self._source.damaged(self._kind)]
+        recorded = [*self._spans, *self._damaged]
         if self._source.spec.imported and recorded:
             window = Span(min(span.start for span in recorded), max(span.end for span in recorded))
         return uncovered(window, self._spans)

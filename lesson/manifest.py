@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from lesson.errors import LessonFormatError, LessonNotFoundError, storage_errors
 from lesson.package import objects
@@ -47,7 +46,7 @@ def manifest(state: LessonState) -> bytes:
         "languages": list(header.languages),
         "edition": state.edition.number,
         "duration_s": rounded_s(state.duration),
-        "sources": [_source(source) for source in state.sources.values()],
+        "sources": [asdict(sealed_source(source)) for source in state.sources.values()],
         "gaps": [asdict(gap_summary(gap)) for gap in state.gaps()],
         "renditions": [asdict(rendition_summary(state, rendition)) for rendition in state.ladder],
         "left_out": [{"name": one.name} for one in state.edition.left_out],  # why is for whoever knows the box
@@ -104,12 +103,29 @@ def _before_objects(path: Path) -> bytes:
     return data
 
 
-def _source(source: SourceState) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class SealedSource:
+    """What a source gave: a manifest's entry of it. `sha256_of_sha256`: of the digests of its segments in hex."""
+
+    id: str
+    role: str
+    segments: int
+    bytes: int
+    sha256_of_sha256: str
+
+
+def sealed_source(source: SourceState) -> SealedSource:
+    """What a source gave, by its journal as it is now."""
     digest = hashlib.sha256("".join(segment.sha256 for segment in source.segments).encode())
-    return {
-        "id": source.spec.id,
-        "role": source.spec.role.value,
-        "segments": len(source.segments),
-        "bytes": source.bytes,
-        "sha256_of_sha256": digest.hexdigest(),
-    }
+    spec = source.spec
+    return SealedSource(spec.id, spec.role.value, len(source.segments), source.bytes, digest.hexdigest())
+
+
+def read_sealed_sources(path: Path) -> list[SealedSource]:
+    """What each source gave when the manifest at `path` was written. Raises as `read_sealed`."""
+    names = [one.name for one in fields(SealedSource)]
+    try:
+        entries = json.loads(_before_objects(path))["sources"]
+        return [SealedSource(*(entry[name] for name in names)) for entry in entries]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise LessonFormatError(f"{path}: not a manifest") from error

@@ -269,7 +269,9 @@ class LessonState:
         start = self.edition.start
         window = Span(start, start + self.duration)
         recording = self.start is not None and not (self.captured or self.final)
-        gaps = [gap for source in self.sources.values() for gap in source_gaps(source, window, recording=recording)]
+        over = self.editions[0].final
+        sources = self.sources.values()
+        gaps = [gap for one in sources for gap in source_gaps(one, window, recording=recording, over=over)]
         if not self.edition.overrides:
             return gaps
         left = [(gap, span) for gap in gaps if (span := gap.span.intersection(window)) and span.duration >= MIN_GAP]

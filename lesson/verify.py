@@ -1,4 +1,4 @@
-"""Is a lesson folder whole? Every file its journals name is hashed; files no journal names do not exist."""
+"""Is a lesson folder whole? Every file its journals name is hashed, and the journals are compared with one another."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from lesson.cross_check import sealed_problems, unlisted
 from lesson.errors import LessonFormatError, StorageError, storage_errors
 from lesson.files import file_problem
 from lesson.folder import LessonFolder, read_header
 from lesson.journal import JournalReader
+from lesson.manifest import read_sealed_sources
 from lesson.reading import read_whole
 from lesson.state import LessonState
 from lesson.view import LessonView
@@ -28,7 +30,20 @@ def verify_local(folder: LessonFolder) -> list[str]:
         problem = file_problem(folder, path, size, sha256)
         if problem:
             problems.append(f"{path}: {problem}")
-    return problems + _missing_chunks(view.state) + _manifest(folder, view.state)
+    return problems + missing_chunks(view.state) + _manifest(folder, view.state)
+
+
+def spoilt_files(folder: LessonFolder, state: LessonState) -> list[str]:
+    """One line for each file that is not what was committed: what was encoded by its bytes, segments by their size.
+
+    Raises `StorageError` where it cannot be told.
+    """
+    found: list[str] = []
+    for path, size, sha256 in _named_files(state):
+        problem = file_problem(folder, path, size, None if path.startswith("raw/") else sha256)
+        if problem:
+            found.append(f"{path}: {problem}")
+    return found
 
 
 def _header(folder: LessonFolder) -> list[str]:
@@ -67,9 +82,9 @@ def _unread(folder: LessonFolder, state: LessonState) -> list[str]:
         torn = _torn_bytes(path)
         if torn:
             problems.append(f"{folder.relative(path)}: its last {torn} bytes are no sound line")
-    for path in observed:
+    for source, path in zip(state.sources.values(), observed, strict=True):
         reader = JournalReader(path)
-        reader.poll()
+        problems += unlisted(folder, source, reader.poll())
         problems += [f"{folder.relative(path)}: {problem}" for problem in reader.problems]
     return problems
 
@@ -81,7 +96,7 @@ def _torn_bytes(path: Path) -> int:
     return len(data) - (data.rfind(b"\n") + 1)
 
 
-def _missing_chunks(state: LessonState) -> list[str]:
+def missing_chunks(state: LessonState) -> list[str]:
     """Holes, and once the plan is final everything up to its end."""
     problems: list[str] = []
     for rung in state.ladder:
@@ -104,6 +119,8 @@ def _manifest(folder: LessonFolder, state: LessonState) -> list[str]:
     try:
         if hashlib.sha256(read_whole(folder.manifest_path)).hexdigest() != state.verified.manifest_sha256:
             return [f"{name}: not the manifest that was published"]
+        return sealed_problems(folder, state, read_sealed_sources(folder.manifest_path))
+    except LessonFormatError:
+        return [f"{name}: not a manifest"]
     except (OSError, StorageError):
         return [f"{name}: missing"]
-    return []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from lesson.cross_check import home_of, journal_problems
 from lesson.errors import StorageError
 from lesson.folder import LessonFolder
 from lesson.following import Journals
@@ -31,6 +33,8 @@ class LessonView:
         self._journals = Journals(self.folder.state_journals())
         self._edition_of = {self.folder.plan_journal(): 0}
         self._lost: tuple[str, ...] = ()
+        self._elsewhere: Counter[tuple[Path, str]] = Counter()
+        self._homes = {path.parent for path in self.folder.state_journals()}
 
     def poll(self) -> bool:
         """Fold in what was committed since the last poll; whether there was anything.
@@ -64,14 +68,18 @@ class LessonView:
             begun = self.folder.has_raw_journal()
             polled = self._journals.poll()
         for reader, records in zip(self._journals.readers, polled, strict=True):
-            self._fold(records, self._edition_of.get(reader.path, 0))
+            self._fold(reader.path, records)
         if self.folder.control_journal not in self.unread:
             self._presume(begun=begun)
         return any(polled)
 
-    def _fold(self, records: list[Record], edition: int) -> None:
+    def _fold(self, path: Path, records: list[Record]) -> None:
+        edition, here = self._edition_of.get(path, 0), self.folder.relative(path.parent)
         for record in records:
             self.state.apply(record, edition)
+            home = home_of(record)
+            if home is not None and home != here and self.folder.path / home in self._homes:
+                self._elsewhere[path, home] += 1  # it says itself what it is about, and counts
 
     def _raise_needed(self) -> None:
         for path, error in self.unread.items():
@@ -110,6 +118,13 @@ class LessonView:
         lost += [
             f"raw/{name}: recorded, but no source of this lesson is called so" for name in self.folder.strange_sources()
         ]
+        lost += [
+            f"{self.folder.relative(path)}: {count} line(s) of {home}: another journal in its place"
+            for (path, home), count in self._elsewhere.items()
+        ]
+        missed = journal_problems(self.folder, self.state)
+        told = set(self.unread) | {reader.path for reader in self._journals.readers if reader.lost_lines}
+        lost += [one for one in missed if self.folder.path / one.partition(":")[0] not in told]
         strays = sorted({type(record).__name__ for record in self.state.strays})
         return lost + [f"{name} of a source, rendition or edition that this lesson does not name" for name in strays]
 

@@ -9,7 +9,8 @@ from lesson.errors import IntegrityError, LessonFormatError, ObjectNotFoundError
 from lesson.folder import LessonFolder
 from lesson.glance import NOTHING
 from lesson.package import Object, published
-from lesson.view import load_state
+from lesson.verify import missing_chunks
+from lesson.view import LessonView
 from publish.body import Body, FileBody, HeldBody, md5_of, sha256_of
 from publish.in_parts import etag_in_parts
 from publish.protocol import ObjectInfo, ObjectStore
@@ -44,14 +45,17 @@ def verify_remote(folder: LessonFolder, store: ObjectStore, *, deep: bool = Fals
     Raises:
         StoreError, ConfigError: the store cannot be asked.
     """
-    state = load_state(folder)
+    view = LessonView(folder)
+    view.poll()
+    state = view.state
     if state.empty:
         return [f"{folder.header.id}: {NOTHING}, so nothing is published"]
     if not state.verified:
         return [f"{folder.header.id}: not published to the end yet"]
     if not state.encoded:
         said = "published, but this disk does not know all of it any more"
-        return [f"{folder.header.id}: {said}; `classreel verify {folder.path.name}` says what is damaged"]
+        hurt = [*view.damage, *missing_chunks(state)] or ["files of `enc/` are damaged, and are to be made again"]
+        return [f"{folder.header.id}: {said}: {one}" for one in hurt]
     return [problem for _, problem in differing(folder, store, published(state), deep=deep)]
 
 

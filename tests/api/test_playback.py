@@ -14,6 +14,7 @@ from lesson.journal import append_records
 from lesson.model import Kind
 from lesson.records import FileDamaged, FrozenUntil
 from lesson.time import TICKS_PER_SECOND
+from tests.kit.damaged import SEGMENT_DAMAGE
 from tests.kit.lessons import encode_all, make_again, make_lesson, old_chunk, plan_all, record_all, write_chunk
 from tests.kit.room import TEACHER, began, committed, deliver, lost
 
@@ -210,3 +211,28 @@ def test_what_is_made_again_is_played_under_its_old_name_too(
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].content == answers[1].content
     assert m3u8.loads(new).is_endlist
+
+
+@pytest.mark.parametrize("damage", ["one byte", "cut", "zeros", "missing", "a folder", "a pipe"])
+@pytest.mark.parametrize("played", [True, False], ids=["played before", "never played"])
+def test_damaged_bytes_are_not_served(client: httpx.Client, folder: LessonFolder, damage: str, *, played: bool) -> None:
+    plan_all(folder)
+    encode_all(folder)
+    path, address = old_chunk(folder, "low", 1), f"{HLS}/low/000001.m4s"
+    whole = path.read_bytes()
+    if played:
+        assert client.get(address).content == whole
+    SEGMENT_DAMAGE[damage](path)
+    answer = client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert client.get(f"{HLS}/low/000002.m4s").status_code == 200
+
+
+def test_what_was_found_whole_is_read_once(
+    client: httpx.Client, folder: LessonFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_all(folder)
+    encode_all(folder)
+    assert client.get(f"{HLS}/low/000001.m4s").status_code == 200
+    monkeypatch.setattr("api.whole_files.file_problem", None)  # whoever calls it fails
+    assert client.get(f"{HLS}/low/000001.m4s").status_code == 200

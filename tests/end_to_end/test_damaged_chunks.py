@@ -144,10 +144,10 @@ def test_a_published_lesson_whose_journal_lost_a_line_is_told_of(place: Path, re
     assert b"ChunkEncoded" in lines[line]
     lines[line] = lines[line].replace(b"s", b"X").replace(b"e", b"Y")  # more than its CRC can tell
     journal.write_bytes(b"".join(lines))
-    (said,) = verify_remote(folder, store)
-    assert said.startswith(
-        "lesson: published, but this disk does not know all of it any more; `classreel verify lesson`"
-    )
+    said = verify_remote(folder, store)
+    beginning = "lesson: published, but this disk does not know all of it any more: "
+    assert all(line.startswith(beginning) for line in said)
+    assert any(line.startswith(f"{beginning}enc/{rendition}/journal.jsonl: 1 damaged line") for line in said)
     done = classreel("verify", folder.path, "--remote", "--config", config(home), "--json")
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert any("damaged line" in problem for problem in json.loads(done.stdout)["problems"])
@@ -198,3 +198,17 @@ def test_the_box_does_so_by_itself_and_is_killed_meanwhile(place: Path, power: t
     assert len(damages(folder)) == 4
     assert_whole(folder, store)
     assert result_of(classreel("verify", folder.path, "--remote", "--config", config(home), "--json"))["ok"]
+
+
+@pytest.mark.parametrize("what", ["chunk", "init", "segment"])
+def test_process_names_what_is_damaged_of_a_published_lesson(place: Path, what: str) -> None:
+    home = restored(place)
+    folder = LessonFolder(home / "root" / "lesson")
+    segment = next(folder.absolute(one.segments[0].path) for one in load_state(folder).sources.values() if one.segments)
+    path = segment if what == "segment" else file_of(folder, LOW.name, AMID if what == "chunk" else INIT)
+    SEGMENT_DAMAGE["cut" if what == "segment" else "one byte"](path)
+    done = classreel("process", folder.path, "--config", config(home), "--json")
+    assert any(line.startswith(folder.relative(path)) for line in json.loads(done.stdout)["problems"])
+    *_, said = [line for line in done.stderr.splitlines() if line.startswith("recorded ")]
+    encoded, stored = (part.split()[-1] for part in said.split(", ")[1:])
+    assert encoded == stored

@@ -272,7 +272,8 @@ def test_every_gap_has_the_reason_of_its_own_loss() -> None:
 def test_a_source_that_never_came_is_one_long_gap_with_its_reason() -> None:
     end = FrozenUntil(at=20 * S, final=True)
     lost = SourceLost(source="mic", epoch=-1, at=moment(), reason="no such card")
-    assert folded(end, sources=(MIC,)).gaps() == [Gap("mic", Kind.AUDIO, span_s(0, 20), "no_signal", "no signal")]
+    over = SourceFinished(source="mic", at=moment(20))
+    assert folded(over, end, sources=(MIC,)).gaps() == [Gap("mic", Kind.AUDIO, span_s(0, 20), "no_signal", "no signal")]
     assert folded(end, lost, sources=(MIC,)).gaps() == [
         Gap("mic", Kind.AUDIO, span_s(0, 20), "unknown", "no such card")
     ]
