@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from api import causes
 from api.box import Box, BoxDep
 from api.causes import RefusedError
-from api.negotiation import FormDep, StartDep
+from api.negotiation import FORM_DONE, FormDep, StartDep
 from api.problems import problem_docs
 from api.schema import LessonOut, StartRequest
 from lesson.lifecycle import start_lesson, stop_lesson, window
 
 router = APIRouter(tags=["control"])
-_FORM_DONE: dict[int | str, dict[str, Any]] = {303: {"description": "A form was sent: back to the teacher's page"}}
 _START_BODY = {
     "requestBody": {
         "required": False,
@@ -42,7 +39,7 @@ def lesson_out(box: Box, lesson_id: str) -> LessonOut:
     openapi_extra=_START_BODY,
     responses={
         200: {"model": LessonOut, "description": "A lesson is running already: this one"},
-        **_FORM_DONE,
+        **FORM_DONE,
         **problem_docs(403, 413, 415, 422, 503, 507),
     },
 )
@@ -59,7 +56,7 @@ def start(box: BoxDep, wanted: StartDep, form: FormDep) -> Response:
 @router.post(
     "/lessons/{lesson_id}/stop",
     response_model=LessonOut,
-    responses={**_FORM_DONE, **problem_docs(403, 404, 409, 503, 507)},
+    responses={**FORM_DONE, **problem_docs(403, 404, 409, 503, 507)},
 )
 def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
     """Stop a lesson; stopping it again changes nothing."""

@@ -1,24 +1,21 @@
-"""Testing the feeds before a lesson: asked for by one press, and what they showed then."""
+"""The feeds between lessons: tested by one press, and what they showed then."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from api import causes
 from api.box import BoxDep
 from api.causes import RefusedError
-from api.negotiation import sent_form
+from api.negotiation import FORM_DONE, FormDep
 from api.problems import problem_docs
 
 router = APIRouter(tags=["control"])
-_FORM_DONE: dict[int | str, dict[str, Any]] = {303: {"description": "A form was sent: back to the teacher's page"}}
 
 
-@router.post("/test", status_code=202, response_class=Response, responses={**_FORM_DONE, **problem_docs(403, 409, 503)})
-def test(box: BoxDep, request: Request) -> Response:
+@router.post("/test", status_code=202, response_class=Response, responses={**FORM_DONE, **problem_docs(403, 409, 503)})
+def test(box: BoxDep, form: FormDep) -> Response:
     """Look at every feed that can be kept open between lessons, also at those that rest; `/health` says what came.
 
     For a minute they are looked at every few seconds, and pictures can be had.
@@ -27,7 +24,7 @@ def test(box: BoxDep, request: Request) -> Response:
         raise RefusedError(causes.RECORDING_NOW)
     if not box.template.able or not box.standing.ask():
         raise RefusedError(causes.CANNOT_TEST)
-    return RedirectResponse("/", 303) if sent_form(request) else Response(status_code=202)
+    return RedirectResponse("/", 303) if form else Response(status_code=202)
 
 
 @router.get(

@@ -20,6 +20,9 @@ LANGUAGE_KEY = "lang"
 """Query parameter and cookie by which somebody chose a language by hand."""
 VARY = "Accept, Accept-Language, Cookie"
 
+FORM_DONE: dict[int | str, dict[str, Any]] = {303: {"description": "A form was sent: back to the teacher's page"}}
+"""For the documentation of what a button sends."""
+
 _URLENCODED = "application/x-www-form-urlencoded"
 _FORMS = {_URLENCODED, "multipart/form-data"}
 _MAX_FIELDS = 20

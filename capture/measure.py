@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import IO
 
 import numpy as np
@@ -24,6 +26,7 @@ from lesson.model import Kind, Role, SegmentRecord
 from lesson.records import SegmentMeasured
 from lesson.signal import Flaw
 from lesson.signal_record_types import PictureLevels, SoundLevels
+from lesson.time import TICKS_PER_SECOND, Ticks
 from media.decode.pictures import Picture, pictures
 from media.decode.sound import sound
 from media.feeds.packets import FeedPacket, FeedStream
@@ -107,6 +110,13 @@ def store(path: Path, file: IO[bytes], streams: Mapping[Kind, FeedStream], packe
         if packet.kind in began & streams.keys():
             writer.write(packet)
     writer.finish()
+
+
+def pictures_a_second(times: Iterable[Ticks]) -> float:
+    """Of pictures with these time stamps, by the median step between them; 0 where that cannot be told."""
+    steps = [b - a for a, b in pairwise(sorted(times))]
+    step = median(steps) if steps else 0
+    return TICKS_PER_SECOND / step if step else 0.0
 
 
 def _copy(picture: Picture, size: tuple[int, int]) -> Plane:

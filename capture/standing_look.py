@@ -6,13 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
 import structlog
 
-from capture.measure import Levels, Measurer, store
+from capture.measure import Levels, Measurer, pictures_a_second, store
 from lesson.errors import MediaError, StorageError
 from lesson.look import Look
 from lesson.model import Kind, Role
@@ -110,14 +108,12 @@ def _described(
     feed: Feed, packets: Sequence[FeedPacket], levels: Levels, now: float, *, flaws: tuple[str, ...], jpeg: bytes
 ) -> Look:
     video = feed.streams.get(Kind.VIDEO)
-    times = sorted(packet.pts for packet in packets if packet.kind is Kind.VIDEO)
-    step = median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0
     return Look(
         at_ns=round(now * NANOSECONDS_PER_SECOND),
         flaws=flaws,
         width=video.info.width if video else 0,
         height=video.info.height if video else 0,
-        fps=round(TICKS_PER_SECOND / step, 2) if step else 0.0,
+        fps=round(pictures_a_second(packet.pts for packet in packets if packet.kind is Kind.VIDEO), 2),
         peak_db=levels.sound.peak_db if levels.sound else None,
         rms_db=levels.sound.rms_db if levels.sound else None,
         jpeg=jpeg,

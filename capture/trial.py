@@ -14,20 +14,17 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 from capture.feeds import open_feed
 from capture.losses import source_fault
-from capture.measure import Measurer, store
+from capture.measure import Measurer, pictures_a_second, store
 from capture.reader import Ended, Opened, Reader
 from lesson.errors import ClassreelError, MediaError, StorageError
 from lesson.model import Kind, Role, SourceSpec
 from lesson.signal import Flaw
 from lesson.source_fault import SourceFault
-from lesson.time import TICKS_PER_SECOND
 from media.feeds.packets import Feed, FeedPacket, FeedStream
 from process.logs import configure_logging
 
@@ -121,14 +118,13 @@ def _flaws(spec: SourceSpec, feed: Feed, packets: list[FeedPacket]) -> tuple[Fla
 
 def _trial(stream: FeedStream, times: list[int]) -> StreamTrial:
     info = stream.info
-    step = median(b - a for a, b in pairwise(sorted(times))) if len(times) > 1 else 0
     return StreamTrial(
         kind=info.kind,
         codec=info.codec,
         packets=len(times),
         width=info.width,
         height=info.height,
-        fps=TICKS_PER_SECOND / step if step and info.kind is Kind.VIDEO else 0.0,
+        fps=pictures_a_second(times) if info.kind is Kind.VIDEO else 0.0,
         rate=info.rate,
         channels=info.channels,
     )

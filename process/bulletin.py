@@ -1,9 +1,8 @@
 """What processes of a box say to each other without the disk: that they go round, and a few lines, in shared memory.
 
-The conductor says to the pages what is wrong.
-
-Their journal may lie on a disk that answers nobody, and a conductor that hangs writes nothing. Linux; elsewhere there
-is no such memory, and the pages know the journal only.
+The conductor says to the pages what is wrong: their journal may lie on a disk that answers nobody, and a conductor that
+hangs writes nothing. Who holds a feed says what it delivers, and the pages that somebody wants to see it. Linux;
+elsewhere there is no such memory, and the pages know the journal only.
 """
 
 from __future__ import annotations
