@@ -117,6 +117,7 @@
           setTimeout(function () { release(form); }, 1000);
           refresh();
         } else {
+          remember('yes');
           location.href = answer.url;
         }
       })
@@ -126,9 +127,20 @@
       });
   }
 
+  /* whoever uses the keyboard finds the next button where the last one was */
+  function remember(pressed) {
+    try {
+      var before = window.sessionStorage.getItem('pressed');
+      window.sessionStorage.setItem('pressed', pressed);
+      return before;
+    } catch (refused) { return ''; }
+  }
+
   function release(form) { form.removeAttribute('data-sent'); form.className = ''; }
 
   window.addEventListener('pageshow', function () {
+    var button = document.getElementById('button');
+    if (remember('') && button) { button.focus({ preventScroll: true }); }
     var forms = document.querySelectorAll('form[data-once]');
     for (var i = 0; i < forms.length; i++) { release(forms[i]); }
   });

@@ -60,6 +60,7 @@ def test_a_lesson_from_button_to_button(browser: Browser, url: str, root: Path) 
     browser.type("#title", "Fractions")
     browser.click("#button")
     browser.wait_for(lambda: browser.text("#button") == "Stop recording", SOON)
+    assert browser.evaluate("document.activeElement.id") == "button", "for whoever uses the keyboard"
     assert browser.text("#status h1") == "Starting …"
     assert "Fractions" in browser.text(".about")
     browser.evaluate("window.sameDocument = true")
