@@ -281,9 +281,14 @@ def _silences(state: LessonState) -> Iterator[str]:
 
 
 def _no_sound(state: LessonState) -> Iterator[str]:
-    """A lesson is one with a voice, whether it was recorded here or elsewhere."""
+    """A lesson recorded here is one with a voice; a film that was made without one lacks nothing."""
     sources = state.sources.values()
-    if state.captured and not state.empty and not any(source.delivered(Kind.AUDIO) for source in sources):
+    if (
+        not state.header.imported
+        and state.captured
+        and not state.empty
+        and not any(source.delivered(Kind.AUDIO) for source in sources)
+    ):
         yield "the lesson has no sound: no source gave any"
 
 
