@@ -13,6 +13,7 @@ from api.languages import LANGUAGES
 from api.local_time import clock_text
 from api.translation import translation
 from lesson.loss import loss_words
+from lesson.sentence import Sentence
 
 _HERE = Path(__file__).parent
 
@@ -39,6 +40,8 @@ def _environment(language: str) -> Environment:
         date_and_time=spoken.date_and_time,
         time_of_day=spoken.time_of_day,
         length=spoken.length,
+        sentence=spoken.sentence,
+        is_translated=lambda text: isinstance(text, Sentence),
     )
     return environment
 

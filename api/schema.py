@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
 from lesson.hls import INDEX, playable_until
 from lesson.interruptions import interruption_problems
@@ -13,6 +13,7 @@ from lesson.ledger import flaw_problems, ledger_problems
 from lesson.left_out import LeftOut
 from lesson.listing import LessonSummary, lesson_summary
 from lesson.model import Kind, StreamInfo
+from lesson.sentence import Sentence
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.summary import GapSummary, RenditionSummary, gap_summary, rendition_summary, rounded_s
@@ -162,12 +163,19 @@ class LessonOut(SummaryOut):
     gaps: list[GapSummary]
     problems: list[str]
     hls: str | None
+    _sentences: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The problems, each with what it is made of where it can be said in other languages."""
+        return self._sentences
 
     @classmethod
     def of_state(cls, state: LessonState, damage: list[str]) -> LessonOut:
         header, shown = state.header, state.seen_as(state.shown)
         summary = lesson_summary(state)
-        return cls(
+        problems = [*damage, *([summary.problem] if summary.problem else []), *_problems(state)]
+        made = cls(
             **SummaryOut.of(summary).model_dump(),
             created=header.created_wall,
             languages=list(header.languages),
@@ -182,12 +190,14 @@ class LessonOut(SummaryOut):
                 for rung in state.ladder
             ],
             gaps=[gap_summary(gap) for gap in shown.gaps()],
-            problems=[*damage, *([summary.problem] if summary.problem else []), *_problems(state)],
+            problems=problems,
             hls=hls_path(header.id) if summary.playable else None,
         )
+        made._sentences = tuple(problems)
+        return made
 
 
-def _problems(state: LessonState) -> list[str]:
+def _problems(state: LessonState) -> list[Sentence]:
     """What the ledger says once all is recorded; before that what is wrong with what is recorded, at no great cost."""
     return ledger_problems(state) if state.captured else [*interruption_problems(state), *flaw_problems(state)]
 

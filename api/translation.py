@@ -20,6 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from api.local_time import local_time
+from lesson.sentence import Sentence
 
 DOMAIN = "classreel"
 _FOLDER = Path(__file__).parent / "locale"
@@ -44,6 +45,14 @@ class Translation:
     def ngettext(self, singular: str, plural: str, number: int) -> str:
         """The plural form for `number` in this language, not yet filled in."""
         return self.messages.ngettext(singular, plural, number)
+
+    def sentence(self, text: str) -> str:
+        """A sentence about a lesson in this language; one that is English alone, as of files, as it is."""
+        if not isinstance(text, Sentence):
+            return text
+        values = {name: self.sentence(value) for name, value in text.values.items()}
+        message = self.gettext(text.message)
+        return message % values if values else message
 
     def date_and_time(self, wall: str | None, timezone: str) -> str:
         """An ISO 8601 instant as date and time of the room; a dash for none, what is no instant as it is."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from lesson.model import Kind, SegmentRecord
 from lesson.signal_record_types import SegmentMeasured, SoundLevels
 from lesson.time import TICKS_PER_SECOND, Ticks
+from lesson.translatable import gettext_noop
 
 
 class Flaw(StrEnum):
@@ -35,14 +36,14 @@ FLAW_KINDS: Mapping[str, Kind] = {
     Flaw.HUM: Kind.AUDIO,
 }
 FLAW_WORDS: Mapping[str, str] = {
-    Flaw.BLACK: "the picture is black",
-    Flaw.COVERED: "something covers the lens",
-    Flaw.UNDECODABLE: "the picture cannot be decoded",
-    Flaw.FROZEN: "the picture stands still",
-    Flaw.SILENT: "the sound is silent",
-    Flaw.FAINT: "hardly any sound is heard",
-    Flaw.CLIPPED: "the sound is distorted",
-    Flaw.HUM: "only humming is heard",
+    Flaw.BLACK: gettext_noop("the picture is black"),
+    Flaw.COVERED: gettext_noop("something covers the lens"),
+    Flaw.UNDECODABLE: gettext_noop("the picture cannot be decoded"),
+    Flaw.FROZEN: gettext_noop("the picture stands still"),
+    Flaw.SILENT: gettext_noop("the sound is silent"),
+    Flaw.FAINT: gettext_noop("hardly any sound is heard"),
+    Flaw.CLIPPED: gettext_noop("the sound is distorted"),
+    Flaw.HUM: gettext_noop("only humming is heard"),
 }
 """For reports and the self-test, in English."""
 FLAW_REMEDIES: Mapping[str, str] = {
