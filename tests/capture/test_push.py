@@ -24,13 +24,14 @@ from classroom.checks import self_test
 from classroom.settings import compose
 from lesson.clock import Moment
 from lesson.folder import LessonFolder
+from lesson.look import look_in
 from lesson.loss import Loss
 from lesson.model import Kind
 from lesson.records import SourceLost
 from lesson.view import load_state
 from media.decode.sound import sound
 from process.beat import BEAT_ENV, TAKEN_BACK
-from process.bulletin import BulletinWriter
+from process.bulletin import BulletinReader, BulletinWriter
 from tests.kit.capturing import (
     Capture,
     by_epoch,
@@ -261,7 +262,7 @@ class Standing:
     """A process that stands by, and what it complains of."""
 
     def __init__(self, box: Box, *, required: bool) -> None:
-        self.orders = BulletinWriter()
+        self.orders, self.looks = BulletinWriter(), BulletinWriter()
         told = SourceSettings(
             id="screen", role=box.spec.role, uri=box.spec.uri, password_env=VARIABLE, required=required
         )
@@ -269,7 +270,7 @@ class Standing:
         os.set_blocking(self._read, False)
         self.said = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "capture.standby", told.argument(), str(self.orders.path)],
+            [sys.executable, "-m", "capture.standby", told.argument(), str(self.orders.path), str(self.looks.path)],
             env={**os.environ, VARIABLE: KEY, BEAT_ENV: str(write)},
             pass_fds=(write,),
             stderr=subprocess.PIPE,
@@ -289,7 +290,15 @@ class Standing:
         _, log = self.process.communicate()
         os.close(self._read)
         self.orders.close()
+        self.looks.close()
         return log
+
+    def waits(self) -> bool:
+        """Whether it says that nobody sends, and nobody needs to."""
+        assert self.looks.path is not None
+        read = BulletinReader(self.looks.path).read()
+        look = look_in(read.lines or ()) if read else None
+        return look is not None and look.waits
 
 
 def test_it_stands_by_and_the_lesson_begins_with_the_press(box: Box, sending: Sending) -> None:
@@ -319,6 +328,7 @@ def test_what_need_not_be_sent_is_no_complaint(box: Box) -> None:
     standing = Standing(box, required=False)
     try:
         wait_until(lambda: len(standing.said) > 20 or standing.complaints(), 20, what="beats, twice a second")
+        wait_until(standing.waits, 10, what="the page is told that nobody sends")
         assert standing.complaints() == []
     finally:
         assert standing.close().count("feed_lost") == 1
