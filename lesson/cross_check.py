@@ -63,7 +63,7 @@ def broken_plans(state: LessonState) -> list[int]:
     """Editions whose plan says less than what was made by it."""
     found = []
     for number, edition in state.editions.items():
-        starts = (one.chunks[max(one.chunks)].span.start for one in edition.renditions.values() if one.chunks)
+        starts = (one.leads_with(one.leading - 1).span.start for one in edition.renditions.values() if one.leading)
         beyond = not edition.final and max(starts, default=-1) >= edition.frozen_until
         if beyond or (edition.verified is not None and not edition.final):
             found.append(number)

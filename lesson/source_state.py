@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from lesson.clock import Moment
 from lesson.loss import Loss
@@ -35,6 +36,10 @@ MEASURED_WITHIN = 3
 """Segments: what was found in older ones says nothing of now."""
 
 
+Jump: TypeAlias = tuple[SegmentRecord | None, SegmentRecord]
+"""Neighbours between whose numbers some are missing; None: from the first number on."""
+
+
 @dataclass(slots=True)
 class SourceState:
     """What the journal of one source, and the plan's clock maps for it, amount to.
@@ -57,6 +62,8 @@ class SourceState:
     bytes: int = 0
     """Of all segments together."""
     signal: SignalState = field(default_factory=SignalState)
+    jumps: tuple[tuple[int, int], list[Jump]] | None = field(default=None, compare=False)
+    """Kept by `lesson.lost_lines`, with how many segments and losses there were then."""
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
     _unseen: set[tuple[int, int]] = field(default_factory=set)

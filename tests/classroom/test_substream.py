@@ -16,7 +16,7 @@ CAMERA = "rtsp://10.0.0.11/main"
 
 
 def test_the_self_test_says_that_a_substream_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def opens(spec: SourceSpec) -> str:
+    def opens(spec: SourceSpec, **_: object) -> str:
         assert spec.uri == CAMERA
         return "h264 1280x720, 25 fps"
 
