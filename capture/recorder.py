@@ -111,7 +111,7 @@ class Recorder:
         self._disk = disk
         self._sync = sync
         self._journaled_epochs = state.last_epoch + 1
-        self._committed = state.next_seq
+        self._committed = state.numbering.next
         self._next_epoch = 0 if spec.imported else self._journaled_epochs
         self._seq = 0 if spec.imported else self._committed
         self._epoch: _Epoch | None = None

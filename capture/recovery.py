@@ -50,7 +50,7 @@ def salvage(folder: LessonFolder, state: SourceState) -> list[Record]:
     `StorageError`.
     """
     records: list[Record] = []
-    found = [file for file in folder.segment_files(state.spec.id) if file[1] >= state.next_seq]
+    found = [file for file in folder.segment_files(state.spec.id) if file[1] >= state.numbering.next]
     kept = [(*file, content) for file in found if (content := _content(file[2])) is not None]
     with ThreadPoolExecutor(_SYNCS_AT_ONCE) as syncs:
         list(syncs.map(_make_durable, [path for _, _, path, _ in kept]))

@@ -7,10 +7,9 @@ and a source whose lesson is planned to its end has finished.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from lesson.model import Kind, SegmentRecord
-from lesson.source_state import Jump, SourceState
+from lesson.source_state import SourceState
 from lesson.time import Span, Ticks
 
 SALVAGED = "recovered"
@@ -42,27 +41,15 @@ def lost_parts(source: SourceState, kind: Kind, window: Span, *, over: bool) -> 
     return found
 
 
-def _jumps(source: SourceState) -> list[Jump]:
-    """As `_found_jumps`, found once: a round in which nothing is new must cost the same in a long lesson."""
-    if len(source.segments) == source.next_seq:
-        return []
-    known = len(source.segments), len(source.losses)
-    if source.jumps is None or source.jumps[0] != known:
-        source.jumps = known, list(_found_jumps(source))
-    return source.jumps[1]
-
-
-def _found_jumps(source: SourceState) -> Iterator[Jump]:
+def _jumps(source: SourceState) -> Iterator[tuple[SegmentRecord | None, SegmentRecord]]:
     """Neighbours between whose numbers some are missing, though nothing that happens to a recording explains it.
 
     A recording gives segments up when its feed is lost, and what a crash left may be of no use; all others follow.
     """
-    ordered = sorted(source.segments, key=lambda one: one.seq)
-    for before, after in pairwise((None, *ordered)):
-        if after is None or after.seq <= (before.seq if before else -1) + 1 or after.closed_by == SALVAGED:
+    for before, after in source.numbering.jumps():
+        if after.closed_by == SALVAGED:
             continue
-        lost_before = [loss for loss in source.losses if (before.epoch if before else 0) <= loss.epoch < after.epoch]
-        if not lost_before:
+        if not any((before.epoch if before else 0) <= loss.epoch < after.epoch for loss in source.losses):
             yield before, after
 
 

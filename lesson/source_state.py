@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from lesson.clock import Moment
 from lesson.loss import Loss
 from lesson.model import Kind, SegmentRecord, SourceSpec
+from lesson.numbering import Numbering
 from lesson.records import (
     EpochStarted,
     Looked,
@@ -28,16 +28,11 @@ from lesson.spans import SpanIndex
 from lesson.stretches import MIN_GAP, StreamSegments, Stretch, Stretches, file_picture_stands, live_picture_stands
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks, lesson_tick, merged, ruling_map
 
-_KINDS = (Kind.AUDIO, Kind.VIDEO)
-"""Sound first: it bears witness for pictures that stand still."""
+_KINDS = (Kind.AUDIO, Kind.VIDEO)  # sound first: it bears witness for pictures that stand still
 ROUNDING: Ticks = TICKS_PER_SECOND // 500
 """Segments follow one another to a millisecond, as Matroska counts: nothing is left between two that are lost."""
 MEASURED_WITHIN = 3
 """Segments: what was found in older ones says nothing of now."""
-
-
-Jump: TypeAlias = tuple[SegmentRecord | None, SegmentRecord]
-"""Neighbours between whose numbers some are missing; None: from the first number on."""
 
 
 @dataclass(slots=True)
@@ -58,12 +53,10 @@ class SourceState:
     """Number of the newest epoch; -1 before the first."""
     lost: SourceLost | None = None
     """Why it does not deliver now; None while it does, or was never lost."""
-    next_seq: int = 0
     bytes: int = 0
     """Of all segments together."""
     signal: SignalState = field(default_factory=SignalState)
-    jumps: tuple[tuple[int, int], list[Jump]] | None = field(default=None, compare=False)
-    """Kept by `lesson.lost_lines`, with how many segments and losses there were then."""
+    numbering: Numbering = field(default_factory=Numbering)
     _segments: dict[tuple[int, int], SegmentRecord] = field(default_factory=dict)
     _damaged: set[tuple[int, int]] = field(default_factory=set)
     _unseen: set[tuple[int, int]] = field(default_factory=set)
@@ -95,7 +88,7 @@ class SourceState:
             return
         self._segments[key] = segment
         self._in_order.append(segment)
-        self.next_seq = max(self.next_seq, segment.seq + 1)
+        self.numbering.add(segment)
         self.bytes += segment.bytes
         for kind in _KINDS:
             self.segments_of(kind, segment.epoch).add(kind, segment)

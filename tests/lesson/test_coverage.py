@@ -143,7 +143,7 @@ class Naive:
 
 def assert_same(source_state: SourceState, state: LessonState, naive: Naive, window: Span) -> None:
     assert list(source_state.segments) == naive.segments
-    assert source_state.next_seq == max((s.seq for s in naive.segments), default=-1) + 1
+    assert source_state.numbering.next == max((s.seq for s in naive.segments), default=-1) + 1
     assert source_state.bytes == sum(s.bytes for s in naive.segments)
     assert state.duration == naive.duration
     assert [(gap.kind, gap.span) for gap in state.gaps()] == naive.missing()

@@ -206,7 +206,7 @@ def test_coverage_runs_on_through_segments_and_breaks_where_one_is_missing() -> 
     segments = state.sources["teacher"].segments_of(Kind.VIDEO, 0)
     assert [[s.seq for _, s in segments.overlapping(stretch.span)] for stretch in stretches] == [[0, 1], [3, 4]]
     assert state.sources["teacher"].coverage(Kind.AUDIO) == []
-    assert state.sources["teacher"].next_seq == 5
+    assert state.sources["teacher"].numbering.next == 5
 
 
 def test_small_holes_between_the_files_of_one_epoch_are_no_holes() -> None:
