@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lesson.box import Fault
@@ -60,6 +60,8 @@ class SourceHealth:
 
     Between lessons: `able`: it can stand by, `rests`: it does not now; `look`: what it was found to deliver `tested_s`
     ago; `untested`: it could have been found well lately, and was not.
+
+    `backup`: the source that is heard instead of a microphone of which nothing can be heard.
     """
 
     id: str
@@ -82,6 +84,7 @@ class SourceHealth:
     look: Look | None = None
     tested_s: float | None = None
     untested: bool = False
+    backup: str | None = None
 
     @property
     def unchecked(self) -> bool:
@@ -92,6 +95,12 @@ class SourceHealth:
     def useless(self) -> bool:
         """Whether what it records is as good as missing."""
         return not USELESS.isdisjoint(self.flaws)
+
+    @property
+    def sounds(self) -> bool:
+        """Whether something can be heard of it, as far as anybody knows."""
+        unheard = any(FLAW_KINDS[Flaw(flaw)] is Kind.AUDIO for flaw in USELESS.intersection(self.flaws))
+        return self.state is SourceStatus.RECORDING and self.has_sound and not unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +205,7 @@ def room_health(state: LessonState, now: Moment, *, faults: Iterable[FaultRaised
         source_health(source, started=started, now=now, disk_refuses=refuses, heard=_is_heard(source, voice))
         for source in state.sources.values()
     )
+    sources = tuple(_backed(source, state, sources) for source in sources)
     needed = [source for source in sources if source.required] or list(sources)
     return RoomHealth(
         status=RoomStatus.TROUBLE
@@ -208,6 +218,20 @@ def room_health(state: LessonState, now: Moment, *, faults: Iterable[FaultRaised
     )
 
 
+def _backed(health: SourceHealth, state: LessonState, others: Iterable[SourceHealth]) -> SourceHealth:
+    """The same, and where nothing can be heard of a microphone, which source is heard instead: its backup, or of that.
+
+    Then the lesson has its voice, and whoever is asked to mend the microphone has time until the next one.
+    """
+    found = {one.id: one for one in others}
+    if health.role != Role.MIC or health.sounds or health.state is SourceStatus.WAITING:
+        return health
+    name = state.sources[health.id].spec.backup
+    while name is not None and not found[name].sounds:
+        name = state.sources[name].spec.backup
+    return replace(health, backup=name)
+
+
 def _is_heard(source: SourceState, voice: str | None) -> bool:
     """Whether the sound of a source matters: that of every microphone, and of the source whose voice is taken."""
     return source.spec.role is Role.MIC or source.spec.id == voice
@@ -215,8 +239,9 @@ def _is_heard(source: SourceState, voice: str | None) -> bool:
 
 def _room_status(needed: list[SourceHealth], *, starting: bool) -> RoomStatus:
     """`starting`: the lesson has just begun; a source that is waited for later is one that is missing."""
+    needed = [source for source in needed if source.backup is None]
     states = {source.state for source in needed}
-    if states == {SourceStatus.RECORDING}:
+    if states <= {SourceStatus.RECORDING}:
         return RoomStatus.TROUBLE if any(source.useless for source in needed) else RoomStatus.RECORDING
     all_may_come = states <= {SourceStatus.RECORDING, SourceStatus.WAITING}
     return RoomStatus.STARTING if starting and all_may_come else RoomStatus.TROUBLE

@@ -30,6 +30,7 @@ class SourceHealthOut(BaseModel):
     measured: bool = Field(description="whether somebody looked lately at what it records; else flaws are not known")
     peak_db: float | None = Field(description="of its newest sound, below full scale")
     rms_db: float | None
+    backup: str | None = Field(description="the source that is heard instead of it, while nothing can be heard of it")
     tested_s: float | None = Field(description="between lessons: how long ago somebody looked at what it delivers")
     testable: bool = Field(description="whether it can be looked at between lessons")
     suspected: tuple[str, ...] = Field(description="what seemed wrong in that look, which may pass")
@@ -55,6 +56,7 @@ class SourceHealthOut(BaseModel):
             measured=source.measured,
             peak_db=source.peak_db,
             rms_db=source.rms_db,
+            backup=source.backup,
             tested_s=None if source.tested_s is None else round(source.tested_s, 1),
             testable=source.able,
             suspected=source.look.flaws if source.look else (),

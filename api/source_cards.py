@@ -30,7 +30,7 @@ class SourceCard:
     """One source: `picture` is the address of its newest picture, None while there is none.
 
     `says`: its state, or why it is lost, as a sentence to be translated. `flaws`: codes. `rms_db`: of its newest sound,
-    below full scale. `shape`: of its picture, while it is tested.
+    below full scale. `shape`: of its picture, while it is tested. `backup`: the source that is heard instead of it.
     """
 
     id: str
@@ -45,6 +45,7 @@ class SourceCard:
     unchecked: bool = False
     rms_db: float | None = None
     shape: str = ""
+    backup: str | None = None
 
     @property
     def level(self) -> int:
@@ -93,10 +94,13 @@ def _card(lesson_id: str, source: SourceState, health: SourceHealth) -> SourceCa
         flaws=health.flaws,
         unchecked=health.unchecked,
         rms_db=health.rms_db,
+        backup=health.backup,
     )
 
 
 def _tone(health: SourceHealth) -> str:
+    if health.backup:
+        return "fair"
     if health.useless:
         return "bad"
     if health.flaws or health.unchecked:

@@ -52,6 +52,8 @@ FLAWS: Mapping[str, str] = {
     Flaw.HUM: gettext_noop("Only humming is heard. Please look at the cable of the microphone."),
 }
 """What a teacher is told about what a source records, and what to do."""
+BACKUP = gettext_noop("Instead of it, %(backup)s is heard and recorded.")
+"""Of a microphone of which nothing can be heard."""
 UNCHECKED = gettext_noop("It is not known yet whether this can be seen and heard.")
 KINDS: Mapping[str, str] = {Kind.VIDEO: gettext_noop("picture"), Kind.AUDIO: gettext_noop("sound")}
 SOURCE_STATUSES: Mapping[str, str] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -55,9 +55,9 @@ class Measurer:
     _epoch: int = -1
     _shown: Plane | None = None
 
-    def measure(self, path: Path, segment: SegmentRecord) -> SegmentMeasured:
-        """What a segment shows and sounds like; a file that cannot be decoded gives a `problem`."""
-        kinds = {kind for kind in Kind if segment.range(kind)}
+    def measure(self, path: Path, segment: SegmentRecord, *, only: Kind | None = None) -> SegmentMeasured:
+        """What a segment shows and sounds like, or `only` one of that; a file nobody can decode gives a `problem`."""
+        kinds = {kind for kind in Kind if segment.range(kind) and only in (None, kind)}
         levels = Levels()
         flaws: tuple[Flaw, ...] = ()
         try:
@@ -125,5 +125,10 @@ def _copy(picture: Picture, size: tuple[int, int]) -> Plane:
 
 
 def _sound(path: Path) -> SoundLevels | None:
-    blocks = [block.pcm for block in sound([path])]
-    return sound_levels(np.concatenate(blocks).astype(np.float32)) if blocks else None
+    blocks = list(sound([path]))
+    if not blocks:
+        return None
+    pcm = np.concatenate([block.pcm for block in blocks]).astype(np.float32)
+    whole = len(pcm) == blocks[-1].end - blocks[0].at  # else nobody knows where in it a sample lies
+    levels = sound_levels(pcm, blocks[0].at)
+    return levels if whole else replace(levels, mute=())

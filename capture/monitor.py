@@ -15,6 +15,7 @@ import structlog
 from capture.measure import Measurer
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter
+from lesson.model import Kind
 from lesson.records import SegmentMeasured
 from lesson.source_state import SourceState
 from lesson.view import LessonView
@@ -39,6 +40,8 @@ class Monitor:
         cv2.setNumThreads(1)
         self._view = LessonView(folder, needs=("raw",))
         self._journal = JournalWriter(folder.signal_journal)
+        backups = {spec.id: spec.backup for spec in folder.header.sources if spec.backup}
+        self._listened = {*backups, *backups.values()}  # the plan asks of every second whether they can be heard
         self._measurers = {spec.id: Measurer(spec.role) for spec in folder.header.sources}
         self._view.poll()
         self._next = {name: self._first(source) for name, source in self._view.state.sources.items()}
@@ -68,11 +71,12 @@ class Monitor:
         name, found = source.spec.id, []
         for position in range(self._next[name], len(source.segments)):
             segment = source.segments[position]
-            if position < len(source.segments) - MOST_BEHIND:
+            old = position < len(source.segments) - MOST_BEHIND
+            if old and name not in self._listened:
                 found.append(_unmeasured(name, segment.epoch, segment.seq))
                 continue
             path = self._view.folder.absolute(segment.path)
-            found.append(self._measurers[name].measure(path, segment))
+            found.append(self._measurers[name].measure(path, segment, only=Kind.AUDIO if old else None))
             if problem := found[-1].problem:
                 _log.warning("segment_unmeasured", path=segment.path, error=problem)
         self._next[name] = len(source.segments)

@@ -47,6 +47,7 @@ class SourceSettings(Section):
     password_env: str | None = Field(default=None, validate_default=True)
     substream: Annotated[str, AfterValidator(_substream)] | None = None
     required: bool = False
+    backup: str | None = None
 
     @field_validator("password_env")
     @classmethod

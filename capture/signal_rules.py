@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lesson.model import Role
 from lesson.signal import Flaw
 from lesson.signal_record_types import PictureLevels, SoundLevels
-from lesson.time import TICKS_PER_SECOND
+from lesson.time import TICKS_PER_SECOND, Span, Ticks
 from media.picture import Plane
 
 Samples = npt.NDArray[np.float32]
@@ -34,6 +34,8 @@ strongly coded. One picture coded over and over leaves 0.00 to 0.03 at the rates
 
 SILENT_PEAK_DB = -60.0
 """Even an empty room is louder through a microphone that is switched on."""
+LEAST_MUTE: Ticks = 3 * TICKS_PER_SECOND // 10
+"""Shorter silences are pauses between words of a microphone with a gate; at the ends of a segment they may go on."""
 FAINT_PEAK_DB = -42.0
 """Somebody who speaks anywhere in a room is louder at the microphone that is meant for it."""
 CLIPPED_SAMPLE = 0.985
@@ -46,6 +48,7 @@ HUM_LEAST_DB = -60.0
 """RMS; fainter hum is noise that nobody hears."""
 
 MAINS_HZ = (50.0, 60.0)
+_MUTE_STEP: Ticks = TICKS_PER_SECOND // 100
 _HUM_HARMONICS = 12
 _HUM_WIDTH_HZ = 1.5
 _BAND_HZ = (20.0, 4000.0)
@@ -71,14 +74,28 @@ def picture_change(before: Plane, after: Plane) -> float:
     return float(np.mean(np.abs(before.astype(np.int16) - after.astype(np.int16))))
 
 
-def sound_levels(pcm: Samples) -> SoundLevels:
-    """Levels of some seconds of mono sound at 48 kHz, samples in -1…1."""
+def sound_levels(pcm: Samples, begin: Ticks = 0) -> SoundLevels:
+    """Levels of some seconds of mono sound at 48 kHz, samples in -1…1, the first at source tick `begin`."""
     magnitude = np.abs(pcm)
     return SoundLevels(
         rms_db=_db(float(np.sqrt(np.mean(np.square(pcm, dtype=np.float64))))) if len(pcm) else _FLOOR_DB,
         peak_db=_db(float(magnitude.max(initial=0.0))),
         clipped=round(float(np.mean(magnitude >= CLIPPED_SAMPLE)), 5) if len(pcm) else 0.0,
         hum=round(_hum_share(pcm), 3),
+        mute=_mute(magnitude, begin),
+    )
+
+
+def _mute(magnitude: Samples, begin: Ticks) -> tuple[Span, ...]:
+    """Where no sample is louder than `SILENT_PEAK_DB`, to a hundredth of a second."""
+    steps = len(magnitude) // _MUTE_STEP
+    loud = magnitude[: steps * _MUTE_STEP].reshape(steps, _MUTE_STEP).max(axis=1) >= 10 ** (SILENT_PEAK_DB / 20)
+    edges = np.flatnonzero(np.diff(np.concatenate(([1], loud, [1]))))  # where quiet begins and ends, in turn
+    found = [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+    return tuple(
+        Span(begin + start * _MUTE_STEP, begin + (len(magnitude) if end == steps else end * _MUTE_STEP))
+        for start, end in found
+        if start == 0 or end == steps or (end - start) * _MUTE_STEP >= LEAST_MUTE
     )
 
 

@@ -127,6 +127,7 @@ def compose(
         place, what = first_problem(error, Settings)
         raise ConfigError(f"{_origin(place, given, read, path)}: {what}") from error
     _refuse_double_ids(settings, path)
+    _refuse_wrong_backups(settings, path)
     _refuse_double_places(settings, path)
     _refuse_files_in_the_way(settings.root, path)
     return settings
@@ -173,6 +174,22 @@ def _refuse_double_ids(settings: Settings, path: Path | None) -> None:
     for source_id in ids:
         if ids.count(source_id) > 1:
             raise ConfigError(f"{path or 'settings'}: sources: two sources have the id {source_id!r}")
+
+
+def _refuse_wrong_backups(settings: Settings, path: Path | None) -> None:
+    """A backup is another source, and nobody stands in for himself, however long the chain."""
+    backups = {source.id: source.backup for source in settings.sources}
+    for source_id, backup in backups.items():
+        if backup is None:
+            continue
+        where = f"{path or 'settings'}: sources: the backup of {source_id!r}"
+        if backup not in backups:
+            raise ConfigError(f"{where}: there is no source {backup!r}")
+        passed: list[str] = [source_id]
+        while (follows := backups.get(passed[-1])) is not None:
+            if follows in passed:
+                raise ConfigError(f"{where}: in the end {follows!r} would be its own backup")
+            passed.append(follows)
 
 
 def _refuse_double_places(settings: Settings, path: Path | None) -> None:

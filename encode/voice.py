@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,16 +41,28 @@ _log = structlog.get_logger()
 def voice_pieces(state: LessonState, span: Span) -> list[tuple[Span, EpochRef | None]]:
     """Who is heard when over `span`, without a hole; None is silence."""
     index = EpochIndex(state, Kind.AUDIO)
-    order = voice_order(state)
-    edges = sorted({span.start, span.end, *(edge for edge in index.edges() if edge in span)})
+    order, backups = voice_order(state), state.edition.backups_over(span)
+    changes = [*index.edges(), *(edge for one in backups for edge in (one.span.start, one.span.end))]
+    edges = sorted({span.start, span.end, *(edge for edge in changes if edge in span)})
     pieces: list[tuple[Span, EpochRef | None]] = []
     for start, end in pairwise(edges):
-        epoch = next(filter(None, (index.exact(source, start) for source in order)), None)
+        instead = {one.source: one.backup for one in backups if start in one.span}
+        wanted = [name for source in order for name in (*_stand_ins(source, instead), source)] if instead else order
+        epoch = next(filter(None, (index.exact(source, start) for source in wanted)), None)
         if pieces and pieces[-1][1] == epoch:
             pieces[-1] = (Span(pieces[-1][0].start, end), epoch)
         else:
             pieces.append((Span(start, end), epoch))
     return pieces
+
+
+def _stand_ins(source: str, instead: Mapping[str, str]) -> list[str]:
+    """The backups of a source that nobody can hear, the one that can be heard first."""
+    found: list[str] = []
+    while source in instead and instead[source] not in found:
+        source = instead[source]
+        found.insert(0, source)
+    return found
 
 
 def voice_inputs(state: LessonState, span: Span) -> str:

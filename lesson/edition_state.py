@@ -9,6 +9,7 @@ from lesson.left_out import LeftOut, left_out
 from lesson.model import LessonHeader, Rendition
 from lesson.overrides import Override
 from lesson.records import (
+    BackupHeard,
     ChunkEncoded,
     ChunksKept,
     CropPath,
@@ -38,6 +39,7 @@ class EditionState:
     skipped: dict[str, RungSkipped] = field(default_factory=dict)
     shots: list[Shot] = field(default_factory=list)
     crops: list[CropPath] = field(default_factory=list)
+    backups: list[BackupHeard] = field(default_factory=list)
     frozen_until: Ticks = 0
     final: bool = False
     renditions: dict[str, RenditionState] = field(default_factory=dict)
@@ -46,9 +48,10 @@ class EditionState:
     """The last shot, the pieces joined in which it was planned."""
     last_crops: dict[str, CropPath] = field(default_factory=dict)
     """The newest of each source."""
-    _planned: set[Shot | CropPath] = field(default_factory=set, repr=False, compare=False)
+    _planned: set[Shot | CropPath | BackupHeard] = field(default_factory=set, repr=False, compare=False)
     _shots_by_time: SpanIndex[Shot] = field(default_factory=SpanIndex, repr=False, compare=False)
     _crops_by_time: SpanIndex[CropPath] = field(default_factory=SpanIndex, repr=False, compare=False)
+    _backups_by_time: SpanIndex[BackupHeard] = field(default_factory=SpanIndex, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         target_s, start = target_duration(self.header), self.start
@@ -114,7 +117,7 @@ class EditionState:
             self.renditions[rung.name].leading >= len(self.chunks_of(rung)) for rung in self.ladder
         )
 
-    def apply_plan(self, record: Shot | CropPath | FrozenUntil) -> None:
+    def apply_plan(self, record: Shot | CropPath | BackupHeard | FrozenUntil) -> None:
         """Fold one line of its plan in. Repeating it changes nothing."""
         if isinstance(record, FrozenUntil):
             self.frozen_until = max(self.frozen_until, record.at)
@@ -125,6 +128,9 @@ class EditionState:
                 self.shots.append(record)
                 self._shots_by_time.append(record.span, record)
                 self.running = prolonged(self.running, record)
+            elif isinstance(record, BackupHeard):
+                self.backups.append(record)
+                self._backups_by_time.append(record.span, record)
             else:
                 self.crops.append(record)
                 self._crops_by_time.append(record.span, record)
@@ -150,6 +156,10 @@ class EditionState:
     def crops_over(self, span: Span) -> list[CropPath]:
         """The crops planned for any of `span`, in the order they were planned."""
         return [crop for _, crop in self._crops_by_time.overlapping(span)]
+
+    def backups_over(self, span: Span) -> list[BackupHeard]:
+        """Where a backup is heard within any of `span`."""
+        return [one for _, one in self._backups_by_time.overlapping(span)]
 
 
 def target_duration(header: LessonHeader) -> int:

@@ -192,6 +192,18 @@ def flaw_problems(state: LessonState) -> Iterator[Sentence]:
             else:
                 where = stretch_words(part, window.start)
                 yield Sentence("%(source)s: %(flaw)s %(where)s", where=where, **words)
+    yield from _backups(state)
+
+
+def _backups(state: LessonState) -> Iterator[Sentence]:
+    """Where another source was heard because nothing could be heard of one."""
+    window = state.window
+    for source, backup in sorted({(one.source, one.backup) for one in state.edition.backups}):
+        pieces = (one.span for one in state.edition.backups if (one.source, one.backup) == (source, backup))
+        for span in merged(pieces):
+            if (part := span.intersection(window)) is not None:
+                heard = gettext_noop("%(source)s: nothing is heard of it %(where)s; %(backup)s is heard instead")
+                yield Sentence(heard, source=source, backup=backup, where=stretch_words(part, window.start))
 
 
 def _lesson_ends(source: SourceState, segment: SegmentRecord) -> list[Ticks]:

@@ -42,7 +42,8 @@ class SourceSpec:
 
     `uri` never holds credentials: they are named by reference in `user_env` and `password_env`.
     `imported`: the files at `uri` are read as fast as the machine can and start at lesson tick `start`; `parts`: the
-    URIs of files that follow each other, the first of them `uri`, where there are several.
+    URIs of files that follow each other, the first of them `uri`, where there are several. `backup`: the source that is
+    heard where nothing can be heard of this one.
     """
 
     id: str
@@ -55,6 +56,7 @@ class SourceSpec:
     imported: bool = False
     start: Ticks = 0
     parts: tuple[str, ...] = ()
+    backup: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,15 @@ class CropPath:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupHeard:
+    """Over `span` (lesson ticks) nothing can be heard of `source`, though it delivers: `backup` is heard instead."""
+
+    source: str
+    backup: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenUntil:
     """Shots, crops and clock maps before lesson tick `at` never change. `final`: `at` is the end of the lesson."""
 

@@ -29,6 +29,7 @@ from lesson.publish_record_types import (
     Verified,
 )
 from lesson.record_types import (
+    BackupHeard,
     ChunkEncoded,
     ChunksKept,
     CropPath,
@@ -57,6 +58,7 @@ _TAIL_LENGTH = len(_CRC_FIELD) + 8 + len(b'"}')
 
 __all__ = [
     "RECORD_TYPES",
+    "BackupHeard",
     "ChunkEncoded",
     "ChunksKept",
     "CropPath",
@@ -122,6 +124,7 @@ Record: TypeAlias = (
     | Mapped
     | Shot
     | CropPath
+    | BackupHeard
     | FrozenUntil
     | RenditionStarted
     | SegmentDamaged

@@ -31,8 +31,17 @@ def _in_order(state: LessonState, kind: Kind, order: tuple[Role, ...]) -> list[s
 
 
 def voice_order(state: LessonState) -> list[str]:
-    """Ids of the sources with sound, best voice first: the first that covers an instant is heard."""
-    return _in_order(state, Kind.AUDIO, _VOICE)
+    """Ids of the sources with sound, best voice first: the first that covers an instant is heard.
+
+    By role, but a backup follows the source that it stands in for.
+    """
+    order: list[str] = []
+    for name in _in_order(state, Kind.AUDIO, _VOICE):
+        chain: str | None = name
+        while chain is not None and chain in state.sources and chain not in order:
+            order.append(chain)
+            chain = state.sources[chain].spec.backup
+    return [name for name in order if state.sources[name].has(Kind.AUDIO)]
 
 
 def picture_order(state: LessonState) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lesson.model import Kind, SegmentRecord
+from lesson.mute import MuteState
 from lesson.signal_record_types import SegmentMeasured, SoundLevels
 from lesson.time import TICKS_PER_SECOND, Ticks
 from lesson.translatable import gettext_noop
@@ -59,6 +60,7 @@ FLAW_REMEDIES: Mapping[str, str] = {
 """What to do about it, for whoever sets the box up."""
 USELESS = frozenset({Flaw.BLACK, Flaw.COVERED, Flaw.UNDECODABLE, Flaw.FROZEN, Flaw.SILENT, Flaw.HUM})
 """What is recorded with one of these is as good as missing; with the others it is worse than it could be."""
+_UNHEARD = frozenset(flaw for flaw in USELESS if FLAW_KINDS[flaw] is Kind.AUDIO)
 
 _S = TICKS_PER_SECOND
 PATIENCE: Mapping[str, Ticks] = {
@@ -103,6 +105,7 @@ class SignalState:
     sound: SoundLevels | None = None
     past: list[FlawStretch] = field(default_factory=list)
     """What was wrong and is over, in the order it ended."""
+    mute: MuteState = field(default_factory=MuteState)
     _runs: dict[str, _Run] = field(default_factory=dict)
 
     def add(self, measured: SegmentMeasured, segment: SegmentRecord) -> None:
@@ -112,6 +115,7 @@ class SignalState:
         self.newest = measured
         self.known = self.known if measured.problem else measured
         self.sound = measured.sound or self.sound
+        self.mute.add(measured, segment, useless=not _UNHEARD.isdisjoint(measured.flaws))
         for flaw in [*self._runs]:
             if flaw not in measured.flaws and _tells(measured, flaw):
                 self._end(flaw)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lesson.time import Span
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureLevels:
@@ -23,13 +25,15 @@ class PictureLevels:
 class SoundLevels:
     """Of the sound of a segment: dB below full scale; `clipped` and `hum` are shares of its samples and its energy.
 
-    `hum`: at the frequency of the mains and its multiples.
+    `hum`: at the frequency of the mains and its multiples. `mute`: stretches (source ticks) in which nothing can be
+    heard.
     """
 
     rms_db: float
     peak_db: float
     clipped: float
     hum: float
+    mute: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

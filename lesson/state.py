@@ -10,6 +10,7 @@ from lesson.gaps import Gap, source_gaps
 from lesson.model import Kind, LessonHeader, Rendition
 from lesson.phase import Phase, phase_of
 from lesson.records import (
+    BackupHeard,
     ChunkEncoded,
     ChunksKept,
     CropPath,
@@ -167,7 +168,7 @@ class LessonState:
                 self.sources[record.source].add_look(record)
             case Origin() | Mapped():
                 self._apply_clock(record)
-            case Shot() | CropPath() | FrozenUntil():
+            case Shot() | CropPath() | BackupHeard() | FrozenUntil():
                 self.editions[edition].apply_plan(record)
             case RenditionStarted() | ChunkEncoded():
                 self.editions[record.edition].apply_encoded(record)

@@ -33,7 +33,7 @@ def edition_plan(planner: Planner, now: Moment) -> list[Record]:
     replacements = [shown for override in edition.overrides if (shown := override.shown())]
     shots = overridden(base.shots, replacements, base.frozen_until, frame)
     crops = [crop for shot in shots if shot.reason == EDITED for crop in _crops(planner, shot, base)]
-    return [*shots, *base.crops, *crops, FrozenUntil(at=window.end, final=True)]
+    return [*shots, *base.crops, *crops, *base.backups, FrozenUntil(at=window.end, final=True)]
 
 
 def overridden(planned: Sequence[Shot], replacements: Iterable[Replacement], end: Ticks, frame: Ticks) -> list[Shot]:

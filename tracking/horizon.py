@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lesson.clock import Moment
 from lesson.loss import Loss
+from lesson.model import Kind
 from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.time import Ticks
@@ -29,9 +30,10 @@ class Reach:
 def reaches(state: LessonState, clock: LessonClock) -> list[Reach]:
     """One entry for each stream that may still deliver; lost and finished sources have nothing to wait for."""
     found: list[Reach] = []
-    for source in state.sources.values():
+    backups = {source.spec.id: source.spec.backup for source in state.sources.values() if source.spec.backup}
+    for name, source in state.sources.items():
         if not source.finished and source.epochs and not _is_lost(source):
-            found += _source_reaches(source, clock)
+            found += _source_reaches(source, clock, listened=name in backups or name in backups.values())
     return found
 
 
@@ -41,14 +43,18 @@ def _is_lost(source: SourceState) -> bool:
     return loss is not None and loss.code != Loss.DISK
 
 
-def _source_reaches(source: SourceState, clock: LessonClock) -> list[Reach]:
+def _source_reaches(source: SourceState, clock: LessonClock, *, listened: bool) -> list[Reach]:
+    """`listened`: of its sound it must be known, too, whether there is anything to be heard in it."""
     epoch = source.epoch(source.last_epoch)
     if epoch is None:
         return []
     found: list[Reach] = []
     for kind in sorted({stream.kind for stream in epoch.streams}):
         newest = [span for span, _ in source.segments_of(kind, epoch.epoch).newest(RECENT_SEGMENTS)]
-        until = source.to_lesson(epoch.epoch, newest[-1].end) if newest else None
+        end = newest[-1].end if newest else None
+        if listened and kind is Kind.AUDIO and end is not None:
+            end = source.signal.mute.until(epoch.epoch)
+        until = None if end is None else source.to_lesson(epoch.epoch, end)
         if until is None:
             until = epoch.start if epoch.start is not None else clock.lesson_time(epoch.at)
         longest = max((span.duration for span in newest), default=0)

@@ -18,6 +18,7 @@ from lesson.source_state import SourceState
 from lesson.state import LessonState
 from lesson.stretches import MIN_GAP
 from lesson.time import Span, Ticks, merged
+from tracking.backups import backups_heard
 from tracking.clocks import LessonClock
 from tracking.crops import crop_path
 from tracking.director import direct
@@ -92,7 +93,7 @@ class Planner:
         ]
 
     def frozen_stretch(self, now: Moment) -> list[Record]:
-        """Shots and crops of the next chunks that can be decided, and that they are frozen; empty if there are none."""
+        """Shots, crops and backups of the next chunks that can be decided, and that they are frozen; empty for none."""
         state, rules, chunk = self.state, self.rules, self.state.header.grid.chunk
         end = (self.end or lesson_end(state, self.clock)) if state.captured else None
         observed = None if self.blind else self._observed_until()
@@ -116,7 +117,7 @@ class Planner:
         if reached <= state.frozen_until and not final:
             return []
         span = Span(state.frozen_until, max(reached, state.frozen_until))
-        return [*self._shots(span, end), FrozenUntil(at=span.end, final=final)]
+        return [*self._shots(span, end), *backups_heard(state, span), FrozenUntil(at=span.end, final=final)]
 
     def _observed_until(self) -> Ticks | None:
         """Lesson tick of the first picture that is still to be analysed."""

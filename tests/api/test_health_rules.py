@@ -396,3 +396,55 @@ def test_what_nobody_could_look_at_is_not_known_to_be_well() -> None:
     deliver(state, TEACHER, until_s=28, seq=6)
     measured(state, TEACHER, 6)
     assert not room_health(state, moment(29)).sources[0].unchecked
+
+
+SPARE = source(Role.MIC, "ceiling")
+BACKED = replace(MIC, backup="ceiling")
+
+
+def heard(state: LessonState, spec: SourceSpec, *flaws: str) -> None:
+    for seq in range(4):
+        deliver(state, spec, until_s=46 + 4 * seq, seq=seq)
+        state.apply(SegmentMeasured(source=spec.id, epoch=0, seq=seq, sound=SOUND, flaws=flaws))
+
+
+@pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if FLAW_KINDS[flaw] is Kind.AUDIO])
+def test_a_backup_saves_the_lesson_from_a_microphone_nobody_hears_and_the_room_says_so(flaw: Flaw) -> None:
+    state = lesson(BACKED, SPARE)
+    heard(state, BACKED, flaw.value)
+    heard(state, SPARE)
+    for seq in range(4, 30 if flaw is Flaw.FAINT else 4):
+        deliver(state, BACKED, until_s=46 + 4 * seq, seq=seq)
+        state.apply(SegmentMeasured(source="mic", epoch=0, seq=seq, sound=SOUND, flaws=(flaw.value,)))
+    room = room_health(state, moment(60))
+    assert [one.backup for one in room.sources] == ["ceiling" if flaw in USELESS else None, None]
+    assert room.status is RoomStatus.RECORDING
+    assert room.flawed, "and yet it is not all well"
+
+
+def test_a_backup_that_is_lost_or_as_silent_saves_nothing() -> None:
+    for spoil in (Flaw.SILENT.value, None):
+        state = lesson(BACKED, SPARE)
+        heard(state, BACKED, Flaw.SILENT.value)
+        heard(state, SPARE, *([spoil] if spoil else []))
+        if spoil is None:
+            state.apply(SourceLost(source="ceiling", epoch=0, at=moment(59), reason="unplugged"))
+        room = room_health(state, moment(60))
+        assert [one.backup for one in room.sources] == [None, None]
+        assert room.status is RoomStatus.TROUBLE
+
+
+def test_a_backup_saves_the_lesson_from_a_microphone_that_is_lost_but_no_camera_from_being_missed() -> None:
+    camera = replace(TEACHER, backup="ceiling")
+    state = lesson(BACKED, SPARE, camera)
+    for spec in (BACKED, SPARE):
+        heard(state, spec)
+    deliver(state, camera, until_s=58)
+    state.apply(SourceLost(source="mic", epoch=0, at=moment(59), reason="unplugged"))
+    room = room_health(state, moment(60))
+    assert room.status is RoomStatus.RECORDING
+    assert [one.backup for one in room.sources] == ["ceiling", None, None]
+    state.apply(SourceLost(source="teacher", epoch=0, at=moment(59), reason="unplugged"))
+    room = room_health(state, moment(60))
+    assert room.status is RoomStatus.TROUBLE
+    assert [one.backup for one in room.sources] == ["ceiling", None, None]

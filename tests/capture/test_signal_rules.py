@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capture.signal_rules import (
     CHANGE_SIZE,
+    LEAST_MUTE,
     LEVELS_SIZE,
     Samples,
     picture_change,
@@ -19,12 +22,13 @@ from capture.signal_rules import (
 )
 from lesson.model import Role
 from lesson.signal import Flaw
-from lesson.time import TICKS_PER_SECOND
+from lesson.time import TICKS_PER_SECOND, Span, Ticks
 from media.decode.pictures import pictures
 from media.decode.sound import sound
 from media.picture import Plane, resized
 from tests.kit.footage import clips
 
+STEP = TICKS_PER_SECOND // 100
 SEGMENT = 4 * TICKS_PER_SECOND
 RNG = np.random.default_rng(7)
 TIME = np.arange(SEGMENT) / TICKS_PER_SECOND
@@ -54,6 +58,25 @@ def speech(level: float = 0.3) -> Samples:
 
 def hum(hz: float, level: float = 0.1) -> np.ndarray:
     return sum((level / n * np.sin(2 * np.pi * n * hz * TIME + n) for n in (1, 2, 3, 5)), np.zeros(SEGMENT))
+
+
+@given(st.lists(st.integers(1, 200), max_size=8), st.booleans(), st.integers(0, 10**9))
+def test_where_nothing_can_be_heard_is_found_to_two_hundredths_of_a_second(
+    lengths: list[int], loud: bool, begin: Ticks
+) -> None:
+    parts, wanted, at = [], [], 0
+    for length in (hundredth * STEP for hundredth in lengths):
+        parts.append(RNG.choice([-0.1, 0.1], length) if loud else RNG.normal(0, 1e-5, length))
+        wanted += [] if loud else [Span(at, at + length)]
+        at, loud = at + length, not loud
+    found = sound_levels(np.concatenate([*parts, np.zeros(0)]).astype(np.float32), begin).mute
+    inside = [part for part in wanted if part.start == 0 or part.end == at or part.duration >= LEAST_MUTE]
+    assert found == tuple(part.shifted(begin) for part in inside)
+
+
+def test_a_pause_of_somebody_who_speaks_is_not_mute_and_a_muted_microphone_is() -> None:
+    assert sound_levels(speech()).mute == ()
+    assert sound_levels(np.zeros(SEGMENT + 7, np.float32), 5).mute == (Span(5, 5 + SEGMENT + 7),)
 
 
 @pytest.mark.parametrize("role", Role)

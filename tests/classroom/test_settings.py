@@ -331,3 +331,28 @@ def test_two_pushed_screens_cannot_share_a_port() -> None:
     with pytest.raises(ConfigError, match="'pc' and 'tablet' both want port 1935"):
         compose({"sources": [one, other]})
     assert len(compose({"sources": [one, {**other, "uri": "push:0.0.0.0:1936/tablet"}]}).sources) == 2
+
+
+@pytest.mark.parametrize(
+    ("backups", "complaint"),
+    [
+        ({"a": "x"}, "the backup of 'a': there is no source 'x'"),
+        ({"a": "a"}, "the backup of 'a': in the end 'a' would be its own backup"),
+        ({"a": "b", "b": "c", "c": "b"}, "the backup of 'a': in the end 'b' would be its own backup"),
+        ({"a": "b", "b": "c", "c": "a"}, "the backup of 'a': in the end 'a' would be its own backup"),
+        ({"a": "b", "b": "c"}, None),
+    ],
+)
+def test_a_backup_is_another_source_and_chains_end(
+    tmp_path: Path, backups: dict[str, str], complaint: str | None
+) -> None:
+    lines = [f'[[sources]]\nid = "{name}"\nrole = "mic"\nuri = "alsa:hw:{n}"' for n, name in enumerate("abc")]
+    for name, backup in backups.items():
+        lines["abc".index(name)] += f'\nbackup = "{backup}"'
+    text = "\n".join(lines)
+    if complaint is None:
+        assert [one.backup for one in load(tmp_path, text).sources] == ["b", "c", None]
+    else:
+        with pytest.raises(ConfigError) as raised:
+            load(tmp_path, text)
+        assert f": sources: {complaint}" in str(raised.value)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from encode.programme import EpochRef
-from encode.voice import VoiceReader, voice_pieces
+from encode.voice import VoiceReader, voice_inputs, voice_pieces
 from lesson.folder import LessonFolder
-from lesson.records import FrozenUntil, Mapped
+from lesson.model import Role
+from lesson.records import BackupHeard, FrozenUntil, Mapped
 from lesson.state import LessonState
 from lesson.time import TICKS_PER_SECOND, ClockMap, Span, Ticks
 from lesson.view import load_state
@@ -113,3 +114,27 @@ def test_a_file_that_cannot_be_opened_is_silence(tmp_path: Path) -> None:
     pcm = VoiceReader(folder).read(planned(folder, clock("mic", 0, 0)), Span(0, 4 * SECOND))
     assert len(pcm) == 4 * SECOND
     assert not pcm.any()
+
+
+@pytest.mark.parametrize("at_s", [3.0, 4.0, 5.3])
+def test_a_backup_takes_over_and_gives_back_within_40_ms_and_without_a_click(tmp_path: Path, at_s: float) -> None:
+    """Both hear the same room; the microphone is switched off for some seconds and goes on delivering silence."""
+    mic, ceiling = source("mic", backup="ceiling"), source(Role.MIC, "ceiling")
+    folder = make_lesson(tmp_path, sources=(mic, ceiling))
+    film(folder, mic, sound_take(14))
+    film(folder, ceiling, sound_take(14, pts=3))
+    state = planned(folder, clock("mic", 0, 0), clock("ceiling", 0, -3))
+    off = Span(round(at_s * SECOND), round((at_s + 4) * SECOND))
+    state.apply(BackupHeard(source="mic", backup="ceiling", span=off))
+    assert voice_pieces(state, Span(0, 14 * SECOND)) == [
+        (Span(0, off.start), EpochRef("mic", 0)),
+        (off, EpochRef("ceiling", 0)),
+        (Span(off.end, 14 * SECOND), EpochRef("mic", 0)),
+    ]
+    pcm = VoiceReader(folder).read(state, Span(0, 14 * SECOND))
+    clicks = find_clicks(pcm)
+    assert [round(at / SECOND) for at in clicks] == [0, 2, 4, 6, 8, 10, 12]
+    assert all(abs(at - round(at / SECOND) * SECOND) <= NEAR for at in clicks)
+    longest = max(len(run) for run in "".join("01"[bool(one)] for one in np.abs(pcm) < 1e-6).split("0"))
+    assert longest <= SECOND * 40 // 1000
+    assert voice_inputs(state, Span(0, 4 * SECOND)) != voice_inputs(planned(folder), Span(0, 4 * SECOND))

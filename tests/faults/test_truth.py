@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from api.wording import FLAWS, HINT_PARTLY, HINT_USELESS, HINTS
+from api.wording import BACKUP, FLAWS, HINT_PARTLY, HINT_USELESS, HINTS
 from benchmarks.outside import Source
 from lesson.model import Kind
 from lesson.signal import PATIENCE, Flaw
 from lesson.time import TICKS_PER_SECOND
 from tests.kit.box import Box
 from tests.kit.flawed import filmed, flawed_clip
+from tests.kit.programme import folder_of, sound_of
 from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.faults
@@ -44,8 +46,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fed(folder: Path, name: str, role: str, *, required: bool = False) -> Source:
-    return Source(name, f"file:{folder / name}.mkv?loop", role=role, required=required)
+def fed(folder: Path, name: str, role: str, *, required: bool = False, more: str = "") -> Source:
+    return Source(name, f"file:{folder / name}.mkv?loop", role=role, required=required, more=more)
 
 
 def flaws_of(health: dict[str, Any]) -> dict[str, list[str]]:
@@ -61,7 +63,8 @@ def known_s(flaw: Flaw) -> float:
 
 
 def test_every_flaw_is_said_by_its_name_and_nothing_of_what_is_well(tmp_path: Path, clips: Path) -> None:
-    sources = [fed(clips, flaw.value, role) for flaw, role in LIVE.items()]
+    backed = {Flaw.SILENT: 'backup = "speech"'}  # it is the first microphone: without a backup nothing would be heard
+    sources = [fed(clips, flaw.value, role, more=backed.get(flaw, "")) for flaw, role in LIVE.items()]
     sources += [fed(clips, "room", "teacher", required=True), fed(clips, "speech", "mic", required=True)]
     wanted = {flaw.value: [flaw.value] for flaw in LIVE}
     with Box(tmp_path, sources) as box:
@@ -73,10 +76,12 @@ def test_every_flaw_is_said_by_its_name_and_nothing_of_what_is_well(tmp_path: Pa
         health = box.health()
         assert (health["status"], health["ok"]) == ("recording", False)
         assert all(one["measured"] for one in health["sources"])
+        assert {one["id"]: one["backup"] for one in health["sources"] if one["backup"]} == {"silent": "speech"}
         shown = page(box)
         assert HINT_PARTLY in shown
         assert HINTS["recording"] not in shown, "not everything is recorded as it should be"
         assert all(FLAWS[flaw] in shown for flaw in LIVE)
+        assert BACKUP % {"backup": "speech"} in shown
         figures = box.get("/metrics").body.decode()
         for flaw, role in LIVE.items():
             assert f'source_flaw{{flaw="{flaw.value}",role="{role}",source="{flaw.value}"}} 1.0' in figures
@@ -86,6 +91,19 @@ def test_every_flaw_is_said_by_its_name_and_nothing_of_what_is_well(tmp_path: Pa
         box.stop()
         said = wait_until(lambda: _said_at_the_end(box), 60, what="the lesson says where it was spoilt")
         assert said is not None
+        instead = [one for one in said if one.endswith("; speech is heard instead")]
+        assert len(instead) == 1
+        assert instead[0].startswith("silent: nothing is heard of it ")
+        url = wait_until(lambda: _published(box), 90, what="it is published")
+        assert url is not None
+        voice = sound_of(folder_of(url) / "voice")[1]
+        quiet = np.abs(voice[: len(voice) // 4800 * 4800].reshape(-1, 4800)).max(axis=1) < 1e-3
+        assert quiet.mean() < 0.05, "of tenths of a second in which nothing is heard"
+
+
+def _published(box: Box) -> str | None:
+    found = box.detail()
+    return str(found["published_url"]) if found["state"] == "published" else None
 
 
 def _said_at_the_end(box: Box) -> list[str] | None:
