@@ -21,8 +21,8 @@ from lesson.signal import FLAW_REMEDIES, FLAW_WORDS
 from lesson.source_fault import SourceFault
 from lesson.store_fault import StoreFault
 from process.disk import space_for
-from publish.body import HeldBody
 from publish.store import ATTENDED_REPLY_S, open_store
+from publish.trial import try_store
 
 MAX_TRIALS = 4
 """Sources tried at a time."""
@@ -107,11 +107,8 @@ def _disk(root: Path) -> str:
 def _store(settings: Settings) -> str:
     store = open_store(settings.named_store, reply_s=ATTENDED_REPLY_S)
     key = f".check/{uuid.uuid4().hex}"
-    store.put(key, HeldBody(b"classreel"), content_type="text/plain", cache_control="no-store")
-    found = store.get(key)
+    try_store(store, key)
     store.delete(key)
-    if found != b"classreel":
-        raise OSError(f"{settings.named_store.url}: gives back other bytes than were stored")
     return f"{settings.named_store.url}: stores and gives back"
 
 

@@ -24,6 +24,7 @@ from classroom.root_lock import RootLock
 from classroom.settings import Settings
 from classroom.standby import Standby
 from classroom.start import PRELOAD
+from classroom.store_watch import StoreWatch
 from lesson.box import BoxLog, Fault
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment
@@ -77,6 +78,7 @@ class Conductor:
         self._disk = disk_probe(settings.root, self._root_lock)
         self._own = Supervisor(settings.root / "log", self._launcher, self._clock.monotonic, self._telling(""))
         self._standby = Standby(settings, self._launcher, self._clock.monotonic, self._telling(""))
+        self._store = StoreWatch(settings, self._clock.monotonic)
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
@@ -102,8 +104,8 @@ class Conductor:
                 if self._root_trouble is None:
                     for lesson_id in list(self._runs):
                         self._advance_safely(lesson_id)
-                self._own.reconcile(self._own_jobs())  # after the recording, which comes first
                 asked_ns = self._requests.look_asked_ns()
+                self._own.reconcile(self._own_jobs(asked_ns))  # after the recording, which comes first
                 self._standby.reconcile(self._clock.now(), resting=self._records(), asked_ns=asked_ns)
                 self._box.flush()
                 self._box.settle(self._faults(), over=self._is_over())
@@ -153,10 +155,11 @@ class Conductor:
                 self._own.make_log_folder()
             self._take_up_safely()
 
-    def _own_jobs(self) -> list[Job]:
-        """The processes that are nobody's lesson: the pages, and while anything is unpublished who publishes it."""
+    def _own_jobs(self, asked_ns: int) -> list[Job]:
+        """The processes that are nobody's lesson: the pages, who publishes what is unpublished, who tries the store."""
         unpublished = [publish_job(self._settings)] if self._unpublished else []
-        return [self._web_job(), *unpublished]
+        busy = bool(self._unpublished or self._runs or self._root_trouble)
+        return [self._web_job(), *unpublished, *self._store.jobs(self._own, busy=busy, asked_ns=asked_ns)]
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""

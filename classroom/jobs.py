@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from api.settings import Conducted
@@ -113,6 +114,12 @@ def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:
     """The process that brings one lesson to the store, or (None) all unpublished lessons of the root in turns."""
     what = ("--all", str(settings.root)) if lesson is None else (str(lesson.path),)
     return _stage("publish", *what, settings.named_store.argument(), niceness=5)
+
+
+def trial_job(settings: Settings) -> Job:
+    """The process that tries the store, and ends when it takes a file."""
+    job = _stage("publish", settings.named_store.argument(), niceness=5, module="publish.trial")
+    return replace(job, source="trial")
 
 
 def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:

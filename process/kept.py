@@ -51,10 +51,14 @@ class Kept:
     log: Path
     backoff: Backoff
     failures: int = 0
+    done_in_vain: int = 0
+    """Processes in a row that ended as if their work were done."""
     child: Child | None = None
     started: float = 0.0
     stirred: float | None = None
     next_start: float = 0.0
+    succeeded: float | None = None
+    """When a process of it last ended well."""
     trouble: Trouble | None = None
     unwanted_since: float | None = None
     hung: str | None = None

@@ -87,6 +87,11 @@ class Supervisor:
         kept = self._kept.get(name)
         return kept.failures if kept else 0
 
+    def succeeded(self, name: str) -> float | None:
+        """When a job that is still wanted last ended well, by the supervisor's clock; None if it did not."""
+        kept = self._kept.get(name)
+        return kept.succeeded if kept else None
+
     def pid(self, name: str) -> int | None:
         """Process id of a running job."""
         kept = self._kept.get(name)
@@ -218,9 +223,10 @@ class Supervisor:
         done = code == EXIT_DONE
         worked_until = now if kept.hung is None else kept.stirred or kept.started
         pause = max(DONE_PAUSE_S if done else 0.0, kept.pause_s(worked_until - kept.started))
-        if done and kept.failures < 2 * GIVE_UP_AFTER:
+        kept.done_in_vain = kept.done_in_vain + 1 if done else 0
+        if done and kept.done_in_vain < 2 * GIVE_UP_AFTER:
             kept.next_start = now + pause
-            kept.trouble = None
+            kept.trouble, kept.succeeded = None, now
             return  # its journal will soon say so; if not, it is as if it had failed
         reason = _reason(kept, code)
         given_up = code == EXIT_FATAL or kept.failures >= GIVE_UP_AFTER

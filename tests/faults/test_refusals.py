@@ -86,3 +86,15 @@ def test_a_store_that_hangs_is_named(reply: Reply, tmp_path: Path) -> None:
             assert fault["remedy"]
             assert capture_pids(lesson) == pids
             assert box.health()["status"] == "recording"
+
+
+def test_a_store_that_is_away_is_named_before_class_and_no_more_once_it_is_back(tmp_path: Path) -> None:
+    with seaweed(tmp_path / "s3") as server:
+        server.stop()
+        store = f'url = "{server.url()}"\n{KEYS}'
+        with Box(tmp_path / "box", store=store, env=server.environment) as box:
+            fault = box.fault("store_unreachable", within_s=40)
+            assert fault["remedy"]
+            assert box.health()["lesson_id"] is None
+            server.start()
+            wait_until(lambda: box.health().get("faults") == [], 60, what="it is well again")
