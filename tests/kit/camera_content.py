@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -10,6 +11,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from lesson.model import Kind
 from lesson.time import TICKS_PER_SECOND, Ticks
@@ -71,37 +73,43 @@ def video_frame(at: Ticks, *, width: int = 384, height: int = 208, source: int =
 @cache
 def content(seconds: int = 8, *, width: int = 384, height: int = 208, gop_s: float = 1.0) -> Content:
     """Pictures at 25 fps and mono AAC of `seconds`, clicks and flashes at its even seconds. Made once a process."""
+    pcm = np.zeros(seconds * TICKS_PER_SECOND, np.float32)
+    for second in range(0, seconds, 2):
+        draw_click(pcm, second * TICKS_PER_SECOND)
+    frames = [video_frame(index * FRAME, width=width, height=height) for index in range(seconds * 25)]
+    return coded(frames, pcm, gop=round(25 * gop_s))
+
+
+def coded(frames: Sequence[VideoFrame], pcm: NDArray[np.float32], *, gop: int) -> Content:
+    """Pictures with their times in ticks, a key frame each `gop`, and mono sound at 48 kHz as long as the content."""
     video = av.CodecContext.create("libx264", "w")
-    video.width, video.height, video.pix_fmt, video.time_base = width, height, "yuv420p", _TICK
-    video.framerate, video.gop_size, video.thread_count = Fraction(25), round(25 * gop_s), 1
+    video.width, video.height = frames[0].width, frames[0].height
+    video.pix_fmt, video.time_base = "yuv420p", _TICK
+    video.framerate, video.gop_size, video.thread_count = Fraction(25), gop, 1
     video.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "24"}
     units: list[AccessUnit] = []
-    frames = [video_frame(index * FRAME, width=width, height=height) for index in range(seconds * 25)]
     for packet in [packet for frame in [*frames, None] for packet in video.encode(frame)]:
         assert packet.pts is not None
         units.append(AccessUnit(Kind.VIDEO, packet.pts, bytes(packet), packet.is_keyframe))
     nals = nal_units(units[0].data)
-    sound, config = _sound(seconds)
+    sound, config = _sound(pcm)
     units += sound
     units.sort(key=lambda unit: unit.at)
     return Content(
         tuple(units),
-        seconds * TICKS_PER_SECOND,
+        len(pcm),
         sps=next(nal for nal in nals if nal[0] & 31 == 7),
         pps=next(nal for nal in nals if nal[0] & 31 == 8),
         audio_config=config,
     )
 
 
-def _sound(seconds: int) -> tuple[list[AccessUnit], bytes]:
+def _sound(pcm: NDArray[np.float32]) -> tuple[list[AccessUnit], bytes]:
     audio = av.CodecContext.create("aac", "w")
     audio.sample_rate, audio.layout, audio.format = TICKS_PER_SECOND, "mono", "fltp"
     audio.time_base, audio.flags = _TICK, audio.flags | _GLOBAL_HEADER
-    pcm = np.zeros(seconds * TICKS_PER_SECOND // AAC_FRAME * AAC_FRAME, np.float32)
-    for second in range(0, seconds, 2):
-        draw_click(pcm, second * TICKS_PER_SECOND)
     units = []
-    for start in range(0, len(pcm), AAC_FRAME):
+    for start in range(0, len(pcm) // AAC_FRAME * AAC_FRAME, AAC_FRAME):
         frame = AudioFrame.from_ndarray(pcm[start : start + AAC_FRAME].reshape(1, -1), format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = TICKS_PER_SECOND, start, _TICK
         for packet in audio.encode(frame):

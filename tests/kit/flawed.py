@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from lesson.model import Kind
 from lesson.signal import FLAW_KINDS, Flaw
 from lesson.time import TICKS_PER_SECOND, Ticks
+from tests.kit.camera_content import Content, coded
 from tests.kit.films import film, frame_of, tape
 
 SIZE = (320, 180)
@@ -69,6 +72,16 @@ def flawed_clip(path: Path, flaw: Flaw | None, *, seconds: int = 8, kind: Kind |
     if flaw is Flaw.UNDECODABLE:
         return garbled(filmed(path, [None] * seconds))
     return filmed(path, [flaw] * seconds)
+
+
+@cache
+def staged(picture: Flaw | None = None, sound: Flaw | None = None, *, seconds: int = 14) -> Content:
+    """What a camera sends whose picture or sound has a flaw."""
+    step = TICKS_PER_SECOND // FPS
+    frames = [frame_of(PICTURES[picture]()) for _ in range(seconds * FPS)]
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number * step, Fraction(1, TICKS_PER_SECOND)
+    return coded(frames, SOUNDS[sound](seconds), gop=FPS)
 
 
 def garbled(path: Path, since_s: float = 0.0, until_s: float = 3600.0, kind: Kind = Kind.VIDEO) -> Path:

@@ -26,6 +26,8 @@ _VIDEO_RATE = 90_000
 _NTP_EPOCH = 2_208_988_800
 _PARAMETER_SETS = {7, 8}
 """NAL unit types of H.264."""
+_BOTH: Ticks = 15_360
+"""A picture at 25 fps and an AAC frame end together each 0.32 s."""
 _REPORT_EVERY: Ticks = 2 * TICKS_PER_SECOND
 
 
@@ -103,6 +105,11 @@ class RtspCamera:
             self._loop.call_soon_threadsafe(self._halt.set)
             self._thread.join(5)
             self._thread = None
+
+    def show(self, content: Content) -> None:
+        """Show something else from now on, coded alike."""
+        assert (content.sps, content.pps) == (self._content.sps, self._content.pps)
+        self._content = content
 
     def drop_connections(self) -> None:
         """Reset all connections, and take new ones."""
@@ -239,13 +246,19 @@ class RtspCamera:
         return replace(unit, data=b"".join(b"\0\0\0\1" + nal for nal in kept))
 
     def _from_now_on(self) -> Iterator[AccessUnit]:
-        """The content round after round; times go on."""
-        turn = 0
+        """The content round after round, another one as soon as it is shown; times go on."""
+        begin, join_at = 0, self._joined_at
         while True:
-            for unit in sorted(self._content.units, key=_complete):
-                if turn or unit.at >= self._joined_at:
-                    yield AccessUnit(unit.kind, unit.at + turn * self._content.length, unit.data, unit.key)
-            turn += 1
+            shown, end = self._content, 0
+            for unit in sorted(shown.units, key=_complete):
+                if self._content is not shown:
+                    break
+                end = -(-_complete(unit) // _BOTH) * _BOTH
+                if unit.at >= join_at:
+                    yield AccessUnit(unit.kind, begin + unit.at, unit.data, unit.key)
+            else:
+                end = shown.length
+            begin, join_at = begin + end, 0
 
 
 def _complete(unit: AccessUnit) -> Ticks:
