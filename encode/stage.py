@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -20,8 +21,12 @@ from lesson.errors import StorageError
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.rendition_state import MAX_REMADE
+from lesson.sparing import Rank, Sparing
 from lesson.time import Span
 from lesson.view import LessonView
+from process.disk import space_for
+
+SPACE_LOOK_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -37,6 +42,8 @@ class EncodeStage:
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
         self._keeper = Keeper(folder)
         self._inspector = Inspector(folder)
+        self._sparing = Sparing(Rank.NEEDED)
+        self._next_look = 0.0
         self._started: int | None = None  # the edition that was begun
 
     @property
@@ -52,16 +59,33 @@ class EncodeStage:
             self._started = state.newest
             self.view.poll()
             moved = True
-        moved = self._keep() or moved
-        moved = self._submit() or moved
-        for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
-            moved = self._sound(sound) or moved
+        if not self._spares():
+            moved = self._make() or moved
         for chunk in self._pool.finished():
             self._commit(chunk)
             moved = True
         if not (moved or self._pool.busy):
             self._say_what_is_given_up()
         return moved
+
+    def _make(self) -> bool:
+        """Begin what is ready; whether there was anything."""
+        moved = self._keep()
+        moved = self._submit() or moved
+        for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
+            moved = self._sound(sound) or moved
+        return moved
+
+    def _spares(self) -> bool:
+        """Whether the disk's last space is left to what is being recorded: a lesson can be encoded later."""
+        state, now = self.view.state, time.monotonic()
+        if state.stop is not None or state.header.imported:
+            return False
+        if now >= self._next_look:
+            self._next_look = now + SPACE_LOOK_S
+            space = space_for(self._folder.path)
+            self._sparing.look(space.free, space.total)
+        return self._sparing.rests
 
     def _spoilt_init(self) -> bool:
         """Whether an initialisation segment is to be made again."""

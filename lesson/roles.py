@@ -5,7 +5,7 @@ from __future__ import annotations
 from lesson.model import Kind, Role
 from lesson.state import LessonState
 
-_VOICE = (
+VOICE_ROLES = (
     Role.MIC,
     Role.TEACHER,
     Role.TEACHER_CLOSEUP,
@@ -14,7 +14,7 @@ _VOICE = (
     Role.STUDENTS,
     Role.STUDENTS_CLOSEUP,
 )
-_SAFE_WIDE = (
+PICTURE_ROLES = (
     Role.TEACHER,
     Role.STUDENTS,
     Role.SCREEN,
@@ -32,9 +32,9 @@ def _in_order(state: LessonState, kind: Kind, order: tuple[Role, ...]) -> list[s
 
 def voice_order(state: LessonState) -> list[str]:
     """Ids of the sources with sound, best voice first: the first that covers an instant is heard."""
-    return _in_order(state, Kind.AUDIO, _VOICE)
+    return _in_order(state, Kind.AUDIO, VOICE_ROLES)
 
 
 def picture_order(state: LessonState) -> list[str]:
     """Ids of the sources with pictures, safest wide view first: what to show when nothing is known."""
-    return _in_order(state, Kind.VIDEO, _SAFE_WIDE)
+    return _in_order(state, Kind.VIDEO, PICTURE_ROLES)
