@@ -17,7 +17,7 @@ import structlog
 
 from api.settings import Conducted
 from classroom.faults import ClockWatch, Faults, disk_probe, is_over, job_faults, voice_faults
-from classroom.jobs import publish_job, web_job
+from classroom.jobs import publish_job, reclaim_jobs, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.root_lock import RootLock
@@ -156,7 +156,7 @@ class Conductor:
     def _own_jobs(self) -> list[Job]:
         """The processes that are nobody's lesson: the pages, and while anything is unpublished who publishes it."""
         unpublished = [publish_job(self._settings)] if self._unpublished else []
-        return [self._web_job(), *unpublished]
+        return [self._web_job(), *unpublished, *reclaim_jobs(self._settings)]
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""

@@ -18,6 +18,8 @@ SIGNAL = "signal"
 """The stage that looks at what is being recorded, for the page."""
 STANDBY = "standby"
 """The stage that keeps a feed open between lessons."""
+RECLAIM = "reclaim"
+"""The stage that makes room on the disk."""
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
@@ -113,6 +115,14 @@ def publish_job(settings: Settings, lesson: LessonFolder | None = None) -> Job:
     """The process that brings one lesson to the store, or (None) all unpublished lessons of the root in turns."""
     what = ("--all", str(settings.root)) if lesson is None else (str(lesson.path),)
     return _stage("publish", *what, settings.named_store.argument(), niceness=5)
+
+
+def reclaim_jobs(settings: Settings) -> list[Job]:
+    """The process that makes room on the disk, where the settings want one."""
+    if not settings.storage.reclaim:
+        return []
+    what = (str(settings.root), settings.storage.argument(), settings.named_store.argument())
+    return [_stage(RECLAIM, *what, module="publish.reclaim", niceness=15)]
 
 
 def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:

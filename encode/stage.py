@@ -17,7 +17,7 @@ from encode.pool import Pool
 from encode.ready import Batch, chunk_span, multiples, next_batch
 from encode.rendition_writer import RenditionWriter
 from encode.sound import SoundEncoder, next_span
-from lesson.errors import StorageError
+from lesson.errors import LessonFormatError, StorageError
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.rendition_state import MAX_REMADE
@@ -27,6 +27,7 @@ from lesson.view import LessonView
 from process.disk import space_for
 
 SPACE_LOOK_S = 1.0
+NOT_AGAIN = "what is missing of it cannot be encoded again: its recording was removed to make room on the disk"
 
 _log = structlog.get_logger()
 
@@ -54,6 +55,8 @@ class EncodeStage:
         """Do what can be done now; whether there was anything. Raises `MediaError`, `StorageError`."""
         moved = self.view.poll()
         state = self.view.state
+        if state.raw_reclaimed is not None and not state.encoded:
+            raise LessonFormatError(f"{state.header.id}: {NOT_AGAIN}")
         if state.frozen_until and (self._started != state.newest or self._spoilt_init()):
             self._store.start(state)
             self._started = state.newest

@@ -35,9 +35,11 @@ from lesson.record_types import (
     EditionStarted,
     EpochStarted,
     FrozenUntil,
+    LessonPinned,
     Mapped,
     Origin,
     Planning,
+    RawReclaimed,
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
@@ -69,6 +71,7 @@ __all__ = [
     "FrozenUntil",
     "JobEnded",
     "JobStarted",
+    "LessonPinned",
     "Looked",
     "Mapped",
     "ObjectStored",
@@ -77,6 +80,7 @@ __all__ = [
     "Planning",
     "PlaylistPublished",
     "PublishStarted",
+    "RawReclaimed",
     "Record",
     "RenditionStarted",
     "RungSkipped",
@@ -108,6 +112,8 @@ Record: TypeAlias = (
     | Stop
     | EditionStarted
     | RungSkipped
+    | LessonPinned
+    | RawReclaimed
     | EpochStarted
     | SegmentCommitted
     | SourceLost
