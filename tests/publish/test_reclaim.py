@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,13 +25,16 @@ from lesson.records import FileDamaged
 from lesson.verify import verify_local
 from lesson.view import load_state
 from process.disk import DiskSpace
+from process.parentage import EXIT_TERMINATED
+from publish.folder_store import FolderStore
 from publish.memory_store import MemoryStore
-from publish.protocol import ObjectInfo
+from publish.protocol import ObjectInfo, ObjectStore
 from publish.reclaim import AGAIN_S, Reclaimer
 from publish.resend import resend
-from publish.settings import StorageSettings
+from publish.settings import StorageSettings, StoreSettings
 from tests.kit.lessons import make_lesson, moment, record_all
 from tests.kit.stages import LADDER, SOURCES, make_instant, plan_by_turns, shot, work
+from tests.kit.waiting import wait_until
 
 DAY = 86_400.0
 TOTAL = 1_000_000
@@ -91,7 +97,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "root"
 
 
-def made(root: Path, name: str, store: MemoryStore) -> LessonFolder:
+def made(root: Path, name: str, store: ObjectStore) -> LessonFolder:
     """A lesson of 12 s of this id that is published."""
     folder = make_lesson(root, name, sources=SOURCES, ladder=LADDER)
     record_all(folder, segments=3)
@@ -305,3 +311,47 @@ def test_killed_anywhere_it_ends_the_same(root: Path, after: int, monkeypatch: p
     assert verify_local(folder) == []
     lines = folder.control_journal.read_text().count("RawReclaimed")
     assert lines == 1
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A store that lies on another disk than the lessons."""
+    disk = tmp_path / "other"
+    disk.mkdir()
+    argv = ["/bin/mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("no other disk can be mounted")
+    yield disk
+    subprocess.run(["/bin/umount", "-l", disk], check=True)
+
+
+@pytest.mark.slow
+def test_the_process_killed_again_and_again_comes_to_the_same_end(
+    root: Path, other_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.kit.lessons.moment", lambda *_args, **_more: Moment.now())
+    store = FolderStore(other_disk / "store")
+    lessons = [made(root, f"lesson-{number}", store) for number in range(3)]
+    full = StorageSettings(reclaim=True, low=89, high=90, keep_days=0)  # what any disk in use is below
+    if shutil.disk_usage(root).free > 0.89 * shutil.disk_usage(root).total:
+        pytest.skip("this disk is empty")
+    where = StoreSettings(url=(other_disk / "store").as_uri())
+    argv = [sys.executable, "-m", "publish.reclaim", str(root), full.argument(), where.argument()]
+    for folder in lessons:
+        process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: b"RawReclaimed" in folder.control_journal.read_bytes(), 60)  # noqa: B023
+        finally:
+            process.kill()
+            process.wait()
+        assert verify_local(folder) == []
+    process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: not any(map(has_raw, lessons)), 60)
+        process.terminate()
+        assert process.wait(20) == EXIT_TERMINATED
+    finally:
+        process.kill()
+    for folder in lessons:
+        assert verify_local(folder) == []
+        assert folder.control_journal.read_bytes().count(b"RawReclaimed") == 1
