@@ -11,6 +11,7 @@ from api.causes import RefusedError
 from api.negotiation import FORM_DONE, FormDep, StartDep
 from api.problems import problem_docs
 from api.schema import LessonOut, StartRequest
+from lesson.keeping import pin_lesson
 from lesson.lifecycle import start_lesson, stop_lesson, window
 
 router = APIRouter(tags=["control"])
@@ -68,4 +69,28 @@ def stop(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
     stop_lesson(box.root, folder)
     if form:
         return RedirectResponse("/", 303)
+    return JSONResponse(lesson_out(box, lesson_id).model_dump(mode="json"))
+
+
+_KEEPING = {**FORM_DONE, **problem_docs(403, 404, 503, 507)}
+
+
+@router.post("/lessons/{lesson_id}/pin", response_model=LessonOut, responses=_KEEPING)
+def pin(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
+    """Keep all that was recorded of a lesson, however full the disk; once more changes nothing."""
+    return _keep(box, lesson_id, form=form, pinned=True)
+
+
+@router.post("/lessons/{lesson_id}/unpin", response_model=LessonOut, responses=_KEEPING)
+def unpin(box: BoxDep, lesson_id: str, form: FormDep) -> Response:
+    """Let what was recorded make room again, once the lesson is stored safely; once more changes nothing."""
+    return _keep(box, lesson_id, form=form, pinned=False)
+
+
+def _keep(box: Box, lesson_id: str, *, form: bool, pinned: bool) -> Response:
+    folder = box.library.folder(lesson_id)
+    box.root_as_found.demand()
+    pin_lesson(folder, pinned=pinned)
+    if form:
+        return RedirectResponse(f"/lessons/{folder.id}", 303)
     return JSONResponse(lesson_out(box, lesson_id).model_dump(mode="json"))

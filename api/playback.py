@@ -146,7 +146,7 @@ def thumb(box: BoxDep, request: Request, lesson_id: str, source: str) -> Respons
     """The newest recorded picture of a source."""
     with box.library.reading(lesson_id) as state:
         found = state.sources.get(source)
-        segment = newest_picture(found) if found else None
+        segment = newest_picture(found) if found and state.raw_reclaimed is None else None
     if found is None:
         raise RefusedError(causes.SOURCE_NOT_FOUND)
     if segment is None:

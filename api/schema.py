@@ -47,6 +47,8 @@ class SummaryOut(BaseModel):
     published_url: str | None
     left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
+    pinned: bool = Field(default=False, description="what was recorded is kept, however full the disk")
+    raw_reclaimed: str | None = Field(default=None, description="when what was recorded was removed to make room")
 
     @classmethod
     def of(cls, summary: LessonSummary) -> SummaryOut:
@@ -107,7 +109,7 @@ class SourceOut(BaseModel):
     thumbnail: str | None
 
     @classmethod
-    def of(cls, lesson_id: str, source: SourceState) -> SourceOut:
+    def of(cls, lesson_id: str, source: SourceState, *, kept: bool = True) -> SourceOut:
         return cls(
             id=source.spec.id,
             role=source.spec.role.value,
@@ -117,7 +119,7 @@ class SourceOut(BaseModel):
             bytes=source.bytes,
             finished=source.finished,
             streams=[StreamOut.of(stream) for stream in source.epochs[-1].streams] if source.epochs else [],
-            thumbnail=thumbnail_path(lesson_id, source.spec.id) if source.delivered(Kind.VIDEO) else None,
+            thumbnail=thumbnail_path(lesson_id, source.spec.id) if kept and source.delivered(Kind.VIDEO) else None,
         )
 
 
@@ -184,7 +186,9 @@ class LessonOut(SummaryOut):
             playable_s=rounded_s(playable_until(shown) - shown.edition.start),
             encoded=state.encoded,
             objects_stored=len(state.objects),
-            sources=[SourceOut.of(header.id, source) for source in state.sources.values()],
+            sources=[
+                SourceOut.of(header.id, source, kept=state.raw_reclaimed is None) for source in state.sources.values()
+            ],
             renditions=[
                 RenditionOut.of(rendition_summary(state, rung), state.renditions[rung.name].leading)
                 for rung in state.ladder

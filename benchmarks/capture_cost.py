@@ -1,11 +1,13 @@
-"""What recording by copy costs: CPU and memory of the capture processes, beside one ffmpeg for each camera.
+"""What recording by copy costs: CPU, memory and bytes written by capture, beside one ffmpeg for each camera.
 
 `python -m benchmarks.capture_cost --json OUT [--plot PNG] [--seconds N] [--camera-url rtsp://…]`
 
 Three cameras 1920×1080 at 25 fps and 6 Mbit/s (H.264, AAC) over real RTSP, and a microphone, recorded by
 `classreel record`. Only the capture processes are counted. Cameras, conductor and the stages after capture run too,
 as they do in class, but are kept off the core on which capture is measured, if there is another.
-`rss_mb` is their memory together, a page that they share counted once.
+`rss_mb` is their memory together, a page that they share counted once. `written_mb_per_min` is what they had the disk
+write, pages as often as they were written, which is what wears a card; `media_mb_per_min` is what was recorded by it.
+The file system's own journal comes on top. None where the folder for temporary files lies in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,17 @@ from benchmarks.clip import write_clip
 from benchmarks.journals import lessons, media_s, packets, segments
 from benchmarks.measuring import machine, say, write_result
 from benchmarks.memory import Memory, memory_of
-from benchmarks.outside import Running, Source, capture_pids, command, cpu_s, end_as_by_ctrl_c, waited, write_config
+from benchmarks.outside import (
+    Running,
+    Source,
+    capture_pids,
+    command,
+    cpu_s,
+    end_as_by_ctrl_c,
+    waited,
+    write_config,
+    written_bytes,
+)
 
 CAMERAS = ("teacher", "students", "board")
 MICROPHONE = "mic"
@@ -51,9 +63,12 @@ def record_cost(work: Path, url: str, seconds: float, core: set[int]) -> dict[st
         pids = capture_pids(lesson)
         startup = {name: cpu_s(pid) for name, pid in pids.items()}
         move(list(pids.values()), core)
+        recorded, written = _recorded(lesson, wanted), sum(map(written_bytes, pids.values()))
         began = time.monotonic()
         time.sleep(seconds)
         took = time.monotonic() - began
+        written = sum(map(written_bytes, pids.values())) - written
+        recorded = _recorded(lesson, wanted) - recorded
         used = {name: cpu_s(pid) - startup[name] for name, pid in pids.items()}
         memory = memory_of(list(pids.values()))
         parts = {name: memory_of([pid]).pss for name, pid in pids.items()}
@@ -67,6 +82,8 @@ def record_cost(work: Path, url: str, seconds: float, core: set[int]) -> dict[st
         "rss_sum_mb": round(memory.sum, 1),
         "startup_cpu_s": round(sum(startup.values()), 2),
         "seconds": round(took, 1),
+        "written_mb_per_min": _per_min(written, took),
+        "media_mb_per_min": _per_min(recorded, took),
         "pictures_per_s": {name: round(rate, 2) for name, rate in pictures.items()},
         "processes": {
             name: {
@@ -77,6 +94,15 @@ def record_cost(work: Path, url: str, seconds: float, core: set[int]) -> dict[st
             for name in pids
         },
     }
+
+
+def _recorded(lesson: Path, sources: Iterable[str]) -> int:
+    """Bytes of the segment files there are, whether they are committed yet or not."""
+    return sum(file.stat().st_size for source in sources for file in (lesson / "raw" / source).glob("e*/*.mkv"))
+
+
+def _per_min(count: int, seconds: float) -> float | None:
+    return round(count / seconds * 60 / 1e6, 1) if count else None
 
 
 def _recording(root: Path, wanted: set[str]) -> bool:
@@ -119,15 +145,22 @@ def ffmpeg_cost(work: Path, url: str, seconds: float, core: set[int]) -> dict[st
         if not waited(lambda: all((work / f"{name}-0001.mkv").exists() for name in CAMERAS), _START_WITHIN_S):
             raise RuntimeError("ffmpeg does not record")
         move(pids, core)
-        before, began = sum(map(cpu_s, pids)), time.monotonic()
+        before, written, began = sum(map(cpu_s, pids)), sum(map(written_bytes, pids)), time.monotonic()
         time.sleep(seconds)
-        cores = (sum(map(cpu_s, pids)) - before) / (time.monotonic() - began)
+        took = time.monotonic() - began
+        cores = (sum(map(cpu_s, pids)) - before) / took
+        written = sum(map(written_bytes, pids)) - written
         memory: Memory = memory_of(pids)
     finally:
         for recorder in running:
             recorder.kill()
             recorder.wait()
-    return {"cores": round(cores, 4), "rss_mb": round(memory.together, 1), "startup_cpu_s": round(before, 2)}
+    return {
+        "cores": round(cores, 4),
+        "rss_mb": round(memory.together, 1),
+        "startup_cpu_s": round(before, 2),
+        "written_mb_per_min": _per_min(written, took),
+    }
 
 
 def _ffmpeg(work: Path, url: str, name: str) -> subprocess.Popen[bytes]:

@@ -19,6 +19,7 @@ from capture.pre_roll import PreRoll
 from capture.presence import Presence
 from capture.reader import BATCH_S, LIVE_BYTES, Ended, Event, Opened, Reader
 from capture.recorder import Recorder
+from capture.space import SpaceWatch
 from capture.spare import Spare
 from lesson.errors import MediaError, UnusableMediaError
 from lesson.folder import LessonFolder
@@ -158,8 +159,13 @@ class Connection:
             self._held = [Opened(self._feed), *self._pre_roll.since(at_ns)]
             self._pre_roll.clear()
 
-    def run(self, recorder: Recorder, wishes: Wishes, disk: Disk, sync: BackgroundSync) -> Outcome:
-        """Record until the feed or the lesson ends. Raises `ClassreelError` where trying again does not help."""
+    def run(
+        self, recorder: Recorder, wishes: Wishes, disk: Disk, sync: BackgroundSync, space: SpaceWatch | None = None
+    ) -> Outcome:
+        """Record until the feed or the lesson ends, or the disk's last `space` is for other sources (None: never).
+
+        Raises `ClassreelError` where trying again does not help.
+        """
         outcome: Outcome | None = None
         while outcome is None:
             beat()
@@ -170,7 +176,7 @@ class Connection:
                 self._drain(recorder)
                 outcome = Outcome(wish)
             else:
-                outcome = self._step(recorder) or self._silence() or self._backlog(disk)
+                outcome = self._step(recorder) or self._silence() or self._backlog(disk) or _short(space)
                 self._look_for_what_is_away()
         if self._intake is not None:
             self._intake.end()
@@ -247,3 +253,10 @@ class Connection:
             disk.check()
             time.sleep(0.01)
         return None
+
+
+def _short(space: SpaceWatch | None) -> Outcome | None:
+    """What was recorded until now is kept; from now on the disk is left to others."""
+    if space is None or not space.rests(goes_on=True):
+        return None
+    return Outcome(Ending.LOST, space.words, space.code)

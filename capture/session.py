@@ -17,6 +17,7 @@ from capture.losses import loss_code
 from capture.reader import LIVE_BYTES
 from capture.recorder import Recorder
 from capture.recovery import read_source, salvage
+from capture.space import SpaceWatch
 from lesson.errors import (
     ConfigError,
     JournalError,
@@ -37,6 +38,8 @@ from process.stage import EXIT_RETRY
 
 FAREWELL_S = 20.0
 """How long a disk that has refused something is waited for."""
+JOURNAL_RESERVED = 65_536
+"""Room kept on the disk for the journal: on a full one it is said all the same what was lost, and what is finished."""
 
 T = TypeVar("T")
 
@@ -69,6 +72,7 @@ class _Session:
         self._disk = Disk()
         self._sync = BackgroundSync()
         self._wishes = Wishes(folder, may_stop=not spec.imported)
+        self._space = SpaceWatch(folder.path, folder.header, spec, self._disk)
         self._backoff = Backoff(longest_s=5.0, held_s=30.0)
         self._said: set[str] = set()
         self._waited = False  # for a sender, which is pause enough before the next attempt
@@ -96,13 +100,14 @@ class _Session:
 
     def _open(self) -> SourceState:
         """In the disk's thread: take over the journal, and whatever a predecessor left behind."""
-        journal = JournalWriter(self._folder.raw_journal(self._spec.id))
+        journal = JournalWriter(self._folder.raw_journal(self._spec.id), reserved=JOURNAL_RESERVED)
         self._disk.keep_journal(journal)
         state = read_source(self._folder, self._spec)
         if not self._spec.imported and not state.finished:  # an import makes the same file again
             salvaged = salvage(self._folder, state)
             if salvaged:
                 journal.append(*salvaged)
+        self._space.look_now()
         return state
 
     def _record(self, connection: Connection | None) -> None:
@@ -113,6 +118,9 @@ class _Session:
 
     def _once(self, connection: Connection | None) -> bool:
         """One connection and the rest after it; whether there is to be another."""
+        if self._space.rests(goes_on=False) and not self._wishes.ending():
+            self._stay_away(connection)
+            connection = None
         wish = self._wishes.ending()
         if wish and connection is None:
             return self._conclude(Outcome(wish))
@@ -131,7 +139,7 @@ class _Session:
 
     def _run(self, connection: Connection) -> Outcome:
         try:
-            return connection.run(self._recorder, self._wishes, self._disk, self._sync)
+            return connection.run(self._recorder, self._wishes, self._disk, self._sync, self._space)
         except (ConfigError, UnusableMediaError) as error:
             self._recorder.lost(str(error), loss_code(error))
             self._recorder.finished()
@@ -142,6 +150,14 @@ class _Session:
             self._recorder.abandon()
             self._recorder.lost(str(error), loss_code(error))
             raise
+
+    def _stay_away(self, connection: Connection | None) -> None:
+        """Leave the disk's last space to others, until there is more of it or the lesson ends."""
+        if connection is not None:
+            connection.close()
+        if self._space.code not in self._said:
+            self._lost(Outcome(Ending.LOST, self._space.words, self._space.code))
+        self._await(lambda: bool(self._wishes.ending()) or not self._space.rests(goes_on=False))
 
     def _conclude(self, outcome: Outcome) -> bool:
         """Journal how a connection ended; whether to connect again."""

@@ -17,12 +17,10 @@ import typer
 
 from classroom import completion
 from classroom.listening import refuse_taken_port, with_port
-from classroom.settings import Settings, load_settings
+from classroom.options import AsJson, Config, Lesson, Port, Root, Title, lesson_given, settings_given
 from classroom.terminal import say, tell, tell_json, tell_table
 from lesson.durations import format_duration, parse_duration
 from lesson.errors import ClassreelError, ConfigError
-from lesson.folder import LessonFolder, find_lesson
-from lesson.titles import checked_title
 from lesson.version import version
 from process.logs import configure_logging
 from process.parentage import EXIT_TERMINATED
@@ -30,9 +28,12 @@ from process.share import share_with
 
 if TYPE_CHECKING:
     from classroom.commands import LessonOutcome
+    from classroom.settings import Settings
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+_LENGTH = "Length of the lesson: 90, 90s, 45m, 1h30m."
 
 app = typer.Typer(
     help="Automatic lecture recorder for classrooms far from any technician.",
@@ -40,27 +41,10 @@ app = typer.Typer(
 )
 
 
-def _title(text: str) -> str:
-    try:
-        return checked_title(text)
-    except ValueError as error:
-        raise ConfigError(f"--title: {error}") from error
-
-
 def _tell_version(value: bool) -> None:
     if value:
         tell(f"classreel {version()}")
         raise typer.Exit
-
-
-# one name for one thing, whatever the command
-Config = Annotated[Path | None, typer.Option(help="classroom.toml; default: ./classroom.toml, /etc/classreel/…")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the configured one.")]
-Title = Annotated[str | None, typer.Option(parser=_title, metavar="TEXT", help="Title of the lesson.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the pages; default: the configured one.")]
-Lesson = Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.", autocompletion=completion.lessons)]
-_LENGTH = "Length of the lesson: 90, 90s, 45m, 1h30m."
 
 
 @app.callback(invoke_without_command=True)
@@ -138,7 +122,7 @@ def record(
     from classroom import commands
 
     for_s = _seconds("--for", for_)
-    outcome = commands.record(_settings(config, root), for_s=for_s, title=title, say=say)
+    outcome = commands.record(settings_given(config, root), for_s=for_s, title=title, say=say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
 
@@ -164,7 +148,7 @@ def import_(
     from classroom import commands
     from classroom.importing import import_files, parse_files
 
-    settings = _settings(config, root)
+    settings = settings_given(config, root)
     folder = import_files(parse_files(source, offset or []), settings, title)
     outcome = commands.finish(folder, settings, say)
     _tell(outcome, as_json=as_json)
@@ -182,7 +166,7 @@ def process(
     """Do whatever is missing of planning, encoding and publishing."""
     from classroom import commands
 
-    folder, settings = _lesson(lesson, _settings(config, root, farm))
+    folder, settings = lesson_given(lesson, settings_given(config, root, farm))
     outcome = commands.process(folder, settings, say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.ok else 1)
@@ -194,7 +178,7 @@ def serve(port: Port = None, root: Root = None, config: Config = None) -> None:
     from classroom.conductor import Conductor
 
     configure_logging("conductor")
-    settings = with_port(_settings(config, root), port)
+    settings = with_port(settings_given(config, root), port)
     conductor = Conductor(settings)
     try:
         refuse_taken_port(settings)
@@ -210,7 +194,7 @@ def lessons(root: Root = None, config: Config = None, as_json: AsJson = False) -
     from classroom.report import lesson_entry, lesson_row
     from lesson.catalogue import Catalogue
 
-    entries = [lesson_entry(entry) for entry in Catalogue(_settings(config, root).root).page()]
+    entries = [lesson_entry(entry) for entry in Catalogue(settings_given(config, root).root).page()]
     if as_json:
         tell_json({"lessons": entries})
         return
@@ -231,7 +215,7 @@ def verify(
     from publish.store import ATTENDED_REPLY_S, open_store
     from publish.verify import verify_remote
 
-    folder, settings = _lesson(lesson, _settings(config, root))
+    folder, settings = lesson_given(lesson, settings_given(config, root))
     problems = verify_local(folder)
     if remote:
         problems += verify_remote(folder, open_store(settings.named_store, reply_s=ATTENDED_REPLY_S))
@@ -244,12 +228,38 @@ def verify(
 
 
 @app.command()
+def pin(lesson: Lesson, root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Keep all that was recorded of a lesson, however full the disk."""
+    _pin(lesson, settings_given(config, root), pinned=True, as_json=as_json)
+
+
+@app.command()
+def unpin(lesson: Lesson, root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Let what was recorded of a lesson make room again, once it is stored safely."""
+    _pin(lesson, settings_given(config, root), pinned=False, as_json=as_json)
+
+
+def _pin(lesson: str, settings: Settings, *, pinned: bool, as_json: bool) -> None:
+    from classroom.report import lesson_entry, lesson_row
+    from lesson.glance import glance
+    from lesson.keeping import pin_lesson
+
+    folder, _ = lesson_given(lesson, settings)
+    pin_lesson(folder, pinned=pinned)
+    entry = lesson_entry(glance(folder))
+    if as_json:
+        tell_json(entry)
+    else:
+        tell_table(("lesson", "title", "state", "started", "length"), [lesson_row(entry)])
+
+
+@app.command()
 def check(root: Root = None, config: Config = None, as_json: AsJson = False) -> None:
     """Test the box before class."""
     from classroom.checks import checks_result, self_test
 
     found = []
-    for one in self_test(_settings(config, root)):
+    for one in self_test(settings_given(config, root)):
         found.append(one)
         if not as_json:
             tell(one.line)
@@ -257,20 +267,6 @@ def check(root: Root = None, config: Config = None, as_json: AsJson = False) -> 
     if as_json:
         tell_json(result)
     raise typer.Exit(0 if result["ok"] else 1)
-
-
-def _settings(config: Path | None, root: Path | None, farm: str | None = None) -> Settings:
-    """The settings; from here on what is written is shared as they say."""
-    settings = load_settings(config, {("root",): root, ("encode", "farm"): farm})
-    share_with(settings.share)
-    return settings
-
-
-def _lesson(name: str, settings: Settings) -> tuple[LessonFolder, Settings]:
-    folder = find_lesson(settings.root, name)
-    if folder.path.parent != settings.root:  # named by its folder: it is processed where it lies
-        settings = settings.model_copy(update={"root": folder.path.parent})
-    return folder, settings
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:

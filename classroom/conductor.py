@@ -17,7 +17,7 @@ import structlog
 
 from api.settings import Conducted
 from classroom.faults import ClockWatch, Faults, disk_probe, is_over, job_faults, voice_faults
-from classroom.jobs import publish_job, web_job
+from classroom.jobs import publish_job, reclaim_jobs, web_job
 from classroom.lesson_run import LessonBusyError, LessonRun, Told
 from classroom.recording import stop_reason
 from classroom.root_lock import RootLock
@@ -158,8 +158,8 @@ class Conductor:
     def _own_jobs(self, asked_ns: int) -> list[Job]:
         """The processes that are nobody's lesson: the pages, who publishes what is unpublished, who tries the store."""
         unpublished = [publish_job(self._settings)] if self._unpublished else []
-        busy = bool(self._unpublished or self._runs or self._root_trouble)
-        return [self._web_job(), *unpublished, *self._store.jobs(self._own, busy=busy, asked_ns=asked_ns)]
+        tried = self._store.jobs(self._own, busy=self._unpublished or bool(self._runs), asked_ns=asked_ns)
+        return [self._web_job(), *unpublished, *tried, *reclaim_jobs(self._settings)]
 
     def _take_up_safely(self) -> None:
         """A disk that refuses must not end what is recorded already."""

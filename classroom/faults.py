@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from classroom.jobs import SIGNAL, STANDBY
+from classroom.jobs import RECLAIM, SIGNAL, STANDBY
 from classroom.root_lock import RootLock
 from lesson.box import Fault
 from lesson.clock import Moment
@@ -65,6 +65,8 @@ def _code(trouble: Trouble) -> Fault:
         return Fault.SOURCE_FLAWED if trouble.about else Fault.CAPTURE_FAILS
     if trouble.about == StoreFault.CLOCK:
         return Fault.CLOCK_UNTRUSTED
+    if trouble.job.stage == RECLAIM and trouble.refused:  # it says so only when there is too little room
+        return Fault.DISK_LOW
     if trouble.about:  # one lesson of many
         return Fault.LESSON_STUCK
     if trouble.job.stage == "capture":

@@ -19,6 +19,8 @@ SIGNAL = "signal"
 """The stage that looks at what is being recorded, for the page."""
 STANDBY = "standby"
 """The stage that keeps a feed open between lessons."""
+RECLAIM = "reclaim"
+"""The stage that makes room on the disk."""
 BLIND_AFTER = 3
 """Crashes of the tracking process in a row before it runs without analysis (safe wide shot)."""
 
@@ -120,6 +122,14 @@ def trial_job(settings: Settings) -> Job:
     """The process that tries the store, and ends when it takes a file."""
     job = _stage("publish", settings.named_store.argument(), niceness=5, module="publish.trial")
     return replace(job, source="trial")
+
+
+def reclaim_jobs(settings: Settings) -> list[Job]:
+    """The process that makes room on the disk, where the settings want one."""
+    if not settings.storage.reclaim:
+        return []
+    what = (str(settings.root), settings.storage.argument(), settings.named_store.argument())
+    return [_stage(RECLAIM, *what, module="publish.reclaim", niceness=15)]
 
 
 def web_job(settings: Settings, conductor: Conducted | None = None) -> Job:

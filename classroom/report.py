@@ -34,15 +34,26 @@ def lesson_report(folder: LessonFolder, view: LessonView, problems: list[str]) -
 
 
 def verify_report(folder: LessonFolder, problems: list[str]) -> dict[str, Any]:
-    """The object printed by `verify`. That a rendition was left out is said, and no problem."""
-    without = [asdict(one) for one in load_state(folder).edition.left_out]
-    return {"lesson_id": folder.id, "ok": not problems, "problems": problems, "left_out": without}
+    """The object printed by `verify`. What was left out, and that raw segments made room, is said, and no problem."""
+    state = load_state(folder)
+    without = [asdict(one) for one in state.edition.left_out]
+    gone = state.raw_reclaimed.at.wall if state.raw_reclaimed else None
+    return {
+        "lesson_id": folder.id,
+        "ok": not problems,
+        "problems": problems,
+        "left_out": without,
+        "pinned": state.pinned,
+        "raw_reclaimed": gone,
+    }
 
 
 def verify_lines(report: dict[str, Any]) -> list[str]:
     """The same for people: what is wrong, and what was left out."""
     without = [LeftOut(**one).sentence for one in report["left_out"]]
-    return [*(report["problems"] or [f"lesson {report['lesson_id']} is sound"]), *without]
+    gone = report["raw_reclaimed"]
+    said = [f"its recording was removed on {gone[:10]} to make room; what is published is stored"] if gone else []
+    return [*(report["problems"] or [f"lesson {report['lesson_id']} is sound"]), *without, *said]
 
 
 def _stream_entry(summary: StreamSummary) -> dict[str, Any]:
@@ -74,6 +85,8 @@ def lesson_row(entry: dict[str, Any]) -> tuple[str, ...]:
     length = format_duration(entry["duration_s"])
     without = ", ".join(one["name"] for one in entry["left_out"])
     state = f"{entry['state']} without {without}" if without else entry["state"]
+    state += ", pinned" if entry["pinned"] else ""
+    state += ", recording removed" if entry["raw_reclaimed"] else ""
     return entry["lesson_id"], one_line(entry["title"]), state, _room_time(entry), length
 
 

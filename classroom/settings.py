@@ -27,7 +27,7 @@ from lesson.lifecycle import LessonTemplate
 from lesson.reading import read_at_most
 from process.section import HomePath, Place, Seconds, first_problem
 from process.share import Share
-from publish.settings import StoreSettings
+from publish.settings import StorageSettings, StoreSettings
 
 MAX_CONFIG_BYTES = 1 << 20
 CONFIG_PLACES = (Path("classroom.toml"), Path("/etc/classreel/classroom.toml"))
@@ -49,6 +49,7 @@ class Settings(PagesSettings):
     share: Share = Share.GROUP
     max_lesson: Seconds = 4 * 3600.0
     store: StoreSettings = StoreSettings()
+    storage: StorageSettings = StorageSettings()
     sources: tuple[SourceSettings, ...] = ()
     capture: CaptureSettings = CaptureSettings()
     encode: EncodeSettings = EncodeSettings()

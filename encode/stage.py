@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -16,12 +17,17 @@ from encode.pool import Pool
 from encode.ready import Batch, chunk_span, multiples, next_batch
 from encode.rendition_writer import RenditionWriter
 from encode.sound import SoundEncoder, next_span
-from lesson.errors import StorageError
+from lesson.errors import LessonFormatError, StorageError
 from lesson.folder import LessonFolder
 from lesson.model import Kind
 from lesson.rendition_state import MAX_REMADE
+from lesson.sparing import Rank, Sparing
 from lesson.time import Span
 from lesson.view import LessonView
+from process.disk import space_for
+
+SPACE_LOOK_S = 1.0
+NOT_AGAIN = "what is missing of it cannot be encoded again: its recording was removed to make room on the disk"
 
 _log = structlog.get_logger()
 
@@ -37,6 +43,8 @@ class EncodeStage:
         self._sounds = [SoundEncoder(folder, r) for r in folder.header.ladder if r.kind is Kind.AUDIO]
         self._keeper = Keeper(folder)
         self._inspector = Inspector(folder)
+        self._sparing = Sparing(Rank.NEEDED)
+        self._next_look = 0.0
         self._started: int | None = None  # the edition that was begun
 
     @property
@@ -47,21 +55,40 @@ class EncodeStage:
         """Do what can be done now; whether there was anything. Raises `MediaError`, `StorageError`."""
         moved = self.view.poll()
         state = self.view.state
+        if state.raw_reclaimed is not None and not state.encoded:
+            raise LessonFormatError(f"{state.header.id}: {NOT_AGAIN}")
         if state.frozen_until and (self._started != state.newest or self._spoilt_init()):
             self._store.start(state)
             self._started = state.newest
             self.view.poll()
             moved = True
-        moved = self._keep() or moved
-        moved = self._submit() or moved
-        for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
-            moved = self._sound(sound) or moved
+        if not self._spares():
+            moved = self._make() or moved
         for chunk in self._pool.finished():
             self._commit(chunk)
             moved = True
         if not (moved or self._pool.busy):
             self._say_what_is_given_up()
         return moved
+
+    def _make(self) -> bool:
+        """Begin what is ready; whether there was anything."""
+        moved = self._keep()
+        moved = self._submit() or moved
+        for sound in self._sounds:  # one chunk a step, so that finished pictures never wait long
+            moved = self._sound(sound) or moved
+        return moved
+
+    def _spares(self) -> bool:
+        """Whether the disk's last space is left to what is being recorded: a lesson can be encoded later."""
+        state, now = self.view.state, time.monotonic()
+        if state.stop is not None or state.header.imported:
+            return False
+        if now >= self._next_look:
+            self._next_look = now + SPACE_LOOK_S
+            space = space_for(self._folder.path)
+            self._sparing.look(space.free, space.total)
+        return self._sparing.rests
 
     def _spoilt_init(self) -> bool:
         """Whether an initialisation segment is to be made again."""

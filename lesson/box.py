@@ -73,7 +73,7 @@ _REMEDIES: dict[str, str] = {
     Fault.LESSON_DAMAGED: gettext_noop(
         "copy the folder away and look at its lesson.json; other lessons are not touched"
     ),
-    Fault.DISK_LOW: gettext_noop("free some space: remove lessons that are stored safely"),
+    Fault.DISK_LOW: gettext_noop("free some space, or let the recorder do it: `[storage] reclaim = true`"),
     Fault.DISK_SLOW: gettext_noop("the disk answers slowly: replace a worn card, or let nothing else write to it"),
     Fault.DISK_REFUSES: gettext_noop(
         "the disk takes nothing more: free space, or look whether it is mounted read-only or failing"

@@ -109,6 +109,12 @@ def _check_ready(state: LessonState) -> None:
     name = state.header.id
     if state.empty:
         raise EditionError(f"{name}: nothing was recorded, so there is nothing to make again")
+    if state.raw_reclaimed is not None:
+        day = state.raw_reclaimed.at.wall[:10]
+        raise EditionError(
+            f"{name}: cannot be made again: its recording was removed on {day} to make room on the disk; the lesson is "
+            "stored as it is. `classreel pin LESSON` keeps a recording"
+        )
     if state.newest == 0 and state.verified is None:
         raise EditionError(f"{name}: not published yet: `classreel process {name}` does that, then edit it")
 

@@ -27,8 +27,10 @@ from lesson.records import (
     EditionStarted,
     EpochStarted,
     FrozenUntil,
+    LessonPinned,
     PlaylistPublished,
     PublishStarted,
+    RawReclaimed,
     Record,
     RungSkipped,
     SourceFinished,
@@ -45,7 +47,8 @@ class Window:
     """When a lesson was started and stopped, if it was; `edition`: number of the newest.
 
     `wanted`: how the newest edition was started, `skipped`: what was left out of it since. `hurt`: its control journal
-    is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`).
+    is not whole. `lost`: what that lost and the raw journals gave (`lesson/presumed.py`). `pinned`, `raw_reclaimed`: as
+    in `LessonEntry`.
     """
 
     start: Start | None = None
@@ -55,6 +58,8 @@ class Window:
     skipped: tuple[RungSkipped, ...] = ()
     hurt: bool = False
     lost: tuple[str, ...] = ()
+    pinned: bool = False
+    raw_reclaimed: str | None = None
 
     def is_met_by(self, verified: Verified | None) -> bool:
         """Whether the newest edition is verified."""
@@ -66,7 +71,8 @@ class LessonEntry:
     """One line about a lesson. `phase` is None for a damaged one: `problem` says why, `header` may be missing.
 
     `duration_s`: the length, in seconds, as far as it is planned; of one recorded here at least from Start to Stop.
-    `gap_count`: None while it is not known, which is before the manifest is written.
+    `gap_count`: None while it is not known, which is before the manifest is written. `raw_reclaimed`: when (ISO 8601)
+    its raw segments went to make room; those of a `pinned` lesson never do.
     """
 
     folder: LessonFolder
@@ -80,6 +86,8 @@ class LessonEntry:
     published_url: str | None = None
     left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
+    pinned: bool = False
+    raw_reclaimed: str | None = None
 
 
 NOTHING = "nothing was recorded"
@@ -118,6 +126,8 @@ def _entry(folder: LessonFolder, window: Window, verified: Verified | None) -> L
         playable=bool(verified) or _playable(folder),
         published_url=_published_url(folder.publish_journal, verified),
         left_out=left_out(folder.header, window.wanted, window.skipped),
+        pinned=window.pinned,
+        raw_reclaimed=window.raw_reclaimed,
     )
 
 
@@ -131,7 +141,9 @@ def control_window(path: Path) -> Window:
     wanted = max(editions, key=lambda edition: edition.number, default=None)
     newest = wanted.number if wanted else 0
     skipped = tuple(record for record in records if isinstance(record, RungSkipped) and record.edition == newest)
-    return Window(start, stop, newest, wanted, skipped, hurt=reader.lost_lines)
+    pinned = next((record.pinned for record in reversed(records) if isinstance(record, LessonPinned)), False)
+    gone = next((record.at.wall for record in records if isinstance(record, RawReclaimed)), None)
+    return Window(start, stop, newest, wanted, skipped, hurt=reader.lost_lines, pinned=pinned, raw_reclaimed=gone)
 
 
 def lesson_window(folder: LessonFolder) -> Window:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from weakref import WeakSet
 
-from lesson.durable import make_folder, sync_folder
+from lesson.durable import make_folder, reserve, sync_folder
 from lesson.errors import JournalBusyError, JournalError, LessonFormatError, StorageError, storage_errors
 from lesson.mending import mended
 from lesson.reading import open_regular, open_to_read, read_rest
@@ -143,6 +143,7 @@ class JournalWriter:
 
     A forked child does not keep the journal of its parent busy. `folders`: how many it may make to lie in. Those of a
     stage are two; a lesson, and the root of a box, are made by others: where they are not, their disk was pulled.
+    `reserved`: bytes of room on the disk that are kept for more lines, so that a full one takes them.
 
     Raises:
         JournalBusyError: another writer has it open.
@@ -150,14 +151,17 @@ class JournalWriter:
             (after a failed fsync the kernel may forget the data and report the next one as good).
     """
 
-    def __init__(self, path: Path, *, folders: int = 2) -> None:
+    def __init__(self, path: Path, *, folders: int = 2, reserved: int = 0) -> None:
         self.path = path
+        self._reserved = reserved
+        self._reserved_to = 0
         self._broken = False
         make_folder(path.parent, most=folders)
         with storage_errors(path):
             self._fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             self._take_over()
+            self._reserve()
             sync_folder(path.parent)  # also when it existed: its maker may have been killed before doing this
         except BaseException:
             self.close()
@@ -201,6 +205,12 @@ class JournalWriter:
             self._broken = True
             raise
         self._size += len(data)
+        self._reserve()
+
+    def _reserve(self) -> None:
+        if self._reserved and self._reserved_to < self._size + self._reserved // 2:
+            self._reserved_to = self._size + self._reserved
+            reserve(self.path, self._reserved_to)
 
     def _undo(self) -> None:
         """Take back a half-written line where the disk still lets us; else the next writer cuts it."""

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from lesson.catalogue import Catalogue
 from lesson.clock import Moment, wall_now
-from lesson.durable import make_folder
+from lesson.durable import make_folder, reserve
 from lesson.elapsed import EARLIEST
 from lesson.errors import storage_errors
 from lesson.folder import LessonFolder, new_lesson_id
@@ -72,6 +72,10 @@ START_LOCK = ".lock"
 """The file in the root that is locked while a lesson is started."""
 
 
+CONTROL_RESERVED = 65_536
+"""Room kept on the disk for the control journal: a disk that filled up takes the Stop all the same."""
+
+
 @contextmanager
 def root_lock(root: Path) -> Iterator[None]:
     """Held while deciding whether a lesson is running; blocks for the moment another process decides."""
@@ -110,6 +114,7 @@ def start_lesson(
             return running, False
         start = Start(at=pressed, for_s=for_s, stood_by=bool(template.standing(pressed)))
         folder = LessonFolder.create(root, template.header(title), encode_line(start))
+        reserve(folder.control_journal, CONTROL_RESERVED)
         return folder, True
 
 

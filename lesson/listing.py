@@ -20,7 +20,8 @@ class LessonSummary:
     """One line about a lesson. Times are ISO 8601 UTC; `state` is a `lesson.state.Phase`, or `damaged`.
 
     `gap_count`: None where it is not known without folding the lesson. `left_out`: renditions that it does without.
-    `problem`: why it is damaged or empty.
+    `problem`: why it is damaged or empty. `raw_reclaimed`: when (ISO 8601) its raw segments went to make room on the
+    disk; those of a `pinned` lesson never do.
     """
 
     lesson_id: str
@@ -37,6 +38,8 @@ class LessonSummary:
     published_url: str | None = None
     left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
+    pinned: bool = False
+    raw_reclaimed: str | None = None
 
 
 def lesson_summary(state: LessonState) -> LessonSummary:
@@ -57,6 +60,8 @@ def lesson_summary(state: LessonState) -> LessonSummary:
         published_url=published_url(state),
         left_out=state.edition.left_out,
         problem=NOTHING if state.empty else None,
+        pinned=state.pinned,
+        raw_reclaimed=state.raw_reclaimed.at.wall if state.raw_reclaimed else None,
     )
 
 
@@ -80,4 +85,6 @@ def listed_lesson(entry: LessonEntry) -> LessonSummary:
         published_url=entry.published_url,
         left_out=entry.left_out,
         problem=entry.problem,
+        pinned=entry.pinned,
+        raw_reclaimed=entry.raw_reclaimed,
     )

@@ -25,6 +25,7 @@ class Loss(StrEnum):
     TRUNCATED = "truncated"  # ends before the length it states
     DAMAGED = "damaged"  # recorded whole, but the file is not any more what it was
     DISK = "disk"  # the box's own disk refused or was too slow
+    NO_SPACE = "no_space"  # it rested, so that the disk's last space was left for voice and teacher
     INTERRUPTED = "interrupted"  # the recording process or the box went down
     UNKNOWN = "unknown"  # journals of older versions do not say
 
@@ -44,6 +45,7 @@ _WORDS: dict[str, str] = {
     Loss.TRUNCATED: gettext_noop("ends before its stated length"),
     Loss.DAMAGED: gettext_noop("the recorded file is damaged"),
     Loss.DISK: gettext_noop("the box's disk refused or was too slow"),
+    Loss.NO_SPACE: gettext_noop("the disk is nearly full: its last space is kept for teacher and microphone"),
     Loss.INTERRUPTED: gettext_noop("recording was interrupted"),
     Loss.UNKNOWN: gettext_noop("lost"),
 }

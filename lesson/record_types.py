@@ -68,6 +68,28 @@ class RungSkipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonPinned:
+    """All that was recorded is to be kept, however full the disk; or, with `pinned` false, no longer."""
+
+    at: Moment
+    pinned: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReclaimed:
+    """The raw segments go, to make room: `segments` of together `bytes`. Written before the first one is removed.
+
+    Every object of `edition` had just been found in the store at `url`.
+    """
+
+    at: Moment
+    edition: int
+    segments: int
+    bytes: int
+    url: str | None = None
+
+
 # --- raw/<source>/journal.jsonl --------------------------------------------------------------------------------------
 
 

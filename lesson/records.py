@@ -36,9 +36,11 @@ from lesson.record_types import (
     EditionStarted,
     EpochStarted,
     FrozenUntil,
+    LessonPinned,
     Mapped,
     Origin,
     Planning,
+    RawReclaimed,
     RenditionStarted,
     RungSkipped,
     SegmentCommitted,
@@ -71,6 +73,7 @@ __all__ = [
     "FrozenUntil",
     "JobEnded",
     "JobStarted",
+    "LessonPinned",
     "Looked",
     "Mapped",
     "ObjectStored",
@@ -79,6 +82,7 @@ __all__ = [
     "Planning",
     "PlaylistPublished",
     "PublishStarted",
+    "RawReclaimed",
     "Record",
     "RenditionStarted",
     "RungSkipped",
@@ -110,6 +114,8 @@ Record: TypeAlias = (
     | Stop
     | EditionStarted
     | RungSkipped
+    | LessonPinned
+    | RawReclaimed
     | EpochStarted
     | SegmentCommitted
     | SourceLost

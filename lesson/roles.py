@@ -5,7 +5,7 @@ from __future__ import annotations
 from lesson.model import Kind, Role
 from lesson.state import LessonState
 
-_VOICE = (
+VOICE_ROLES = (
     Role.MIC,
     Role.TEACHER,
     Role.TEACHER_CLOSEUP,
@@ -14,7 +14,7 @@ _VOICE = (
     Role.STUDENTS,
     Role.STUDENTS_CLOSEUP,
 )
-_SAFE_WIDE = (
+PICTURE_ROLES = (
     Role.TEACHER,
     Role.STUDENTS,
     Role.SCREEN,
@@ -36,7 +36,7 @@ def voice_order(state: LessonState) -> list[str]:
     By role, but a backup follows the source that it stands in for.
     """
     order: list[str] = []
-    for name in _in_order(state, Kind.AUDIO, _VOICE):
+    for name in _in_order(state, Kind.AUDIO, VOICE_ROLES):
         chain: str | None = name
         while chain is not None and chain in state.sources and chain not in order:
             order.append(chain)
@@ -46,4 +46,4 @@ def voice_order(state: LessonState) -> list[str]:
 
 def picture_order(state: LessonState) -> list[str]:
     """Ids of the sources with pictures, safest wide view first: what to show when nothing is known."""
-    return _in_order(state, Kind.VIDEO, _SAFE_WIDE)
+    return _in_order(state, Kind.VIDEO, PICTURE_ROLES)

@@ -18,11 +18,13 @@ from lesson.records import (
     EpochStarted,
     FileDamaged,
     FrozenUntil,
+    LessonPinned,
     Mapped,
     ObjectStored,
     Origin,
     PlaylistPublished,
     PublishStarted,
+    RawReclaimed,
     Record,
     RenditionStarted,
     RungSkipped,
@@ -68,6 +70,10 @@ class LessonState:
     strays: set[Record] = field(default_factory=set)
     stored_chunks: int = 0
     """How many of the `objects` are chunks."""
+    pinned: bool = False
+    """Whether all that was recorded is to be kept."""
+    raw_reclaimed: RawReclaimed | None = None
+    """How the raw segments went to make room; None while they are here."""
     _seen_as: int | None = None
 
     def __post_init__(self) -> None:
@@ -174,13 +180,17 @@ class LessonState:
                 self.editions[record.edition].apply_encoded(record)
             case ChunksKept():
                 self.editions[record.edition].keep(record, self.editions[record.of])
-            case Start() | Stop() | EditionStarted() | RungSkipped():
+            case Start() | Stop() | EditionStarted() | RungSkipped() | LessonPinned() | RawReclaimed():
                 self._apply_control(record)
             case _:
                 self._apply_published(record)
 
-    def _apply_control(self, record: Start | Stop | EditionStarted | RungSkipped) -> None:
+    def _apply_control(self, record: Start | Stop | EditionStarted | RungSkipped | LessonPinned | RawReclaimed) -> None:
         match record:
+            case LessonPinned():
+                self.pinned = record.pinned
+            case RawReclaimed():
+                self.raw_reclaimed = self.raw_reclaimed or record
             case Start():
                 self.start = self.start or record
             case Stop():

@@ -57,8 +57,8 @@ def _header(folder: LessonFolder) -> list[str]:
 
 
 def _named_files(state: LessonState) -> Iterator[tuple[str, int, str]]:
-    """Path, bytes and SHA-256 of every file the journals name."""
-    for source in state.sources.values():
+    """Path, bytes and SHA-256 of every file the journals name, but for raw segments that went to make room."""
+    for source in state.sources.values() if state.raw_reclaimed is None else ():
         for segment in source.segments:
             yield segment.path, segment.bytes, segment.sha256
     made: dict[str, tuple[str, int, str]] = {}  # editions share files

@@ -31,10 +31,11 @@ Findings: TypeAlias = Mapping[Fault, str]
 
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """Free bytes on the disk of the lessons; `low` when another lesson may not fit."""
+    """Free bytes on the disk of the lessons, of `total`; `low` when another lesson may not fit."""
 
     free: int
     low: bool
+    total: int = 0
 
 
 def space_for(root: Path) -> DiskSpace:
@@ -42,7 +43,7 @@ def space_for(root: Path) -> DiskSpace:
     with storage_errors(root):
         place = next(path for path in (root, *root.absolute().parents) if path.exists())
         usage = shutil.disk_usage(place)
-    return DiskSpace(usage.free, usage.free < min(LESSON_BYTES, usage.total // 10))
+    return DiskSpace(usage.free, usage.free < min(LESSON_BYTES, usage.total // 10), usage.total)
 
 
 class RootIdentity(NamedTuple):

@@ -13,7 +13,7 @@ from lesson.folder import LessonFolder
 from process.stage import run_stage
 from publish.publisher import Publisher
 from publish.settings import StoreSettings
-from publish.store import open_store
+from publish.store import open_store, shares_disk
 from publish.uploader import Uploader
 
 
@@ -26,9 +26,10 @@ def main() -> int:
     arguments = parser.parse_args()
 
     def work() -> None:
-        store, path = open_store(StoreSettings.parse(arguments.settings)), arguments.path.resolve()
+        settings, path = StoreSettings.parse(arguments.settings), arguments.path.resolve()
+        store = open_store(settings)
         if arguments.all:
-            Publisher(path, store).run()
+            Publisher(path, store, shares_disk=shares_disk(settings, path)).run()
         else:
             Uploader(LessonFolder(path), store).run()
 

@@ -17,8 +17,10 @@ import structlog
 from lesson.catalogue import Catalogue
 from lesson.errors import ClassreelError, ConfigError, JournalBusyError, StoreError, UnusableMediaError
 from lesson.folder import LessonFolder
+from lesson.sparing import Rank, Sparing
 from process.backoff import Backoff
 from process.beat import complain, recovered
+from process.disk import space_for
 from process.stage import repeat
 from publish.blame import Whose
 from publish.plan import Step
@@ -50,7 +52,10 @@ class _Lesson:
 
 
 class Publisher:
-    """Brings every unfinished lesson below `root` to `store`. `clock`: seconds, monotonic; given by tests."""
+    """Brings every unfinished lesson below `root` to `store`. `clock`: seconds, monotonic; given by tests.
+
+    `shares_disk`: the store lies on the disk of the lessons, whose last space is left to a lesson that is recorded.
+    """
 
     def __init__(
         self,
@@ -59,7 +64,10 @@ class Publisher:
         *,
         line: Uplink | None = None,
         clock: Callable[[], float] = time.monotonic,
+        shares_disk: bool = False,
     ) -> None:
+        self._root, self._shares_disk = root, shares_disk
+        self._sparing = Sparing(Rank.NEEDED)
         self._catalogue = Catalogue(root)
         self._store = store
         self._line = line or Uplink()
@@ -98,15 +106,23 @@ class Publisher:
         if now >= self._next_look:
             self._next_look = now + LOOK_S
             self._look(now)
+            self._look_at_space()
         for lesson_id in list(self._open):
             self._guarded(lesson_id, self._renew)
         if self._unread:  # one at a time: the line must not wait until a long row of lessons is read
             self._guarded(self._unread.popleft(), self._renew)
-        turn = schedule(self._candidates(now), LineWindow.ALL, None)
+        turn = None if self._sparing.rests else schedule(self._candidates(now), LineWindow.ALL, None)
         if turn is not None:
             lesson_id, step = turn
             self._guarded(lesson_id, lambda lesson: self._send(lesson, step))
         return turn is not None or bool(self._unread)
+
+    def _look_at_space(self) -> None:
+        if not self._shares_disk or self._catalogue.running() is None:
+            self._sparing.rests = False
+            return
+        space = space_for(self._root)
+        self._sparing.look(space.free, space.total)
 
     def _look(self, now: float) -> None:
         """Find out which lessons there are; those that are not open are to be looked at."""

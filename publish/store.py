@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lesson.errors import ConfigError, StorageError
+from lesson.errors import ConfigError, StorageError, storage_errors
 from lesson.reading import read_at_most
 from publish.address import FolderAddress, parse_store_url
 from publish.folder_store import FolderStore
@@ -55,6 +55,16 @@ def _secret(name: str, env: str | None, file: Path | None) -> str | None:
             raise ConfigError(f"store.{name}_file: {file} is empty")
         return value
     return None
+
+
+def shares_disk(store: StoreSettings, root: Path) -> bool:
+    """Whether a store is a folder on the disk of `root`, as far as the disk says so. Raises `StorageError`."""
+    place = parse_store_url(store.url or "")
+    if not isinstance(place, FolderAddress):
+        return False
+    with storage_errors(place.path):
+        there = next(path for path in (place.path, *place.path.parents) if path.exists())
+        return there.stat().st_dev == root.stat().st_dev
 
 
 def open_store(store: StoreSettings, *, reply_s: float = 120.0) -> ObjectStore:

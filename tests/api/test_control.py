@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from lesson.folder import LessonFolder, lessons_in
-from lesson.journal import read_journal
-from lesson.records import Start, Stop
-from tests.kit.lessons import make_lesson, record_all, source, start
+from lesson.journal import append_records, read_journal
+from lesson.keeping import remove_raw
+from lesson.records import LessonPinned, RawReclaimed, Start, Stop
+from tests.kit.lessons import make_lesson, moment, record_all, source, start
 from tests.kit.room import MIC, deliver
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -198,3 +199,37 @@ def test_a_lesson_whose_stop_is_lost_does_not_answer_the_button(client: httpx.Cl
     started = client.post("/lessons")
     assert started.status_code == 201
     assert started.json()["lesson_id"] != folder.id
+
+
+def test_a_lesson_is_pinned_and_let_go_by_anyone_who_may_press(client: httpx.Client, root: Path) -> None:
+    folder = make_lesson(root)
+    record_all(folder)
+    for way, pinned in (("pin", True), ("pin", True), ("unpin", False), ("pin", True)):
+        answer = client.post(f"/lessons/{folder.id}/{way}")
+        assert (answer.status_code, answer.json()["pinned"]) == (200, pinned)
+        listed = client.get("/lessons", headers={"Accept": "application/json"}).json()["lessons"]
+        assert [one["pinned"] for one in listed] == [pinned]
+    assert [record.pinned for record in read_journal(folder.control_journal) if isinstance(record, LessonPinned)] == [
+        True, False, True,
+    ]  # fmt: skip
+    page = client.get(f"/lessons/{folder.id}", headers={"Accept": "text/html", "Accept-Language": "en"}).text
+    assert "even when the disk is full" in page
+    assert client.post(f"/lessons/{folder.id}/unpin", headers=FORM).headers["location"] == f"/lessons/{folder.id}"
+    assert client.post("/lessons/nothing/pin").status_code == 404
+
+
+def test_a_lesson_whose_recording_made_room_says_so_and_shows_no_picture_of_it(
+    client: httpx.Client, root: Path
+) -> None:
+    folder = make_lesson(root)
+    record_all(folder)
+    gone = RawReclaimed(at=moment(60), edition=0, segments=6, bytes=600)
+    append_records(folder.control_journal, [gone])
+    remove_raw(folder)
+    found = client.get(f"/lessons/{folder.id}", headers={"Accept": "application/json"}).json()
+    assert found["raw_reclaimed"] == gone.at.wall
+    assert [one["thumbnail"] for one in found["sources"]] == [None, None]
+    assert client.get(f"/lessons/{folder.id}/thumbs/teacher.jpg").status_code == 404
+    page = client.get(f"/lessons/{folder.id}", headers={"Accept": "text/html", "Accept-Language": "ru"}).text
+    assert "чтобы освободить место на диске" in page
+    assert "/pin" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -9,10 +10,10 @@ import pytest
 
 from api.disk_time import LEARNT_AFTER_S, SOURCE_BYTES_PER_S, RecordingRate
 from lesson.journal import append_records
-from lesson.records import Start, Stop
+from lesson.records import SegmentCommitted, Start, Stop
 from lesson.state import LessonState
 from lesson.view import load_state
-from tests.kit.lessons import header, make_lesson, moment, record_all
+from tests.kit.lessons import epoch_started, header, make_lesson, moment, record_all, segment, source
 
 
 def test_before_a_lesson_has_shown_it_every_source_is_taken_as_an_ordinary_camera() -> None:
@@ -33,6 +34,25 @@ def test_a_lesson_that_is_recorded_shows_what_one_takes(tmp_path: Path, after_s:
     rate.learn(state, moment(after_s))
     learnt = sum(source.bytes for source in state.sources.values()) / after_s
     assert rate.bytes_per_s == pytest.approx(before if stopped or after_s < LEARNT_AFTER_S else learnt)
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
+def test_what_is_written_now_counts_and_not_what_was_written_before(factor: float) -> None:
+    """A source that rests takes nothing, one that came back takes it again: known within some minutes."""
+    spec = source("teacher")
+    state = LessonState(header(sources=(spec,)))
+    state.apply(Start(at=moment()))
+    state.apply(epoch_started(spec))
+    rate, usual = RecordingRate(1), 4_000_000
+    for seq in range(300):
+        size = round(usual * (factor if seq >= 150 else 1))
+        state.apply(SegmentCommitted(segment=replace(segment(spec, seq), bytes=size)))
+        rate.learn(state, moment(4.0 * (seq + 1)))
+        if seq == 149:
+            assert rate.bytes_per_s == pytest.approx(usual / 4, rel=0.05)
+    assert rate.bytes_per_s == pytest.approx(usual * factor / 4, rel=0.05)
+    rate.learn(state, moment(6000))
+    assert rate.bytes_per_s > 0
 
 
 def test_a_lesson_without_anything_teaches_nothing() -> None:

@@ -23,6 +23,9 @@ def test_capture_cost(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert result["rss_mb"] <= result["rss_sum_mb"]
     assert all(rate == pytest.approx(25.0, abs=0.2) for rate in result["pictures_per_s"].values())
     assert result["peer"]["cores"] > 0
+    assert 1 < result["media_mb_per_min"] < 200
+    for one in (result, result["peer"]):
+        assert one["written_mb_per_min"] is None or 1 < one["written_mb_per_min"] < 1000
     assert plot.stat().st_size > 10_000
     assert capfd.readouterr().out == ""
 

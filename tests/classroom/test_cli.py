@@ -107,3 +107,12 @@ def test_a_box_that_wakes_up_imports_nothing_that_recording_does_not_need() -> N
     code = "import sys, classroom.cli, classroom.conductor; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     assert not {"av", "cv2", "fastapi", "minio", "numpy", "rich.progress", "uvicorn"} & set(done.stdout.split())
+
+
+def test_a_lesson_is_pinned_and_let_go_by_its_id(tmp_path: Path) -> None:
+    folder = make_lesson(tmp_path)
+    record_all(folder)
+    done = classreel("pin", folder.id, "--root", tmp_path, "--json")
+    assert (done.returncode, json.loads(done.stdout)["pinned"]) == (0, True)
+    done = classreel("unpin", folder.path, "--root", tmp_path)
+    assert (done.returncode, "pinned" in done.stdout) == (0, False)

@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from classroom.jobs import BLIND_AFTER, publish_job, wanted_jobs
+from classroom.faults import job_faults
+from classroom.jobs import BLIND_AFTER, publish_job, reclaim_jobs, wanted_jobs
 from classroom.settings import Settings
+from lesson.box import Fault
 from lesson.folder import LessonFolder
 from lesson.phase import Phase
 from lesson.records import FrozenUntil, SegmentCommitted, SourceFinished, Start, Stop, Verified
 from lesson.state import LessonState
+from process.kept import Trouble
+from publish.settings import StorageSettings, StoreSettings
 from tests.kit.lessons import header, moment, segment
 
 FOLDER = LessonFolder(Path("/lessons/lesson"))
@@ -79,3 +83,21 @@ def test_secrets_are_named_never_given() -> None:
         assert said == {"url": "s3+http://h:1/bucket", "access_key_env": "KEY", "secret_key_file": "/s"}
     assert publish_job(settings).arguments[:2] == ("--all", "/lessons")
     assert publish_job(settings, FOLDER).arguments[0] == str(FOLDER.path)
+
+
+def test_room_is_made_only_where_the_settings_want_it() -> None:
+    assert reclaim_jobs(SETTINGS) == []
+    (job,) = reclaim_jobs(Settings(root=Path("/lessons"), storage=StorageSettings(reclaim=True, low=3, high=4)))
+    assert (job.name, job.module, job.vital) == ("reclaim", "publish.reclaim", False)
+    root, storage, store = job.arguments
+    assert (root, StorageSettings.parse(storage).high) == ("/lessons", 4)
+    assert StoreSettings.parse(store).url == "file:///lessons/store"
+
+
+def test_what_keeps_room_from_being_made_is_a_full_disk_or_one_lessons_trouble() -> None:
+    (job,) = reclaim_jobs(Settings(root=Path("/lessons"), storage=StorageSettings(reclaim=True)))
+    refused = Trouble(job, "the store lies on the disk of the lessons", since=0.0, refused=True)
+    crashed = Trouble(job, "ended with code 1", since=0.0, refused=False)
+    lacking = Trouble(job, "missing in the store", since=0.0, refused=False, about="lesson")
+    codes = [next(iter(job_faults("", [one])))[0] for one in (refused, crashed, lacking)]
+    assert codes == [Fault.DISK_LOW, Fault.STAGE_GIVEN_UP, Fault.LESSON_STUCK]

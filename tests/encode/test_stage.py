@@ -20,6 +20,7 @@ import pytest
 from numpy.typing import NDArray
 
 from encode.settings import EncodeSettings
+from encode.stage import EncodeStage
 from lesson.folder import LessonFolder
 from lesson.journal import append_records, read_journal
 from lesson.model import Kind, Layout, Rendition
@@ -28,6 +29,7 @@ from lesson.time import TICKS_PER_SECOND, ClockMap, Grid, Span, Ticks, ticks_fro
 from lesson.verify import verify_local
 from lesson.view import load_state
 from media.output.fmp4 import MEDIA_START
+from process.disk import DiskSpace
 from process.stage import EXIT_DISK
 from tests.kit.clicks import find_clicks
 from tests.kit.filmed import Take, film
@@ -50,13 +52,14 @@ LOW = Rendition(name="low", kind=Kind.VIDEO, codec="h264", width=160, height=90,
 CAMERA = source("teacher")
 
 
-def filmed(root: Path) -> LessonFolder:
-    """A lesson of 17 s, recorded and stopped, its plan not begun."""
+def filmed(root: Path, *, stopped: bool = True) -> LessonFolder:
+    """A lesson of 17 s, recorded and (unless it goes on) stopped, its plan not begun."""
     folder = make_lesson(root, sources=(CAMERA,), ladder=(VOICE, LOW, TOP))
     start(folder)
     film(folder, CAMERA, Take(TEACHER, SECONDS, sound=True, pts=SECOND * 3))
     append_records(folder.raw_journal("teacher"), [SourceFinished(source="teacher", at=moment(SECONDS))])
-    stop(folder, at=moment(SECONDS))
+    if stopped:
+        stop(folder, at=moment(SECONDS))
     return folder
 
 
@@ -235,6 +238,33 @@ def test_told_to_end_it_ends_at_once_and_leaves_no_worker(lesson: LessonFolder) 
         wait_until(lambda: not any(map(alive, workers)), 20)
     encode(lesson)
     assert_whole(lesson)
+
+
+def test_while_a_lesson_is_recorded_the_disks_last_space_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is encoded later: as soon as there is space, or the lesson is over."""
+    free = [0]
+    monkeypatch.setattr("encode.stage.space_for", lambda _path: DiskSpace(free[0], low=True, total=1 << 40))
+    monkeypatch.setattr("encode.stage.SPACE_LOOK_S", 0.0)
+    folder = plan(filmed(tmp_path, stopped=False), final=False)
+
+    def chunks() -> int:
+        return sum(len(one.chunks) for one in load_state(folder).renditions.values())
+
+    with EncodeStage(folder, workers=1) as stage:
+        stage.step()
+        assert not any(stage.step() for _ in range(20))
+        free[0] = 1 << 39
+        wait_until(lambda: stage.step() and chunks(), 60)
+        free[0] = 0
+        wait_until(lambda: not stage.step() and not stage.step(), 60, what="what was begun is finished")
+        made = chunks()
+        stop(folder, at=moment(SECONDS))
+        freeze(folder, END, final=True)
+        wait_until(lambda: stage.step() is not None and stage.done, 120)
+        assert chunks() > made
+    assert_whole(folder)
 
 
 def test_a_full_disk_is_said_and_what_was_committed_stays_good(lesson: LessonFolder) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,8 @@ PROBED_WITHIN_S = 30.0
 """The disk is tried now and then, and each trial may take its time."""
 LEFT = 400_000
 """Bytes left on the full disk: less than a segment of everything."""
+FOR_REQUIRED = 3_000_000
+"""Bytes with which, on a disk of 96 MB, only required sources are recorded: less than 5 %, more than 2 %."""
 
 
 def counts(lesson: Path) -> dict[str, int]:
@@ -123,6 +126,34 @@ def test_a_full_disk_is_said_and_recording_goes_on_when_there_is_space(tmp_path:
         assert all_damaged(lesson) == []
         wait_until(lambda: box.health().get("status") == "recording", SEEN_WITHIN_S)
         box.kill()
+
+
+def test_a_disk_that_fills_takes_the_optional_source_first_and_everybody_says_so(tmp_path: Path) -> None:
+    with disk(tmp_path / "small", size=96 << 20) as where, Box(tmp_path, SOURCES, root=where.path / "root") as box:
+        lesson = box.press()
+        wait_until(lambda: min(counts(lesson).values()) >= 2, AGAIN_WITHIN_S, what="two segments of each")
+        ballast = where.fill(leave=FOR_REQUIRED)
+        wait_until(lambda: feed(box, "board")["code"] == "no_space", SEEN_WITHIN_S, what="the board rests")
+        before = counts(lesson)
+        wait_until(lambda: all(counts(lesson)[one] > before[one] + 1 for one in ("teacher", "mic")), AGAIN_WITHIN_S)
+        assert counts(lesson)["board"] == before["board"]
+        assert box.health()["status"] == "recording", "what is required is"
+        assert [feed(box, one)["state"] for one in ("teacher", "board", "mic")] == ["recording", "lost", "recording"]
+        assert "its last space is kept for teacher and microphone" in box.get("/").body.decode()
+        box.fault("disk_low", within_s=PROBED_WITHIN_S)
+        ballast.unlink()
+        wait_until(lambda: feed(box, "board")["state"] == "recording", AGAIN_WITHIN_S, what="it is recorded again")
+        box.stop()
+        wait_until(lambda: all(one["finished"] for one in box.detail()["sources"]), 30)
+        gaps = [("board", "no_space")]
+        wait_until(lambda: [(gap["source"], gap["code"]) for gap in box.detail()["gaps"]] == gaps, AGAIN_WITHIN_S)
+        assert all_damaged(lesson) == []
+        box.kill()
+
+
+def feed(box: Box, source: str) -> dict[str, Any]:
+    """What `/health` says of a source."""
+    return next(one for one in box.health()["feeds"] if one["id"] == source)
 
 
 def test_a_disk_that_fails_is_said(tmp_path: Path) -> None:

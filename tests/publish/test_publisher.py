@@ -10,19 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from lesson.clock import Moment
 from lesson.errors import ConfigError, StoreError
 from lesson.folder import LessonFolder
 from lesson.journal import JournalWriter, append_records
 from lesson.records import FrozenUntil
 from lesson.view import load_state
+from process.disk import DiskSpace
 from publish import publisher, schedule
 from publish.blame import SURE_AFTER
 from publish.body import Body
 from publish.memory_store import MemoryStore
 from publish.publisher import OPEN_AT_ONCE, Publisher
+from publish.settings import StoreSettings
+from publish.store import shares_disk
 from publish.uplink import Uplink
 from publish.verify import verify_remote
-from tests.kit.lessons import encode_all, make_again, make_lesson, old_chunk, plan_all, record_all
+from tests.kit.lessons import encode_all, make_again, make_lesson, old_chunk, plan_all, record_all, start
 
 LONGEST_PAUSE_S = 30.0
 
@@ -340,3 +344,27 @@ def test_a_lesson_that_another_process_publishes_is_left_to_it(
     assert [one for one in said if one[0]] == []
     run(lessons[0].path.parent, store)
     assert ended(lessons[0], store)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_store_on_the_lessons_disk_leaves_its_last_space_to_the_lesson_that_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, shares: bool
+) -> None:
+    root, store, time, free = tmp_path / "root", CountingStore(), Time(), [0]
+    older = made(root, 1)
+    running = make_lesson(root, "20261102-090000-0002")
+    start(running, at=Moment.now())
+    monkeypatch.setattr(publisher, "space_for", lambda _root: DiskSpace(free[0], low=True, total=1 << 40))
+    publishing = Publisher(root, store, line=Uplink(sleep=time.sleep), clock=time, shares_disk=shares)
+    for _ in range(10):
+        publishing._step()
+    assert bool(store.puts) is not shares
+    free[0] = 1 << 39
+    go_on(publishing, lambda: ended(older, store))
+    publishing.close()
+
+
+def test_which_stores_lie_on_the_disk_of_the_lessons(tmp_path: Path) -> None:
+    assert shares_disk(StoreSettings(url=(tmp_path / "a" / "b").as_uri()), tmp_path)
+    assert not shares_disk(StoreSettings(url="file:///proc/store"), tmp_path)
+    assert not shares_disk(StoreSettings(url="s3+http://localhost:9000/lessons"), tmp_path)
