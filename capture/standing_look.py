@@ -121,11 +121,8 @@ def _described(
 
 
 def _looked_at(packets: Sequence[FeedPacket]) -> Iterator[FeedPacket]:
-    """All sound, and of the pictures the first key frame: no other is looked at."""
-    waits = True
-    for packet in packets:
-        if packet.kind is Kind.AUDIO:
-            yield packet
-        elif packet.key and waits:
-            waits = False
+    """All sound, and of the pictures the newest key frame: what has ended is not to be said any longer."""
+    keys = [number for number, packet in enumerate(packets) if packet.kind is Kind.VIDEO and packet.key]
+    for number, packet in enumerate(packets):
+        if packet.kind is Kind.AUDIO or (keys and number == keys[-1]):
             yield packet

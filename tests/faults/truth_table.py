@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from api.wording import FAULTS, FLAWS, HINTS
-from benchmarks.outside import Source, command
+from benchmarks.outside import Source, command, stage_pids, standby_pids
 from lesson.box import Fault
 from lesson.loss import Loss, loss_words
 from lesson.model import Kind
@@ -225,11 +225,9 @@ def _process(room: Room, while_: str) -> None:
     watch.sentences, watch.element = (*watch.sentences, FAULTS[Fault.CAPTURE_FAILS]), ""
     before = watch.told
     watch.told = lambda health: before(health) or "capture_fails" in {one["code"] for one in health["faults"]}
-    url = room.cameras[HUNG].url.encode()
-    for pid in room.box.running.group():
-        line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if (url in line and b"capture.standby" in line) or line.endswith(f"{HUNG}\0".encode()):
-            os.kill(pid, signal.SIGSTOP)
+    group = room.box.running.group()
+    pid = standby_pids(group)[HUNG] if while_ == "idle" else stage_pids(room.box.lesson)[f"capture-{HUNG}"][-1]
+    os.kill(pid, signal.SIGSTOP)
     watch.began = time.monotonic()
     room.watch([watch], 40)
     room.until_over([watch], 60)

@@ -75,8 +75,9 @@ def flawed_clip(path: Path, flaw: Flaw | None, *, seconds: int = 8, kind: Kind |
 
 
 @cache
-def staged(picture: Flaw | None = None, sound: Flaw | None = None, *, seconds: int = 14) -> Content:
+def staged(picture: Flaw | None = None, sound: Flaw | None = None) -> Content:
     """What a camera sends whose picture or sound has a flaw."""
+    seconds = 70 if picture is Flaw.FROZEN else 14  # where it begins again, the coder's rate settles anew
     step = TICKS_PER_SECOND // FPS
     frames = [frame_of(PICTURES[picture]()) for _ in range(seconds * FPS)]
     for number, frame in enumerate(frames):
