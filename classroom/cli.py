@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from classroom import completion
+from classroom.discover_command import discover
 from classroom.listening import refuse_taken_port, with_port
+from classroom.options import LENGTH, AsJson, Config, Lesson, Port, Root, Title
 from classroom.settings import Settings, load_settings
 from classroom.terminal import say, tell, tell_json, tell_table
 from lesson.durations import format_duration, parse_duration
 from lesson.errors import ClassreelError, ConfigError
 from lesson.folder import LessonFolder, find_lesson
-from lesson.titles import checked_title
 from lesson.version import version
 from process.logs import configure_logging
 from process.parentage import EXIT_TERMINATED
@@ -40,27 +41,10 @@ app = typer.Typer(
 )
 
 
-def _title(text: str) -> str:
-    try:
-        return checked_title(text)
-    except ValueError as error:
-        raise ConfigError(f"--title: {error}") from error
-
-
 def _tell_version(value: bool) -> None:
     if value:
         tell(f"classreel {version()}")
         raise typer.Exit
-
-
-# one name for one thing, whatever the command
-Config = Annotated[Path | None, typer.Option(help="classroom.toml; default: ./classroom.toml, /etc/classreel/…")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the configured one.")]
-Title = Annotated[str | None, typer.Option(parser=_title, metavar="TEXT", help="Title of the lesson.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the pages; default: the configured one.")]
-Lesson = Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.", autocompletion=completion.lessons)]
-_LENGTH = "Length of the lesson: 90, 90s, 45m, 1h30m."
 
 
 @app.callback(invoke_without_command=True)
@@ -99,7 +83,7 @@ def _seconds(option: str, text: str) -> float:
 
 @app.command()
 def demo(
-    for_: Annotated[str, typer.Option("--for", "--seconds", help=_LENGTH)] = "60",
+    for_: Annotated[str, typer.Option("--for", "--seconds", help=LENGTH)] = "60",
     out: Annotated[Path | None, typer.Option(help="Folder for lessons and store; default: ./classreel-demo.")] = None,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End when the lesson is published.")] = False,
     port: Port = None,
@@ -128,7 +112,7 @@ def demo(
 
 @app.command()
 def record(
-    for_: Annotated[str, typer.Option("--for", help=_LENGTH)],
+    for_: Annotated[str, typer.Option("--for", help=LENGTH)],
     title: Title = None,
     root: Root = None,
     config: Config = None,
@@ -257,6 +241,9 @@ def check(root: Root = None, config: Config = None, as_json: AsJson = False) -> 
     if as_json:
         tell_json(result)
     raise typer.Exit(0 if result["ok"] else 1)
+
+
+app.command()(discover)
 
 
 def _settings(config: Path | None, root: Path | None, farm: str | None = None) -> Settings:
