@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from classroom import completion
+from classroom.discover_command import discover
 from classroom.listening import refuse_taken_port, with_port
-from classroom.options import AsJson, Config, Lesson, Port, Root, Title, lesson_given, settings_given
+from classroom.options import LENGTH, AsJson, Config, Lesson, Port, Root, Title, lesson_given, settings_given
 from classroom.terminal import say, tell, tell_json, tell_table
 from lesson.durations import format_duration, parse_duration
 from lesson.errors import ClassreelError, ConfigError
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-_LENGTH = "Length of the lesson: 90, 90s, 45m, 1h30m."
 
 app = typer.Typer(
     help="Automatic lecture recorder for classrooms far from any technician.",
@@ -83,7 +82,7 @@ def _seconds(option: str, text: str) -> float:
 
 @app.command()
 def demo(
-    for_: Annotated[str, typer.Option("--for", "--seconds", help=_LENGTH)] = "60",
+    for_: Annotated[str, typer.Option("--for", "--seconds", help=LENGTH)] = "60",
     out: Annotated[Path | None, typer.Option(help="Folder for lessons and store; default: ./classreel-demo.")] = None,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End when the lesson is published.")] = False,
     port: Port = None,
@@ -112,7 +111,7 @@ def demo(
 
 @app.command()
 def record(
-    for_: Annotated[str, typer.Option("--for", help=_LENGTH)],
+    for_: Annotated[str, typer.Option("--for", help=LENGTH)],
     title: Title = None,
     root: Root = None,
     config: Config = None,
@@ -267,6 +266,9 @@ def check(root: Root = None, config: Config = None, as_json: AsJson = False) -> 
     if as_json:
         tell_json(result)
     raise typer.Exit(0 if result["ok"] else 1)
+
+
+app.command()(discover)
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:

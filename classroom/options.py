@@ -29,6 +29,8 @@ Root = Annotated[Path | None, typer.Option(help="Folder of lessons; default: the
 Title = Annotated[str | None, typer.Option(parser=title_given, metavar="TEXT", help="Title of the lesson.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the pages; default: the configured one.")]
 Lesson = Annotated[str, typer.Argument(help="Lesson id, unique prefix, or folder.", autocompletion=completion.lessons)]
+LENGTH = "Length of the lesson: 90, 90s, 45m, 1h30m."
+"""Help of an option that says how long a lesson is."""
 
 
 def settings_given(config: Path | None, root: Path | None, farm: str | None = None) -> Settings:

@@ -26,7 +26,7 @@ def options(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_commands_call_the_same_thing_by_the_same_name(name: str) -> None:
-    missing = {"demo": {"--root", "--config"}, "serve": {"--json"}}.get(name, set())
+    missing = {"demo": {"--root", "--config"}, "discover": {"--root", "--config"}, "serve": {"--json"}}.get(name, set())
     assert PLACES - set(options(name)) == missing
     for option, said in options(name).items():
         others = {options(other)[option] for other in COMMANDS if option in options(other)}
