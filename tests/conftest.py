@@ -37,6 +37,7 @@ settings.load_profile("house")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exhaustive", action="store_true", help="also run what takes long: every real file imported")
     parser.addoption("--slow", action="store_true", help="also run what lives in real time: 12 minutes more")
+    parser.addoption("--measured", action="store_true", help="also run what measures promises: 6 minutes more")
     parser.addoption("--faults", action="store_true", help="also run what breaks a whole box: 15 minutes more")
 
 
@@ -54,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "end_to_end" not in item.nodeid)  # the longest first, so that workers end together
-    unwanted = {name for name in ("exhaustive", "faults", "slow") if not _asked_for(config, name)}
+    unwanted = {name for name in ("exhaustive", "faults", "slow", "measured") if not _asked_for(config, name)}
     left_out = [item for item in items if unwanted & {mark.name for mark in item.iter_markers()}]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]

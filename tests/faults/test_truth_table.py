@@ -9,7 +9,7 @@ import pytest
 from lesson.signal import Flaw
 from tests.faults.truth_table import FLAWED, HUNG, LATE, OFF, plot, truth_table
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.measured, pytest.mark.timeout(600)]
 
 SOON_S, BUSY_S = 10.0, 10.0
 """The promise, and what a machine that runs other tests may take on top."""

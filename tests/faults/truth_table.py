@@ -175,7 +175,8 @@ def _source(health: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _flaw_watch(flaw: Flaw, while_: str) -> Watch:
-    patience_s = PATIENCE[flaw] / TICKS_PER_SECOND + (LOOK_S if while_ == "idle" else SEGMENT_S)
+    looks_s = 2 * LOOK_S if flaw is Flaw.FROZEN else LOOK_S  # that it stands still only two looks tell
+    patience_s = PATIENCE[flaw] / TICKS_PER_SECOND + (looks_s if while_ == "idle" else SEGMENT_S)
     return Watch(
         Row(flaw.value, while_, patience_s), lambda health: flaw.value in _source(health, flaw.value).get("flaws", ()),
         (FLAWS[flaw],),
