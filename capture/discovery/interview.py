@@ -24,7 +24,7 @@ from zeep.exceptions import Error, Fault
 
 from capture.discovery.addresses import service_url
 from capture.discovery.cameras import CameraTrouble, Contact, Interview, MediaProfile
-from capture.discovery.screening import MAX_BYTES, UnreadableAnswerError, screened
+from capture.discovery.screening import MAX_BYTES, HostAllowance, UnreadableAnswerError
 from lesson.errors import ClassreelError
 
 CALL_S = 4.0
@@ -69,8 +69,9 @@ class _SoapReply:
 class _ScreenedTransport:
     """What zeep calls a transport: posts to one device, follows nothing, and reads answers up to a size."""
 
-    def __init__(self, session: aiohttp.ClientSession, login: OnvifLogin | None) -> None:
+    def __init__(self, session: aiohttp.ClientSession, login: OnvifLogin | None, allowance: HostAllowance) -> None:
         self._session = session
+        self._allowance = allowance
         self._middlewares = (aiohttp.DigestAuthMiddleware(login.user, login.password),) if login else ()
 
     async def aclose(self) -> None:
@@ -95,15 +96,18 @@ class _ScreenedTransport:
             raise _NotAuthorisedError("a login is needed")
         if not content:
             raise UnreadableAnswerError(f"answers HTTP {response.status} and nothing else")
-        screened(bytes(content))
+        self._allowance.screen(bytes(content))
         return _SoapReply(response.status, bytes(content))
 
 
 class _OnvifDevice:
     """The services of one device. The login is sent once it is demanded, by the clock of the device."""
 
-    def __init__(self, contact: Contact, login: OnvifLogin | None, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, contact: Contact, login: OnvifLogin | None, session: aiohttp.ClientSession, allowance: HostAllowance
+    ) -> None:
         self._contact = contact
+        self._allowance = allowance
         self._login = login
         self._session = session
         self._urls = {"devicemgmt": contact.url}
@@ -154,7 +158,7 @@ class _OnvifDevice:
             dt_diff=self._offset,
             binding_name=f"{{{known['ns']}}}{known['binding']}",
         )
-        opened.transport = _ScreenedTransport(self._session, login)
+        opened.transport = _ScreenedTransport(self._session, login, self._allowance)
         await opened.setup()
         return opened
 
@@ -198,18 +202,21 @@ async def load_services() -> None:
     for library in ("aiohttp", "onvif", "zeep"):
         logging.getLogger(library).setLevel(logging.CRITICAL)  # what they say of a device is in its trouble
     async with aiohttp.ClientSession() as session:
-        device = _OnvifDevice(Contact("", "", "http://localhost/"), None, session)
+        device = _OnvifDevice(Contact("", "", "http://localhost/"), None, session, HostAllowance())
         await device.prepare()
 
 
-async def interview(contact: Contact, login: OnvifLogin | None) -> Interview:
-    """What a device tells within `INTERVIEW_S`; what is in the way of more is its `trouble`. Raises nothing of it."""
+async def interview(contact: Contact, login: OnvifLogin | None, allowance: HostAllowance) -> Interview:
+    """What a device tells within `INTERVIEW_S`; what is in the way of more is its `trouble`. Raises nothing of it.
+
+    `allowance`: shared by all devices of its host.
+    """
     told = Interview()
     timeout = aiohttp.ClientTimeout(total=CALL_S)
     async with aiohttp.ClientSession(
         timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     ) as session:
-        device = _OnvifDevice(contact, login, session)
+        device = _OnvifDevice(contact, login, session, allowance)
         try:
             async with asyncio.timeout(INTERVIEW_S):
                 await _converse(device, told)

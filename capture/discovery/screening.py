@@ -15,11 +15,27 @@ MAX_BYTES = 1_000_000
 """Of one answer; 64 profiles are some 300 kB."""
 MAX_ELEMENTS = 10_000
 """64 profiles are some 6 000; so many cost zeep a second."""
+MAX_ELEMENTS_OF_HOST = 40_000
+"""In all answers of one host, whatever number of devices it says to be: two seconds of zeep, which others wait for.
+A recorder that shows its 32 cameras as devices takes a third of it."""
 _MAX_DEPTH = 64
 
 
 class UnreadableAnswerError(ClassreelError):
     """A device answered something that is not what it should be; the message says what, in few words."""
+
+
+@dataclass(slots=True)
+class HostAllowance:
+    """What is still read of one host, in elements."""
+
+    left: int = MAX_ELEMENTS_OF_HOST
+
+    def screen(self, document: bytes) -> None:
+        """Let a document pass. Raises `UnreadableAnswerError`, also where the host has said too much in all."""
+        self.left -= len(screened(document))
+        if self.left < 0:
+            raise UnreadableAnswerError("answers too much in all")
 
 
 @dataclass(slots=True)

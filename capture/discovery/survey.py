@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -13,7 +13,7 @@ from capture.discovery.cameras import Camera, CameraTrouble, Contact, Interview,
 from capture.discovery.interview import OnvifLogin, interview, load_services
 from capture.discovery.network import LISTEN_S, PORT, NetworkInterface, ask_networks
 from capture.discovery.probe import ProbeMatch, probe_matches
-from capture.discovery.screening import UnreadableAnswerError
+from capture.discovery.screening import HostAllowance, UnreadableAnswerError
 
 MAX_AT_ONE_ADDRESS = 32
 """Devices: a recorder may show each of its cameras as one. One host's lies take no room from the others."""
@@ -88,11 +88,12 @@ async def survey(
     """
     register = Register()
     ready = asyncio.create_task(load_services())
+    allowances: dict[str, HostAllowance] = defaultdict(HostAllowance)
     asked: dict[asyncio.Task[list[Camera]], Contact] = {}
 
     async def ask(contact: Contact) -> list[Camera]:
         await ready
-        told = await interview(contact, login)
+        told = await interview(contact, login, allowances[contact.address])
         cameras = cameras_of(contact, told, login.password if login else None)
         for camera in cameras:
             found(camera)

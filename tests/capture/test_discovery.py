@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from capture.discovery.addresses import service_url, stream_address
 from capture.discovery.cameras import Camera, CameraTrouble, Contact, Interview, MediaProfile, cameras_of, merged
 from capture.discovery.probe import PROBED_TYPES, probe, probe_matches
-from capture.discovery.screening import MAX_BYTES, MAX_ELEMENTS, UnreadableAnswerError, screened
+from capture.discovery.screening import MAX_BYTES, MAX_ELEMENTS, HostAllowance, UnreadableAnswerError, screened
 from capture.discovery.survey import MAX_AT_ONE_ADDRESS, Register
 from capture.kinds import parse_source
 from process.logs import redacted
@@ -70,6 +70,15 @@ def test_a_match_is_read_as_it_was_said(name: str, probed: tuple[str, str]) -> N
     assert {element.name for element in screened(probe("1", probed))} >= {
         "http://schemas.xmlsoap.org/ws/2005/04/discovery}Types"
     }
+
+
+def test_of_one_host_only_so_much_is_read() -> None:
+    allowance = HostAllowance(2_500)
+    document = b"<x>" + b"<y/>" * 999 + b"</x>"
+    for _ in range(2):
+        allowance.screen(document)
+    with pytest.raises(UnreadableAnswerError, match="too much in all"):
+        allowance.screen(document)
 
 
 def test_printers_are_no_cameras() -> None:

@@ -198,6 +198,16 @@ def test_what_is_found_but_refuses_connections_is_listed() -> None:
     assert (found.name, found.trouble) == ("Gone", CameraTrouble.UNREACHABLE)
 
 
+def test_a_host_that_says_as_much_as_it_may_many_times_holds_nobody_up() -> None:
+    profiles = "<trt:Profiles token='x'><tt:Name>n</tt:Name></trt:Profiles>" * 4_000
+    said = OnvifCamera()._soap(f"<trt:GetProfilesResponse>{profiles}</trt:GetProfilesResponse>")
+    talkers = [OnvifCamera("127.0.0.9", name=str(n), says={"GetProfiles": lambda: said}) for n in range(12)]
+    found = surveyed(OnvifCamera("127.0.0.2", name="Well"), *talkers)
+    well, *others = found.cameras
+    assert (well.name, len(well.streams), len(others)) == ("Well", 2, 12)
+    assert len([one for one in others if one.detail == "answers too much in all"]) >= 7
+
+
 def test_nobody_is_led_to_another_host() -> None:
     with onvif_network(OnvifCamera("127.0.0.66")) as _:
         victim = OnvifCamera("127.0.0.3")
