@@ -82,7 +82,7 @@ class Conductor:
         self._runs: dict[str, LessonRun] = {}
         self._retry_at: dict[str, float] = {}
         self._stuck: dict[str, str] = {}
-        self._made: dict[str, int] = {}  # made or empty, and what `_asked_for` was then
+        self._made: dict[str, tuple[tuple[int, int, int], ...]] = {}  # made or empty, and what `_asked_for` was then
         self._empty: set[str] = set()
         self._unpublished = False
         self._damaged: list[LessonEntry] = []
@@ -287,14 +287,13 @@ class Conductor:
         return told
 
 
-def _asked_for(folder: LessonFolder) -> int:
-    """Grows whenever something new is asked of a lesson: the length of its control journal, where another edition is
-    asked for, and of the one that names damaged files, which have to be made again.
-
-    Raises `StorageError`.
+def _asked_for(folder: LessonFolder) -> tuple[tuple[int, int, int], ...]:
+    """Changes whenever something new is asked of a lesson: its control journal, where another edition is asked for, and
+    the one that names damaged files, which have to be made again. Raises `StorageError`.
     """
-    length = 0
+    stamps = []
     for path in (folder.control_journal, folder.damage_journal):
         with storage_errors(path), suppress(FileNotFoundError):  # an empty journal to whoever reads it
-            length += path.stat().st_size
-    return length
+            found = path.stat()
+            stamps.append((found.st_size, found.st_mtime_ns, found.st_ino))
+    return tuple(stamps)

@@ -86,13 +86,16 @@ class JournalReader:
         self.torn_bytes = 0
         self.taken_back = 0
         self._ends: list[tuple[int, bytes]] = []
+        self._seen: tuple[int, int, int] | None = None  # of the file when it was read to its end
 
     def poll(self) -> list[Record]:
         """New records, in order; empty when nothing was committed. Raises `StorageError`."""
         with storage_errors(self.path):
             try:
                 found = os.stat(self.path)  # noqa: PTH116 asked often: a Path costs three times this
-                if found.st_size == self._offset and stat.S_ISREG(found.st_mode):
+                # its length alone proves nothing: a file in its place may be as long, and hold a Stop
+                stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+                if stamp == self._seen and found.st_size == self._offset and stat.S_ISREG(found.st_mode):
                     self.torn_bytes = 0
                     return []
                 with open_to_read(self.path) as file:
@@ -104,6 +107,7 @@ class JournalReader:
         self.damage += parsed.damage
         self.torn_bytes = len(data) - parsed.whole_bytes
         self._ends += parsed.ends
+        self._seen = stamp
         return parsed.records
 
     @property

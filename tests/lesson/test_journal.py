@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lesson.errors import DiskFullError, JournalBusyError, JournalError, StorageError
 from lesson.journal import JournalReader, JournalWriter, append_records, read_journal
 from lesson.mending import mended
-from lesson.records import FrozenUntil, Record, encode_line
+from lesson.records import FrozenUntil, Record, Start, Stop, encode_line
+from tests.kit.lessons import moment
 from tests.kit.strategies import records
 from tests.lesson.test_records import line_of
 
@@ -142,6 +143,30 @@ def test_a_stage_makes_its_own_folders_and_no_lesson(tmp_path: Path, missing: st
     with pytest.raises(StorageError, match="No such file"):
         append_records(path, FIVE)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["another file", "in its place", "moved there"])
+def test_what_takes_the_place_of_a_journal_is_read_even_if_it_is_as_long(tmp_path: Path, how: str) -> None:
+    """A Stop may be as long as the Start that was there before: who follows it would record for ever."""
+    path, other = tmp_path / "control.jsonl", tmp_path / "other.jsonl"
+    start, length = Start(at=moment(0), stood_by=True), len(encode_line(Start(at=moment(0), stood_by=True)))
+    stop = next(one for n in range(99) if len(encode_line(one := Stop(at=moment(9), reason="x" * n))) == length)
+    append_records(path, [start])
+    reader = JournalReader(path)
+    assert reader.poll() == [start]
+    assert reader.poll() == []
+    if how == "another file":
+        path.unlink()
+        append_records(path, [stop])
+    elif how == "moved there":
+        append_records(other, [stop])
+        other.rename(path)
+    else:
+        path.write_bytes(encode_line(stop))
+    assert path.stat().st_size == length
+    assert reader.poll() == [stop]
+    assert reader.poll() == []
+    assert reader.taken_back == 1
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
