@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from capture.kinds import parse_source
+from capture.kinds import parse_source, rtsp
 from lesson.errors import ConfigError
 from process.logs import redacted
 
@@ -40,7 +40,7 @@ def service_url(xaddrs: Iterable[str], address: str) -> str | None:
 def stream_address(said: str, address: str, password: str | None = None) -> StreamAddress:
     """The address of a stream as the device at `address` gives it; `password`: what must not be in it, if known."""
     parts = _split(said.strip())
-    if parts is None or parts.scheme not in {"rtsp", "rtsps"}:
+    if parts is None or parts.scheme not in rtsp.KIND.schemes:
         return StreamAddress(None)
     fields = parts.query.split("&") if parts.query else []
     kept = [field for field in fields if not _LOGIN_FIELD.match(field)]
