@@ -322,6 +322,8 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     table.scale(1, 1.3)
     for number, row in enumerate(result["rows"], 1):
         for column, key in ((3, "health_s"), (4, "page_s"), (6, "back_s")):
+            if key == "back_s" and (row["health_s"] is None or row[key] is None):
+                continue  # what was never said is not over; of a clock that jumped its end is not waited for
             allowed = 10.0 + (row["knowable_s"] if key != "back_s" else 0.0)
             good = row[key] is not None and row[key] <= allowed
             table[number, column].set_facecolor("#cfe8cf" if good else "#f4d6a8" if row[key] is not None else "#eeb4b4")
